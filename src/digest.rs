@@ -1,0 +1,294 @@
+//! Digests: the one place that defines the canonical encoding of rows and of the schema.
+//!
+//! The content digest finds accidents, not forgers. It is a row count and a sum modulo 2^128 of one
+//! XXH3-128 per row, so it depends on no order, row group, file, thread, compression or version, and a live
+//! database, a snapshot and a restored database can each be scanned in whatever order is cheapest.
+//! Never compute a digest of rows anywhere else.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::{Digest as _, Sha256};
+use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
+
+use crate::schema::{Cell, DatabaseHeader, SchemaObject};
+
+const TAG_NULL: u8 = 0;
+const TAG_INTEGER: u8 = 1;
+const TAG_REAL: u8 = 2;
+const TAG_TEXT: u8 = 3;
+const TAG_BLOB: u8 = 4;
+const TAG_RAW_TEXT: u8 = 5;
+
+/// The content digest of a set of rows: how many, and the sum of their hashes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ContentDigest {
+    /// How many rows.
+    pub row_count: u64,
+    /// The sum modulo 2^128 of one XXH3-128 per row.
+    pub sum: u128,
+}
+
+impl ContentDigest {
+    /// Adds the rows of another digest.
+    pub fn add(&mut self, other: Self) {
+        self.row_count += other.row_count;
+        self.sum = self.sum.wrapping_add(other.sum);
+    }
+}
+
+/// `<rows>-<32 hex digits>`.
+impl fmt::Display for ContentDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{:032x}", self.row_count, self.sum)
+    }
+}
+
+impl std::str::FromStr for ContentDigest {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const BAD: &str = "a content digest is written <rows>-<32 hex digits>";
+        let (rows, sum) = text.split_once('-').ok_or(BAD)?;
+        if sum.len() != 32 || !sum.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+            return Err(BAD);
+        }
+        Ok(Self {
+            row_count: rows.parse().map_err(|_| BAD)?,
+            sum: u128::from_str_radix(sum, 16).map_err(|_| BAD)?,
+        })
+    }
+}
+
+impl Serialize for ContentDigest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for ContentDigest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// Encodes rows canonically and adds up their hashes; the buffer is reused.
+///
+/// Canonical encoding of a row: the rowid as 8 bytes little-endian if the table has one; then each stored
+/// column in declaration order (the rowid alias once, as INTEGER): a tag, then 8 bytes little-endian for
+/// numbers, or a u64 little-endian length and the bytes for text and blobs.
+#[derive(Debug, Default)]
+pub struct RowHasher {
+    buffer: Vec<u8>,
+    digest: ContentDigest,
+}
+
+impl RowHasher {
+    /// Begins a row; `rowid` is `None` for a WITHOUT ROWID table.
+    pub fn begin_row(&mut self, rowid: Option<i64>) {
+        self.buffer.clear();
+        if let Some(rowid) = rowid {
+            self.buffer.extend_from_slice(&rowid.to_le_bytes());
+        }
+    }
+
+    /// Adds the next cell of the row.
+    pub fn add_cell(&mut self, cell: Cell<'_>) {
+        match cell {
+            Cell::Null => self.buffer.push(TAG_NULL),
+            Cell::Integer(value) => self.add_number(TAG_INTEGER, value.to_le_bytes()),
+            Cell::Real(value) => self.add_number(TAG_REAL, value.to_bits().to_le_bytes()),
+            Cell::Text(text) => self.add_bytes(TAG_TEXT, text.as_bytes()),
+            Cell::Blob(bytes) => self.add_bytes(TAG_BLOB, bytes),
+            Cell::RawText(bytes) => self.add_bytes(TAG_RAW_TEXT, bytes),
+        }
+    }
+
+    /// Ends the row; returns the size of its canonical encoding in bytes.
+    pub fn end_row(&mut self) -> usize {
+        self.digest.row_count += 1;
+        self.digest.sum = self.digest.sum.wrapping_add(xxh3_128(&self.buffer));
+        self.buffer.len()
+    }
+
+    /// The digest of all rows since the last call, which starts anew.
+    pub fn take(&mut self) -> ContentDigest {
+        std::mem::take(&mut self.digest)
+    }
+
+    fn add_number(&mut self, tag: u8, bytes: [u8; 8]) {
+        self.buffer.push(tag);
+        self.buffer.extend_from_slice(&bytes);
+    }
+
+    fn add_bytes(&mut self, tag: u8, bytes: &[u8]) {
+        self.buffer.push(tag);
+        self.buffer.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+        self.buffer.extend_from_slice(bytes);
+    }
+}
+
+/// A SHA-256, written as 64 lower-case hex digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sha256Digest(pub [u8; 32]);
+
+impl Sha256Digest {
+    /// The SHA-256 of `bytes`.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(Sha256::digest(bytes).into())
+    }
+}
+
+impl fmt::Display for Sha256Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl std::str::FromStr for Sha256Digest {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const BAD: &str = "a SHA-256 is written as 64 lower-case hex digits";
+        let digits = text.as_bytes();
+        if digits.len() != 64 || !digits.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+            return Err(BAD);
+        }
+        let mut bytes = [0; 32];
+        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+            let pair = std::str::from_utf8(pair).map_err(|_| BAD)?;
+            *byte = u8::from_str_radix(pair, 16).map_err(|_| BAD)?;
+        }
+        Ok(Self(bytes))
+    }
+}
+
+impl Serialize for Sha256Digest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Sha256Digest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// A SHA-256 over pieces.
+#[derive(Clone, Default)]
+pub struct Sha256Hasher(Sha256);
+
+impl Sha256Hasher {
+    /// Adds bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The digest of all bytes added.
+    #[must_use]
+    pub fn finish(self) -> Sha256Digest {
+        Sha256Digest(self.0.finalize().into())
+    }
+}
+
+/// The XXH3-64 of a column chunk's bytes in its file, as 16 hex digits.
+#[must_use]
+pub fn chunk_hash(bytes: &[u8]) -> String {
+    format!("{:016x}", xxh3_64(bytes))
+}
+
+/// The schema digest: SHA-256 over the header pragmas and every schema object in order.
+///
+/// Canonical form, each piece behind its u64 little-endian length: first one line of `user_version`,
+/// `application_id`, encoding, `page_size`, auto-vacuum and journal mode, parted by single spaces and spelled as
+/// in the manifest; then per object, in order, its type, name, table name, one byte 1 or 0 for having storage,
+/// and its SQL (a single NUL byte where it has none).
+#[must_use]
+pub fn schema_digest(header: &DatabaseHeader, objects: &[SchemaObject]) -> Sha256Digest {
+    let mut hasher = Sha256Hasher::default();
+    let mut add = |piece: &[u8]| {
+        hasher.update(&(piece.len() as u64).to_le_bytes());
+        hasher.update(piece);
+    };
+    let header = format!(
+        "{} {} {} {} {} {}",
+        header.user_version,
+        header.application_id,
+        header.encoding.name(),
+        header.page_size,
+        header.auto_vacuum.name(),
+        header.journal_mode.name()
+    );
+    add(header.as_bytes());
+    for object in objects {
+        add(object.kind.name().as_bytes());
+        add(object.name.as_bytes());
+        add(object.table_name.as_bytes());
+        add(&[u8::from(object.has_storage)]);
+        match &object.sql {
+            Some(sql) => add(sql.as_bytes()),
+            None => add(b"\0"),
+        }
+    }
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn digest_of(rows: &[(Option<i64>, &[Cell<'_>])]) -> ContentDigest {
+        let mut hasher = RowHasher::default();
+        for (rowid, cells) in rows {
+            hasher.begin_row(*rowid);
+            cells.iter().for_each(|&cell| hasher.add_cell(cell));
+            hasher.end_row();
+        }
+        hasher.take()
+    }
+
+    #[test]
+    fn subtle_differences_change_the_digest() {
+        let variants: Vec<Vec<Cell<'_>>> = vec![
+            vec![Cell::Null],
+            vec![Cell::Integer(1)],
+            vec![Cell::Real(1.0)],
+            vec![Cell::Text("1")],
+            vec![Cell::Blob(b"1")],
+            vec![Cell::RawText(b"1")],
+            vec![Cell::Text("")],
+            vec![Cell::Blob(b"")],
+            vec![Cell::Text("1 ")],
+            vec![Cell::Text("1\0")],
+            vec![Cell::Real(0.0)],
+            vec![Cell::Real(-0.0)],
+            vec![Cell::Null, Cell::Null],
+        ];
+        let mut seen = std::collections::HashSet::new();
+        for cells in &variants {
+            for rowid in [None, Some(0), Some(1)] {
+                assert!(seen.insert(digest_of(&[(rowid, cells)]).sum), "{rowid:?} {cells:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_digest_depends_on_rows_not_on_their_order() {
+        let (a, b) = ([Cell::Integer(1)], [Cell::Text("x")]);
+        assert_eq!(digest_of(&[(Some(1), &a), (Some(2), &b)]), digest_of(&[(Some(2), &b), (Some(1), &a)]));
+        assert_ne!(digest_of(&[(Some(1), &a), (Some(2), &b)]), digest_of(&[(Some(2), &a), (Some(1), &b)]));
+    }
+
+    #[test]
+    fn digests_survive_their_text_form() {
+        let digest = digest_of(&[(Some(-5), &[Cell::Real(f64::INFINITY)])]);
+        assert_eq!(digest.to_string().parse(), Ok(digest));
+        let sha = Sha256Digest::of(b"abc");
+        assert_eq!(sha.to_string().parse(), Ok(sha));
+        assert!("1-ABC".parse::<ContentDigest>().is_err());
+    }
+}

@@ -1,0 +1,8 @@
+//! parklite: SQLite in, ordered zstd Parquet out, and the exact database back, verified.
+
+pub mod clock;
+pub mod digest;
+pub mod error;
+pub mod progress;
+pub mod run;
+pub mod schema;

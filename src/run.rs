@@ -1,0 +1,52 @@
+//! What every verb is handed besides its options: who listens, what time it is, and whether to stop.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::clock::Clock;
+use crate::error::{Error, ErrorKind, Result};
+use crate::progress::Progress;
+
+/// Set from a signal handler; polled by every loop that can take long.
+#[derive(Debug, Default)]
+pub struct Interrupt(AtomicBool);
+
+impl Interrupt {
+    /// An interrupt that has not happened.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(AtomicBool::new(false))
+    }
+
+    /// Asks the run to stop and clean up.
+    pub fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the run was asked to stop.
+    #[must_use]
+    pub fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Fails once the run was asked to stop.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Interrupted`].
+    pub fn check(&self) -> Result<()> {
+        if self.is_set() {
+            return Err(Error::new(ErrorKind::Interrupted, "interrupted; nothing partial was published"));
+        }
+        Ok(())
+    }
+}
+
+/// The surroundings of one run of one verb.
+#[derive(Clone, Copy)]
+pub struct Run<'a> {
+    /// Who hears how far it is.
+    pub progress: &'a dyn Progress,
+    /// What time it is.
+    pub clock: &'a dyn Clock,
+    /// Whether to stop.
+    pub interrupt: &'a Interrupt,
+}
