@@ -6,3 +6,4 @@ pub mod error;
 pub mod progress;
 pub mod run;
 pub mod schema;
+pub mod sqlite;
