@@ -1,1 +1,6 @@
+//! The `parklite` program.
+
+#[expect(dead_code, reason = "nothing is run yet")]
+mod cli;
+
 fn main() {}
