@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use rusqlite::Connection;
 use serde::Serialize;
 
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::schema::{Cell, Table, TextEncoding};
 use crate::sqlite::failure::{failure, sqlite_message};
 use crate::sqlite::statement::Statement;
@@ -41,12 +41,14 @@ pub(crate) fn check_database(
     let whole = format!("PRAGMA main.integrity_check({MOST_FINDINGS})");
     match findings(connection, whole.as_bytes(), encoding) {
         Ok(texts) => report.sort(texts),
+        Err(first) if first.kind() != ErrorKind::Failed => return Err(first),
         Err(first) => {
             // A CHECK that names an unknown function stops the whole check: leave the CHECKs out.
             report.not_checked.push(format!("CHECK constraints: {}", sqlite_message(&first)));
             connection.execute_batch("PRAGMA ignore_check_constraints=ON").map_err(failure)?;
             match findings(connection, whole.as_bytes(), encoding) {
                 Ok(texts) => report.sort(texts),
+                Err(error) if error.kind() != ErrorKind::Failed => return Err(error),
                 Err(_) => check_each_table(connection, tables, encoding, &mut report)?,
             }
             connection.execute_batch("PRAGMA ignore_check_constraints=OFF").map_err(failure)?;
@@ -144,6 +146,9 @@ fn check_foreign_keys(
             Ok(())
         });
         if let Err(error) = counted {
+            if error.kind() != ErrorKind::Failed {
+                return Err(error);
+            }
             // A parent key that is not unique, or missing, is a mistake in the schema itself.
             report.in_the_data.push(format!("foreign keys of {:?}: {}", table.name, sqlite_message(&error)));
         }

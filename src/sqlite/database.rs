@@ -1,5 +1,7 @@
 //! What verbs ask of an open database: its catalog, its rows, its checks.
 
+use std::ops::ControlFlow;
+
 use crate::error::Result;
 use crate::progress::{Phase, PhaseKind};
 use crate::run::Run;
@@ -24,7 +26,7 @@ impl Source {
         read().map_err(|error: crate::error::Error| error.at(self.path()))
     }
 
-    /// Hands every row of the table at `ordinal` of the catalog to `take`, in the order of its b-tree.
+    /// Hands every row of the table at `ordinal` of the catalog to `take`, until it breaks off, in the order of its b-tree.
     ///
     /// # Errors
     /// What SQLite says, with table and row; what `take` says.
@@ -32,7 +34,7 @@ impl Source {
         &self,
         catalog: &Catalog,
         ordinal: usize,
-        take: impl FnMut(Option<i64>, &[Cell<'_>]) -> Result<()>,
+        take: impl FnMut(Option<i64>, &[Cell<'_>]) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
         let (table, root_page) = (&catalog.tables[ordinal], catalog.root_pages[ordinal]);
         let scan = TableScan::open(&self.connection, table, root_page, catalog.header.encoding);

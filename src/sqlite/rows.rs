@@ -2,10 +2,12 @@
 //!
 //! Tables are read `NOT INDEXED`, so that an index that disagrees with its table can never answer for it.
 
+use std::ops::ControlFlow;
+
 use rusqlite::Connection;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::schema::{Cell, Identifier, IndexedValue, Table, TextEncoding};
+use crate::schema::{Cell, Identifier, Table, TextEncoding};
 use crate::sqlite::failure::failure;
 use crate::sqlite::statement::{ImposterMode, Statement, set_imposter};
 
@@ -28,7 +30,7 @@ enum Rowids<'c> {
     /// This stored column.
     Alias(usize),
     /// A second scan of the same b-tree, because columns have taken all names of the rowid.
-    Imposter(Statement<'c>, ImposterGuard<'c>),
+    Imposter { scan: Statement<'c>, _forgotten_on_drop: ImposterGuard<'c> },
 }
 
 /// Forgets the imposter definition when the scan ends.
@@ -66,7 +68,7 @@ impl<'c> TableScan<'c> {
             }
             (true, None, None) => {
                 let guard = ImposterGuard(connection);
-                Rowids::Imposter(rowid_imposter(connection, root_page)?, guard)
+                Rowids::Imposter { scan: rowid_imposter(connection, root_page)?, _forgotten_on_drop: guard }
             }
         };
         for (_, column) in table.stored_columns() {
@@ -81,14 +83,14 @@ impl<'c> TableScan<'c> {
         Ok(Self { cells, rowids, encoding, table: table.name.clone() })
     }
 
-    /// Hands every row to `take`: its rowid, if the table has them, and its stored columns in declaration
+    /// Hands every row to `take`, until it breaks off: its rowid, if the table has them, and its stored columns in declaration
     /// order.
     ///
     /// # Errors
     /// What SQLite says, with table and row; what `take` says.
     pub(crate) fn for_each_row(
         &mut self,
-        mut take: impl FnMut(Option<i64>, &[Cell<'_>]) -> Result<()>,
+        mut take: impl FnMut(Option<i64>, &[Cell<'_>]) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
         let Self { cells: statement, rowids, encoding, table } = self;
         let mut row_ordinal = 0;
@@ -110,18 +112,20 @@ impl<'c> TableScan<'c> {
                     Some(Cell::Integer(rowid)) => Some(*rowid),
                     _ => return Err(place(Error::new(ErrorKind::Damaged, "a row has no rowid"))),
                 },
-                Rowids::Imposter(rowids, _) => {
-                    if !rowids.step().map_err(place)? {
+                Rowids::Imposter { scan, .. } => {
+                    if !scan.step().map_err(place)? {
                         return Err(place(Error::new(ErrorKind::Damaged, "two scans of a table disagree")));
                     }
-                    Some(rowids.read_integer(0))
+                    Some(scan.read_integer(0))
                 }
             };
-            take(rowid, &cells).map_err(place)?;
+            if take(rowid, &cells).map_err(place)?.is_break() {
+                return Ok(());
+            }
             spare = recycle(cells);
         }
-        if let Rowids::Imposter(rowids, _) = rowids
-            && rowids.step()?
+        if let Rowids::Imposter { scan, .. } = rowids
+            && scan.step()?
         {
             return Err(Error::new(ErrorKind::Damaged, "two scans of a table disagree").in_table(&*table));
         }
@@ -184,9 +188,4 @@ pub(crate) fn estimate_row_count(connection: &Connection, table: &Table) -> Opti
         (Some(first), Some(last)) => u64::try_from(i128::from(last) - i128::from(first) + 1).ok(),
         _ => Some(0),
     }
-}
-
-/// Whether the key columns of a WITHOUT ROWID table name this column.
-pub(crate) fn is_key_column(table: &Table, column: usize) -> bool {
-    table.without_rowid_key.iter().any(|key| key.is_key && key.value == IndexedValue::Column(column))
 }

@@ -97,9 +97,10 @@ pub fn plan_target(objects: &[SchemaObject], tables: &[Table], not_kept: &[NotKe
                 if lost_indexes.contains(name) || (is_constraint && without_constraints.contains(&table)) {
                     continue;
                 }
-                match is_plain(&tables[table], facts) {
-                    true => Storage::PlainIndex { table, index },
-                    false => Storage::DeferredIndex { table, index },
+                if is_plain(&tables[table], facts) {
+                    Storage::PlainIndex { table, index }
+                } else {
+                    Storage::DeferredIndex { table, index }
                 }
             }
             _ => return Err(no_such("storage of", &object.name.lossy())),
