@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 
 use super::lock::lock_dead_stage;
 use super::rename::rename_onto_free_name;
-use super::stage::is_stage_name;
+use super::stage::{is_stage_name, remove_stage_folder};
 use super::sync::Folder;
 
 /// Where in a stage a target waits while its successor is put in place by two renames, under its own name.
@@ -49,7 +49,7 @@ fn clear(stage: &Path, parent: &Path) -> bool {
     }
     // Where an open file cannot be removed the locks go first; whoever takes them then only removes as well.
     let locks = cfg!(unix).then_some(locks);
-    let removed = fs::remove_dir_all(stage).is_ok();
+    let removed = remove_stage_folder(stage).is_ok();
     drop(locks);
     removed
 }

@@ -52,8 +52,17 @@ fn rename_file_by_hand(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
-#[cfg(unix)]
 fn rename_folder_by_hand(from: &Path, to: &Path) -> io::Result<()> {
+    match reserve_and_rename_folder(from, to) {
+        Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {
+            Err(io::ErrorKind::AlreadyExists.into())
+        }
+        done => done,
+    }
+}
+
+#[cfg(unix)]
+fn reserve_and_rename_folder(from: &Path, to: &Path) -> io::Result<()> {
     // A folder may be renamed over an empty one, so an empty one reserves the name.
     fs::create_dir(to)?;
     fs::rename(from, to).inspect_err(|_| {
@@ -62,7 +71,7 @@ fn rename_folder_by_hand(from: &Path, to: &Path) -> io::Result<()> {
 }
 
 #[cfg(not(unix))]
-fn rename_folder_by_hand(from: &Path, to: &Path) -> io::Result<()> {
+fn reserve_and_rename_folder(from: &Path, to: &Path) -> io::Result<()> {
     // The rename itself refuses a folder that holds something; a name taken between check and rename could
     // only be an empty folder or a file of the same moment.
     match fs::symlink_metadata(to) {

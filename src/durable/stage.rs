@@ -17,7 +17,7 @@ use super::sync::sync_tree;
 const NAME_PREFIX: &str = ".parklite-stage-";
 /// The digits that follow [`NAME_PREFIX`].
 const NAME_DIGITS: usize = 32;
-/// How many names are tried: one is lost only to a cleaner that came between making and locking.
+/// How often a stage is made or removed anew when a cleaner interferes, which takes it a moment's chance.
 const ATTEMPTS: usize = 16;
 
 /// A private folder beside a target (or in a temporary folder), locked while this value lives.
@@ -56,7 +56,10 @@ impl Stage {
                         holds_a_displaced_target: AtomicBool::new(false),
                     });
                 }
-                Ok(Claim::Lost) => {}
+                Ok(Claim::Lost) => {
+                    // The cleaner removes it; where it could not, this still may.
+                    let _removed = fs::remove_dir_all(&path);
+                }
                 Err(error) => {
                     let _removed = fs::remove_dir_all(&path);
                     return Err(cannot_create(parent, error));
@@ -147,10 +150,7 @@ impl Stage {
             // An open file cannot be removed there.
             self.lock = None;
         }
-        match fs::remove_dir_all(&self.path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            done => done,
-        }
+        remove_stage_folder(&self.path)
     }
 
     /// Syncs something staged. Once a sync failed, everything in this stage counts as unproven for good.
@@ -192,6 +192,21 @@ pub(super) fn is_stage_name(name: &OsStr) -> bool {
     name.to_str().and_then(|name| name.strip_prefix(NAME_PREFIX)).is_some_and(|digits| {
         digits.len() == NAME_DIGITS && digits.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
     })
+}
+
+/// Removes a stage with everything in it; one that is gone is fine.
+///
+/// Where the lock is a file inside, it goes before the folder does, and a cleaner may make it anew meanwhile
+/// in order to remove the same folder.
+pub(super) fn remove_stage_folder(path: &Path) -> io::Result<()> {
+    for _ in 1..ATTEMPTS {
+        match fs::remove_dir_all(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => std::thread::yield_now(),
+            done => return done,
+        }
+    }
+    fs::remove_dir_all(path)
 }
 
 /// 128 random bits from the keys that the standard library asks the system for; uniqueness is what matters,

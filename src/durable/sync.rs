@@ -63,7 +63,7 @@ pub(super) struct Folder {
 
 #[cfg(unix)]
 impl Folder {
-    /// Opens the folder; symbolic links are followed except at the last part.
+    /// Opens the folder; symbolic links are followed, since only the target itself must be none.
     pub(super) fn open(path: &Path) -> Result<Self> {
         let handle = fs::OpenOptions::new()
             .read(true)

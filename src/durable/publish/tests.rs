@@ -240,6 +240,7 @@ fn of_many_runs_at_once_one_gets_the_name() {
     }
 }
 
+#[cfg(any(target_os = "linux", target_vendor = "apple"))]
 #[test]
 fn a_target_always_exists_while_many_runs_replace_it() {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -268,6 +269,7 @@ fn a_target_always_exists_while_many_runs_replace_it() {
     assert_eq!(fs::read_dir(folder.path()).expect("listed").count(), 1);
 }
 
+#[cfg(any(target_os = "linux", target_vendor = "apple"))]
 #[test]
 fn a_disk_that_does_not_confirm_leaves_the_old_state() {
     for form in FORMS {
