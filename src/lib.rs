@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod digest;
+pub mod durable;
 pub mod error;
 pub mod progress;
 pub mod run;
