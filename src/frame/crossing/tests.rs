@@ -3,6 +3,7 @@ use std::sync::Arc;
 use arrow::array::{
     AsArray, BinaryViewArray, Float64Array, Int32Array, Int64Array, StringViewArray, UInt64Array,
 };
+use arrow::buffer::Buffer;
 use arrow::datatypes::{Int64Type, Schema};
 
 use super::*;
@@ -78,16 +79,13 @@ fn buffers_are_shared_and_not_copied() {
     assert_eq!(numbers(&batch), numbers(&back));
     let text = |batch: &RecordBatch| {
         let text = batch.column(3).as_string_view();
-        (text.views().as_ptr(), text.data_buffers().iter().map(|buffer| buffer.as_ptr()).collect::<Vec<_>>())
+        (text.views().as_ptr(), text.data_buffers().iter().map(Buffer::as_ptr).collect::<Vec<_>>())
     };
     assert!(!text(&batch).1.is_empty());
     assert_eq!(text(&batch), text(&back));
     let blobs = |batch: &RecordBatch| {
         let blobs = batch.column(4).as_binary_view();
-        (
-            blobs.views().as_ptr(),
-            blobs.data_buffers().iter().map(|buffer| buffer.as_ptr()).collect::<Vec<_>>(),
-        )
+        (blobs.views().as_ptr(), blobs.data_buffers().iter().map(Buffer::as_ptr).collect::<Vec<_>>())
     };
     assert_eq!(blobs(&batch), blobs(&back));
 }

@@ -6,7 +6,7 @@
 //!
 //! **Memory.** Bounded by the limit, and counted are:
 //! - while rows come in: every buffer behind held rows, whole and once, and 32 bytes per row for the sort.
-//!   A batch is held before it is counted, so one batch comes on top; one that is larger than the limit by
+//!   The batch being pushed exists already, so it comes on top. One that is larger than the limit by
 //!   itself, because a row is, is held and spilled alone;
 //! - while runs are merged: two batches of every open run. Two runs are always open, however large their
 //!   rows are, so two rows larger than the limit can be in memory at once;
@@ -44,6 +44,7 @@ pub fn with_order_columns(data: &Schema) -> SchemaRef {
 ///
 /// Call [`Self::push`] with every batch, then [`Self::finish`], then
 /// [`SortedRows::next_row_group`] until it returns `None`. Dropping either removes what was spilled.
+/// After an error rows may be missing: drop it.
 pub struct Sorter<'run> {
     schema: SchemaRef,
     memory_limit_bytes: u64,
@@ -100,7 +101,7 @@ impl<'run> Sorter<'run> {
     /// # Errors
     /// As [`Self::push`].
     pub fn finish(mut self) -> Result<SortedRows<'run>> {
-        let rows: Box<dyn RowsInOrder> = if self.runs.is_empty() {
+        let rows: Box<dyn RowsInOrder + Send> = if self.runs.is_empty() {
             Box::new(HeldRows::sort(mem::take(&mut self.held))?)
         } else {
             self.spill()?;
@@ -126,7 +127,7 @@ impl<'run> Sorter<'run> {
 
 /// A table's rows in their total order.
 pub struct SortedRows<'run> {
-    rows: Box<dyn RowsInOrder>,
+    rows: Box<dyn RowsInOrder + Send>,
     data_schema: SchemaRef,
     interrupt: &'run Interrupt,
 }

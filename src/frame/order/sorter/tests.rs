@@ -89,9 +89,9 @@ fn push_all(sorter: &mut Sorter<'_>, rows: &[Row], batch_rows: usize) {
 }
 
 fn row_groups(sorter: Sorter<'_>, is_full: impl Fn(u64, u64) -> bool + Copy) -> Result<Vec<RecordBatch>> {
-    let mut sorted = sorter.finish()?;
+    let mut output = sorter.finish()?;
     let mut groups = Vec::new();
-    while let Some(group) = sorted.next_row_group(is_full)? {
+    while let Some(group) = output.next_row_group(is_full)? {
         groups.push(group);
     }
     Ok(groups)
@@ -194,9 +194,9 @@ fn a_million_equal_first_terms_are_ordered_by_the_tie_breaker() {
         }
         assert_eq!(sorter.runs.is_empty(), limit == ROOMY);
         let groups = row_groups(sorter, |rows, _| rows == 131_072).expect("sorts");
-        let sorted =
+        let ids_in_order =
             groups.iter().flat_map(|group| group.column(0).as_primitive::<Int64Type>().values().to_vec());
-        assert!(sorted.eq(0..1_000_000));
+        assert!(ids_in_order.eq(0..1_000_000));
         assert_eq!(groups.len(), 8);
     }
 }
@@ -334,4 +334,11 @@ fn no_rows_give_no_row_group() {
     let mut sorter = Sorter::new(schema(), ROOMY, None, &NEVER);
     sorter.push(batch(&[])).expect("takes nothing");
     assert!(row_groups(sorter, |_, _| false).expect("sorts").is_empty());
+}
+
+#[test]
+fn sorted_rows_may_move_to_another_thread() {
+    fn is_send<T: Send>() {}
+    is_send::<Sorter<'_>>();
+    is_send::<SortedRows<'_>>();
 }
