@@ -4,6 +4,7 @@ pub mod clock;
 pub mod digest;
 pub mod durable;
 pub mod error;
+pub mod frame;
 pub mod progress;
 pub mod run;
 pub mod schema;

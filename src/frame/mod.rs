@@ -1,0 +1,4 @@
+//! Cells as frames, and the order of their rows.
+
+pub mod crossing;
+pub mod order;
