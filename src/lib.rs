@@ -3,6 +3,8 @@
 pub mod clock;
 pub mod digest;
 pub mod error;
+pub mod frame;
+pub mod parquet_file;
 pub mod progress;
 pub mod run;
 pub mod schema;

@@ -1,0 +1,15 @@
+//! Rows as columns: which columns a table becomes, how cells get into them and how they come out again.
+//!
+//! `mapping` is the pure plan, `build` turns cells into record batches under a plan, `decode` turns record
+//! batches back into the same cells and refuses what the plan forbids. Cells cross between rows and columns
+//! nowhere else, so "every storage class and every byte" has to be true in exactly two files.
+
+pub mod build;
+pub mod decode;
+pub mod mapping;
+
+pub use build::{FrameBuilder, ROW_GROUP_BYTES, ROW_GROUP_ROWS, row_group_is_full, row_size};
+pub use decode::{RowDecoder, digest_batch};
+pub use mapping::{
+    ClassCounts, ColumnMapping, Companion, MainClass, MappingReason, TableMapping, plan_mapping,
+};
