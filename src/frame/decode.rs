@@ -132,7 +132,9 @@ pub fn digest_batch(table: &Table, mapping: &TableMapping, batch: &RecordBatch) 
     let mut hasher = RowHasher::default();
     RowDecoder::new(table, mapping, batch)?.for_each_row(|rowid, cells| {
         hasher.begin_row(rowid);
-        cells.iter().for_each(|&cell| hasher.add_cell(cell));
+        for &cell in cells {
+            hasher.add_cell(cell);
+        }
         hasher.end_row();
         Ok(())
     })?;

@@ -4,14 +4,18 @@
 //! can hold only the classes it was made for; `ColumnMapping::fits` says so, and no code converts a cell to
 //! make it fit. The plan is stored with the data, so nothing ever reads meaning out of a column's name.
 
-use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use serde::{Deserialize, Serialize};
 
-use crate::schema::{Affinity, CellClass, Column, Table};
+use crate::schema::CellClass;
+
+mod names;
+mod plan;
+
+pub use plan::plan_mapping;
 
 /// How many cells of each storage class a column has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,14 +91,14 @@ pub enum MainClass {
     Integer,
     /// DOUBLE.
     Real,
-    /// BYTE_ARRAY with the logical type STRING.
+    /// `BYTE_ARRAY` with the logical type STRING.
     Text,
-    /// BYTE_ARRAY.
+    /// `BYTE_ARRAY`.
     Blob,
 }
 
 impl MainClass {
-    /// The type that holds cells of `class`; raw text lies in BYTE_ARRAY.
+    /// The type that holds cells of `class`; raw text lies in `BYTE_ARRAY`.
     #[must_use]
     pub fn holding(class: CellClass) -> Self {
         match class {
@@ -306,168 +310,6 @@ impl TableMapping {
             Field::new(column.name, column.class.data_type(), column.role != ColumnRole::Rowid)
         };
         Arc::new(Schema::new(self.parquet_columns().map(field).collect::<Vec<_>>()))
-    }
-}
-
-/// Plans a table's columns from the storage classes its cells have; `counts` has one entry per stored column.
-///
-/// A missing entry counts as a column without values. The plan depends on its arguments alone.
-#[must_use]
-pub fn plan_mapping(table: &Table, counts: &[ClassCounts]) -> TableMapping {
-    let mut columns: Vec<ColumnMapping> = table
-        .stored_columns()
-        .enumerate()
-        .map(|(position, (index, column))| {
-            plan_column(index, column, counts.get(position).copied().unwrap_or_default())
-        })
-        .collect();
-    let rowid_column = assign_names(table, &mut columns);
-    TableMapping { rowid_column, columns }
-}
-
-/// Plans one column; names are given later.
-fn plan_column(index: usize, column: &Column, counts: ClassCounts) -> ColumnMapping {
-    let (main, number_family, reason) = choose_main(column, &counts);
-    let companions = CellClass::ALL
-        .into_iter()
-        .filter(|&class| counts.of(class) > 0 && class != main.class())
-        .map(|class| Companion { class, name: String::new() })
-        .collect();
-    ColumnMapping { column: index, name: String::new(), main, number_family, companions, reason, counts }
-}
-
-/// The classes that compete for the main column, in the order that settles ties.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Contender {
-    Number,
-    Text,
-    Blob,
-}
-
-impl Contender {
-    const ALL: [Self; 3] = [Self::Number, Self::Text, Self::Blob];
-
-    fn count(self, counts: &ClassCounts) -> u64 {
-        match self {
-            Self::Number => counts.integer + counts.real,
-            Self::Text => counts.text + counts.raw_text,
-            Self::Blob => counts.blob,
-        }
-    }
-
-    fn of_affinity(affinity: Affinity) -> Self {
-        match affinity {
-            Affinity::Integer | Affinity::Real | Affinity::Numeric => Self::Number,
-            Affinity::Text => Self::Text,
-            Affinity::Blob => Self::Blob,
-        }
-    }
-}
-
-fn choose_main(column: &Column, counts: &ClassCounts) -> (MainClass, bool, MappingReason) {
-    let most = Contender::ALL.iter().map(|contender| contender.count(counts)).max().unwrap_or(0);
-    if most == 0 {
-        return (main_of_affinity(column.affinity), false, MappingReason::DeclaredAffinity);
-    }
-    let leaders: Vec<Contender> =
-        Contender::ALL.into_iter().filter(|contender| contender.count(counts) == most).collect();
-    let declared = Contender::of_affinity(column.affinity);
-    let winner = if leaders.contains(&declared) { declared } else { leaders[0] };
-    let classes = CellClass::ALL.iter().filter(|&&class| counts.of(class) > 0).count();
-    let reason = match (leaders.len(), classes) {
-        (_, 1) => MappingReason::Uniform,
-        (1, _) => MappingReason::Majority,
-        _ => MappingReason::Tie,
-    };
-    match winner {
-        Contender::Number => choose_number(column, counts, reason),
-        Contender::Text => (MainClass::Text, false, reason),
-        Contender::Blob => (MainClass::Blob, false, reason),
-    }
-}
-
-/// How numbers are shown once they are the main class; `reason` is why they are.
-fn choose_number(
-    column: &Column,
-    counts: &ClassCounts,
-    reason: MappingReason,
-) -> (MainClass, bool, MappingReason) {
-    match (counts.integer > 0, counts.real > 0) {
-        (true, _) if is_declared_decimal(column) => (MainClass::Real, true, MappingReason::DeclaredDecimal),
-        (true, true) if column.affinity == Affinity::Integer => {
-            (MainClass::Integer, false, MappingReason::DeclaredInteger)
-        }
-        (true, true) => (MainClass::Real, true, MappingReason::NumberFamily),
-        (true, false) => (MainClass::Integer, false, reason),
-        (false, _) => (MainClass::Real, false, reason),
-    }
-}
-
-fn main_of_affinity(affinity: Affinity) -> MainClass {
-    match affinity {
-        Affinity::Integer => MainClass::Integer,
-        Affinity::Real | Affinity::Numeric => MainClass::Real,
-        Affinity::Text => MainClass::Text,
-        Affinity::Blob => MainClass::Blob,
-    }
-}
-
-fn is_declared_decimal(column: &Column) -> bool {
-    let declared = column.declared_type.as_bytes().to_ascii_uppercase();
-    [&b"DECIMAL"[..], b"NUMERIC"]
-        .iter()
-        .any(|word| declared.windows(word.len()).any(|window| window == *word))
-}
-
-/// Names every Parquet column and returns the rowid column's name, if there is one.
-///
-/// SQLite's own names come first and never change, those of virtual columns included, so that a view may
-/// add them; then stand-ins for names that are no text, then the rowid, then companions.
-fn assign_names(table: &Table, mappings: &mut [ColumnMapping]) -> Option<String> {
-    let mut taken = TakenNames::default();
-    let own_name = |index: usize| table.columns[index].name.as_str().filter(|name| !name.is_empty());
-    for index in 0..table.columns.len() {
-        own_name(index).into_iter().for_each(|name| taken.take(name));
-    }
-    for mapping in mappings.iter_mut() {
-        mapping.name = match own_name(mapping.column) {
-            Some(name) => name.to_owned(),
-            None => taken.take_unique(format!("column_{}", mapping.column + 1)),
-        };
-    }
-    let rowid_column = (table.has_rowid() && table.rowid_alias.is_none()).then(|| taken.take_rowid_name());
-    for mapping in mappings {
-        for companion in &mut mapping.companions {
-            companion.name = taken.take_unique(format!("{}__{}", mapping.name, companion.class.name()));
-        }
-    }
-    rowid_column
-}
-
-/// Names already given, compared as SQLite and most readers compare them: without ASCII case.
-#[derive(Default)]
-struct TakenNames(HashSet<String>);
-
-impl TakenNames {
-    fn take(&mut self, name: &str) {
-        self.0.insert(name.to_ascii_lowercase());
-    }
-
-    fn is_free(&self, name: &str) -> bool {
-        !self.0.contains(&name.to_ascii_lowercase())
-    }
-
-    fn take_unique(&mut self, mut name: String) -> String {
-        while !self.is_free(&name) {
-            name.push('_');
-        }
-        self.take(&name);
-        name
-    }
-
-    fn take_rowid_name(&mut self) -> String {
-        let usual = ["rowid", "_rowid_", "oid"].into_iter().find(|name| self.is_free(name));
-        self.take_unique(usual.unwrap_or("rowid").to_owned())
     }
 }
 

@@ -7,6 +7,8 @@
 pub mod build;
 pub mod decode;
 pub mod mapping;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use build::{FrameBuilder, ROW_GROUP_BYTES, ROW_GROUP_ROWS, row_group_is_full, row_size};
 pub use decode::{RowDecoder, digest_batch};

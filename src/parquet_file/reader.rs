@@ -4,7 +4,6 @@
 //! it is guarded: what it cannot read is [`ErrorKind::Damaged`], never a panic. What it does read is proven
 //! by the digests, not here.
 
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -24,8 +23,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::parquet_file::parquet_error;
 use crate::parquet_file::settings::SortingTerm;
 
+mod facts;
 mod statistics;
 
+pub use facts::ColumnFacts;
 pub use statistics::{StatisticsCheck, StatisticsMismatch};
 
 /// Most rows of a batch: enough to work in bulk.
@@ -148,23 +149,7 @@ impl TableReader {
     #[must_use]
     pub fn columns(&self) -> Vec<ColumnFacts> {
         let schema = self.metadata.metadata().file_metadata().schema_descr();
-        (0..schema.num_columns())
-            .map(|index| {
-                let descriptor = schema.column(index);
-                let facts = ColumnFacts {
-                    name: descriptor.path().parts().join("."),
-                    physical_type: descriptor.physical_type().to_string(),
-                    logical_type: descriptor.logical_type_ref().map(|logical| format!("{logical:?}")),
-                    encodings: Vec::new(),
-                    compressed_bytes: 0,
-                    uncompressed_bytes: 0,
-                    null_count: Some(0),
-                    has_min_max: self.row_group_count() > 0,
-                };
-                let chunks = self.row_groups().iter().filter_map(|group| group.columns().get(index));
-                sum_chunks(facts, chunks)
-            })
-            .collect()
+        (0..schema.num_columns()).map(|index| facts::sum_column(schema, self.row_groups(), index)).collect()
     }
 
     /// The hash of one column chunk's bytes, as the footer and the manifest record it when it is written.
@@ -322,49 +307,6 @@ fn guarded<T>(doing: &str, path: &Path, call: impl FnOnce() -> Result<T, Parquet
             Err(Error::new(ErrorKind::Damaged, format!("{doing} failed")).at(path).because(reason))
         }
     }
-}
-
-/// What a file's footer says of one column, summed over all row groups.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ColumnFacts {
-    /// Its name.
-    pub name: String,
-    /// Its physical type, as Parquet spells it.
-    pub physical_type: String,
-    /// Its logical type, if any.
-    pub logical_type: Option<String>,
-    /// The encodings of its pages, as Parquet spells them.
-    pub encodings: Vec<String>,
-    /// Size of its chunks in the file, in bytes.
-    pub compressed_bytes: u64,
-    /// Size of its pages before compression, in bytes.
-    pub uncompressed_bytes: u64,
-    /// NULLs; `None` where some row group does not say.
-    pub null_count: Option<u64>,
-    /// Whether every row group that has a value states a minimum and a maximum.
-    pub has_min_max: bool,
-}
-
-fn sum_chunks<'a>(
-    mut facts: ColumnFacts,
-    chunks: impl Iterator<Item = &'a ColumnChunkMetaData>,
-) -> ColumnFacts {
-    let mut encodings = BTreeSet::new();
-    for chunk in chunks {
-        let statistics = chunk.statistics();
-        let nulls = statistics.and_then(parquet::file::statistics::Statistics::null_count_opt);
-        let all_null = nulls == Some(unsigned(chunk.num_values()));
-        let has_min_max =
-            statistics.is_some_and(|it| it.min_bytes_opt().is_some() && it.max_bytes_opt().is_some());
-        facts.has_min_max &= all_null || has_min_max;
-        facts.null_count = facts.null_count.zip(nulls).and_then(|(sum, nulls)| sum.checked_add(nulls));
-        facts.compressed_bytes = facts.compressed_bytes.saturating_add(unsigned(chunk.compressed_size()));
-        facts.uncompressed_bytes =
-            facts.uncompressed_bytes.saturating_add(unsigned(chunk.uncompressed_size()));
-        encodings.extend(chunk.encodings().map(|encoding| encoding.to_string()));
-    }
-    facts.encodings = encodings.into_iter().collect();
-    facts
 }
 
 #[cfg(test)]
