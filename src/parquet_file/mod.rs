@@ -8,6 +8,8 @@
 pub mod reader;
 pub mod seal;
 pub mod settings;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod writer;
 
 use std::path::Path;
