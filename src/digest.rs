@@ -9,7 +9,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
-use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
+use xxhash_rust::xxh3::{Xxh3, xxh3_64, xxh3_128};
 
 use crate::schema::{Cell, DatabaseHeader, SchemaObject};
 
@@ -199,6 +199,23 @@ impl Sha256Hasher {
 #[must_use]
 pub fn chunk_hash(bytes: &[u8]) -> String {
     format!("{:016x}", xxh3_64(bytes))
+}
+
+/// The hash of a column chunk over pieces: equal to [`chunk_hash`] of all of them together.
+#[derive(Clone, Default)]
+pub struct ChunkHasher(Xxh3);
+
+impl ChunkHasher {
+    /// Adds bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The hash of all bytes added, as 16 hex digits.
+    #[must_use]
+    pub fn finish(self) -> String {
+        format!("{:016x}", self.0.digest())
+    }
 }
 
 /// The schema digest: SHA-256 over the header pragmas and every schema object in order.
