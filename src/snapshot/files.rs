@@ -66,9 +66,9 @@ pub fn check_files(snapshot: &Snapshot, run: Run<'_>) -> Result<Vec<FileFinding>
 fn check_single_file(snapshot: &Snapshot, path: &Path) -> Result<Vec<FileFinding>> {
     let check = check_seal(path)?;
     let finding = match check.state {
-        SealState::Intact => return Ok(Vec::new()),
+        SealState::Valid => return Ok(Vec::new()),
         SealState::Missing => "the file has lost its seal",
-        SealState::Broken => "the file was changed: it does not match its seal",
+        SealState::Wrong => "the file was changed: it does not match its seal",
     };
     let table = snapshot.manifest.tables.iter().find(|entry| !entry.files.is_empty());
     Ok(vec![FileFinding {
@@ -82,7 +82,8 @@ fn check_folder(snapshot: &Snapshot, folder: &Path, run: Run<'_>) -> Result<Vec<
     let manifest = &snapshot.manifest;
     let mut findings = Vec::new();
     let mut expected = BTreeSet::from([MANIFEST_FILE.to_string()]);
-    for (name, text) in [(SUMS_FILE, sums_text(manifest, &snapshot.manifest_bytes)), (VIEWS_FILE, views_text(manifest))]
+    for (name, text) in
+        [(SUMS_FILE, sums_text(manifest, &snapshot.manifest_bytes)), (VIEWS_FILE, views_text(manifest))]
     {
         expected.insert(name.to_string());
         let path = folder.join(name);
@@ -111,7 +112,8 @@ fn check_folder(snapshot: &Snapshot, folder: &Path, run: Run<'_>) -> Result<Vec<
             findings.push(FileFinding { file: file.path.clone(), table, finding });
         }
     }
-    let listed = std::fs::read_dir(folder).map_err(|error| Error::io("listing the snapshot", folder, error))?;
+    let listed =
+        std::fs::read_dir(folder).map_err(|error| Error::io("listing the snapshot", folder, error))?;
     for file in listed {
         let file = file.map_err(|error| Error::io("listing the snapshot", folder, error))?;
         let name = file.file_name().to_string_lossy().into_owned();

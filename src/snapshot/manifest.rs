@@ -147,6 +147,28 @@ pub struct TableFooter {
     pub row_groups: Vec<RowGroupEntry>,
 }
 
+impl TableFooter {
+    /// What a file with these row groups says of the table of `entry`.
+    #[must_use]
+    pub fn of(
+        entry: &TableEntry,
+        digest: ContentDigest,
+        row_groups: &[RowGroupEntry],
+        schema: &[SchemaObject],
+    ) -> Self {
+        let belongs = |object: &&SchemaObject| entry.table.name.is_same(object.table_name.as_bytes());
+        Self {
+            format_version: FORMAT_VERSION,
+            table: entry.table.clone(),
+            schema: schema.iter().filter(belongs).cloned().collect(),
+            order: entry.order.clone(),
+            mapping: entry.mapping.clone(),
+            digest,
+            row_groups: row_groups.to_vec(),
+        }
+    }
+}
+
 /// One row, written out in JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InlineRow {
@@ -199,7 +221,9 @@ impl InlineRow {
         let mut bytes = Vec::with_capacity(self.cells.len());
         for cell in &self.cells {
             bytes.push(match cell {
-                InlineCell::RawText(text) | InlineCell::Blob(text) => BASE64.decode(text).map_err(|_| odd())?,
+                InlineCell::RawText(text) | InlineCell::Blob(text) => {
+                    BASE64.decode(text).map_err(|_| odd())?
+                }
                 _ => Vec::new(),
             });
         }
@@ -305,9 +329,14 @@ impl Manifest {
             return Err(damaged("this is not a parklite manifest"));
         }
         if head.format_version > FORMAT_VERSION {
-            let newer = format!("the snapshot has format version {}, newer than this program knows", head.format_version);
-            return Err(Error::new(ErrorKind::NewerFormat, newer)
-                .hint(format!("this is parklite {}, which reads up to format version {FORMAT_VERSION}; install a newer one", env!("CARGO_PKG_VERSION"))));
+            let newer = format!(
+                "the snapshot has format version {}, newer than this program knows",
+                head.format_version
+            );
+            return Err(Error::new(ErrorKind::NewerFormat, newer).hint(format!(
+                "this is parklite {}, which reads up to format version {FORMAT_VERSION}; install a newer one",
+                env!("CARGO_PKG_VERSION")
+            )));
         }
         if blanked_digest(text, head.manifest_sha256) != Some(head.manifest_sha256) {
             return Err(damaged("the manifest was changed: it does not match its own digest"));

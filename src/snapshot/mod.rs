@@ -11,8 +11,8 @@ mod views;
 
 pub use files::{FileFinding, MANIFEST_FILE, SUMS_FILE, VIEWS_FILE, check_files, sums_text};
 pub use manifest::{
-    DataFile, FORMAT_VERSION, InlineRow, LeftOut, Manifest, SNAPSHOT_KEY, SnapshotFacts, TABLE_KEY, TableEntry,
-    TableFooter, WrittenBy,
+    DataFile, FORMAT_VERSION, InlineRow, LeftOut, Manifest, SNAPSHOT_KEY, SnapshotFacts, TABLE_KEY,
+    TableEntry, TableFooter, WrittenBy,
 };
 pub use names::file_names;
 pub use open::{Location, Snapshot};

@@ -10,7 +10,9 @@ use std::collections::HashSet;
 #[must_use]
 pub fn file_names(tables: &[&[u8]]) -> Vec<String> {
     let lower: Vec<Vec<u8>> = tables.iter().map(|name| name.to_ascii_lowercase()).collect();
-    let is_own = |index: usize| is_safe(tables[index]) && lower.iter().filter(|name| **name == lower[index]).count() == 1;
+    let is_own = |index: usize| {
+        is_safe(tables[index]) && lower.iter().filter(|name| **name == lower[index]).count() == 1
+    };
     let mut taken: HashSet<String> = (0..tables.len())
         .filter(|&index| is_own(index))
         .map(|index| String::from_utf8_lossy(&lower[index]).into_owned())
@@ -42,7 +44,9 @@ fn is_safe(name: &[u8]) -> bool {
     const DEVICES: [&str; 4] = ["con", "prn", "aux", "nul"];
     let lower = String::from_utf8_lossy(name).to_ascii_lowercase();
     let is_numbered_device = ["com", "lpt"].iter().any(|device| {
-        lower.strip_prefix(device).is_some_and(|rest| rest.len() == 1 && rest.bytes().all(|byte| byte.is_ascii_digit()))
+        lower
+            .strip_prefix(device)
+            .is_some_and(|rest| rest.len() == 1 && rest.bytes().all(|byte| byte.is_ascii_digit()))
     });
     name.first().is_some_and(u8::is_ascii_alphanumeric)
         && name.len() <= 64
@@ -58,8 +62,21 @@ mod tests {
     #[test]
     fn only_names_that_are_safe_everywhere_become_file_names() {
         let long = "x".repeat(65);
-        let tables =
-            ["events", "../x", "con", "Com1", "table-0002", "a b", "A", "a", "", "näme", long.as_str(), "_x", "com10"];
+        let tables = [
+            "events",
+            "../x",
+            "con",
+            "Com1",
+            "table-0002",
+            "a b",
+            "A",
+            "a",
+            "",
+            "näme",
+            long.as_str(),
+            "_x",
+            "com10",
+        ];
         let bytes: Vec<&[u8]> = tables.iter().map(|name| name.as_bytes()).collect();
         let names = file_names(&bytes);
         assert_eq!(names[0], "events.parquet");
@@ -73,7 +90,16 @@ mod tests {
 
     #[test]
     fn paths_that_leave_the_snapshot_are_no_file_names() {
-        for path in ["../a.parquet", "a/b.parquet", "/a.parquet", ".parquet", "a.txt", "", "nul.parquet", "a.b.parquet"] {
+        for path in [
+            "../a.parquet",
+            "a/b.parquet",
+            "/a.parquet",
+            ".parquet",
+            "a.txt",
+            "",
+            "nul.parquet",
+            "a.b.parquet",
+        ] {
             assert!(!is_file_name(path), "{path}");
         }
     }

@@ -148,7 +148,11 @@ fn check_entry(entry: &TableEntry) -> Result<()> {
         return damaged("the manifest maps other columns than the table has");
     }
     let count = entry.table.columns.len();
-    let keys = entry.table.without_rowid_key.iter().chain(entry.table.indexes.iter().flat_map(|index| &index.columns));
+    let keys = entry
+        .table
+        .without_rowid_key
+        .iter()
+        .chain(entry.table.indexes.iter().flat_map(|index| &index.columns));
     let mut indexed = keys.filter_map(|key| match key.value {
         crate::schema::IndexedValue::Column(column) => Some(column),
         _ => None,

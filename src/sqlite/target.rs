@@ -123,13 +123,9 @@ impl Target {
         Ok(TableLoader {
             statement,
             encoding: self.header.encoding,
-            writes_rowid: shape.has_separate_rowid() && !plain,
+            writes_rowid: shape.has_separate_rowid(),
             reals: shape.real_columns(),
-            alias: if plain {
-                None
-            } else {
-                table.rowid_alias.and_then(|alias| table.stored_position(alias))
-            },
+            alias: table.rowid_alias.and_then(|alias| table.stored_position(alias)),
             row_ordinal: 0,
         })
     }
@@ -148,9 +144,7 @@ impl Target {
             match planned.storage {
                 Storage::PlainIndex { table, index } => {
                     on_index(&planned.object.name.lossy());
-                    let unconstrained = plan.without_constraints.contains(&table);
-                    self.build_plain_index(position, table, &tables[table], index, unconstrained)
-                        .map_err(place)?;
+                    self.build_plain_index(position, table, &tables[table], index).map_err(place)?;
                 }
                 Storage::DeferredIndex { .. } => self.reserve_index(position).map_err(place)?,
                 Storage::Table(_) | Storage::None => {}
@@ -173,10 +167,9 @@ impl Target {
         table_ordinal: usize,
         table: &Table,
         index: usize,
-        plain: bool,
     ) -> Result<()> {
         let columns = table.indexes[index].columns.iter().filter(|column| column.is_key);
-        let terms = columns.map(|column| index_term(table, column, plain)).collect::<Result<Vec<_>>>()?;
+        let terms = columns.map(|column| index_term(table, column)).collect::<Result<Vec<_>>>()?;
         let sql = format!(
             "CREATE INDEX main.\"{}\" ON \"{}\"({})",
             index_name(position),
@@ -330,7 +323,7 @@ fn set_temp_folder(connection: &Connection, folder: &Path) -> Result<()> {
 /// A table of ours that lays rows out as the true table does.
 struct StandIn<'a> {
     table: &'a Table,
-    /// Without any key, for a table whose constraints cannot be kept.
+    /// Without the key of a WITHOUT ROWID table, because it cannot be kept.
     plain: bool,
     typed_reals: bool,
 }
@@ -363,7 +356,7 @@ impl StandIn<'_> {
                 sql.extend_from_slice(b", ");
             }
             sql.extend_from_slice(format!("c{position}").as_bytes());
-            if self.table.rowid_alias == Some(index) && !self.plain {
+            if self.table.rowid_alias == Some(index) {
                 sql.extend_from_slice(b" INTEGER PRIMARY KEY");
             } else if reals.contains(&position) {
                 sql.extend_from_slice(b" REAL");
@@ -392,7 +385,7 @@ impl StandIn<'_> {
     /// of its stored bytes, since SQLite's own conversion from UTF-8 changes some characters.
     fn insert(&self, name: &str, encoding: TextEncoding) -> Vec<u8> {
         let count = self.table.stored_columns().count();
-        let rowid = self.has_separate_rowid() && !self.plain;
+        let rowid = self.has_separate_rowid();
         let mut columns = Vec::with_capacity(count + 1);
         let mut values = Vec::with_capacity(count + 1);
         if rowid {
@@ -417,14 +410,14 @@ fn first_parameter(rowid: bool, position: usize, encoding: TextEncoding) -> usiz
     1 + usize::from(rowid) + position * width
 }
 
-fn index_term(table: &Table, column: &IndexColumn, plain: bool) -> Result<String> {
+fn index_term(table: &Table, column: &IndexColumn) -> Result<String> {
     let broken = || {
         Error::new(ErrorKind::Damaged, "the snapshot describes an index that cannot be").in_table(&table.name)
     };
     let name = match column.value {
         IndexedValue::Column(column) => format!("c{}", table.stored_position(column).ok_or_else(broken)?),
-        IndexedValue::Rowid if !plain => "rowid".to_string(),
-        _ => return Err(broken()),
+        IndexedValue::Rowid => "rowid".to_string(),
+        IndexedValue::Expression => return Err(broken()),
     };
     let collation = String::from_utf8(column.collation.quoted()).map_err(|_| broken())?;
     Ok(format!("{name} COLLATE {collation}{}", if column.descending { " DESC" } else { "" }))

@@ -122,15 +122,18 @@ pub fn plan_target(objects: &[SchemaObject], tables: &[Table], not_kept: &[NotKe
     Ok(TargetPlan { objects: planned, without_constraints })
 }
 
-/// A definition without constraints that holds the table's stored columns under their names and types.
+/// A definition without constraints that holds the table's stored columns under their names and types; the
+/// rowid keeps its alias.
 fn plain_definition(table: &Table) -> SqlText {
     let mut sql = [b"CREATE TABLE ".as_slice(), &table.name.quoted(), b"("].concat();
-    for (index, (_, column)) in table.stored_columns().enumerate() {
-        if index > 0 {
+    for (position, (index, column)) in table.stored_columns().enumerate() {
+        if position > 0 {
             sql.extend_from_slice(b", ");
         }
         sql.extend_from_slice(&column.name.quoted());
-        if !column.declared_type.as_bytes().is_empty() {
+        if table.rowid_alias == Some(index) {
+            sql.extend_from_slice(b" INTEGER PRIMARY KEY");
+        } else if !column.declared_type.as_bytes().is_empty() {
             sql.push(b' ');
             sql.extend_from_slice(&column.declared_type.quoted());
         }
