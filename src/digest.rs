@@ -301,6 +301,17 @@ mod tests {
     }
 
     #[test]
+    fn a_chunk_hash_does_not_depend_on_how_the_bytes_came() {
+        let bytes: Vec<u8> = (0..5000_u32).flat_map(u32::to_le_bytes).collect();
+        for size in [1, 7, 256, 4096, bytes.len()] {
+            let mut hasher = ChunkHasher::default();
+            bytes.chunks(size).for_each(|piece| hasher.update(piece));
+            assert_eq!(hasher.finish(), chunk_hash(&bytes));
+        }
+        assert_eq!(ChunkHasher::default().finish(), chunk_hash(b""));
+    }
+
+    #[test]
     fn digests_survive_their_text_form() {
         let digest = digest_of(&[(Some(-5), &[Cell::Real(f64::INFINITY)])]);
         assert_eq!(digest.to_string().parse(), Ok(digest));

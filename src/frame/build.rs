@@ -7,14 +7,17 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BinaryViewBuilder, Float64Builder, Int64Builder, RecordBatch, RecordBatchOptions,
-    StringViewBuilder, UInt64Builder,
+    ArrayRef, BinaryViewBuilder, Int64Builder, RecordBatch, RecordBatchOptions, UInt64Builder,
 };
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::frame::mapping::{ColumnMapping, MainClass, TableMapping};
-use crate::schema::{Cell, CellClass};
+use crate::frame::mapping::TableMapping;
+use crate::schema::Cell;
+
+mod columns;
+
+use columns::{ColumnBuilder, NullArrays};
 
 /// Most rows of a row group. Narrow rows: enough for readers to work in bulk, few enough that a point query
 /// decodes little and that several row groups in flight stay small.
@@ -140,8 +143,9 @@ impl FrameBuilder {
         if let Some(rowids) = &mut self.rowid {
             arrays.push(Arc::new(rowids.finish()));
         }
+        let mut nulls = NullArrays::new(row_count);
         for column in &mut self.columns {
-            column.finish_into(&mut arrays);
+            column.finish_into(&mut arrays, &mut nulls);
         }
         if let Some((keys, sizes)) = &mut self.key {
             arrays.push(Arc::new(std::mem::replace(keys, BinaryViewBuilder::with_capacity(0)).finish()));
@@ -169,7 +173,7 @@ impl FrameBuilder {
         }
         for (column, cell) in self.columns.iter_mut().zip(cells) {
             if cell.size_bytes() > MAX_CELL_BYTES {
-                self.oversized.get_or_insert_with(|| cell_too_large(&column.name, cell.size_bytes()));
+                self.oversized.get_or_insert_with(|| cell_too_large(column.name(), cell.size_bytes()));
                 column.push(Cell::Null);
             } else {
                 column.push(*cell);
@@ -188,123 +192,9 @@ fn cell_too_large(column: &str, size: usize) -> Error {
     Error::new(ErrorKind::Failed, message).in_column(column)
 }
 
-/// The Parquet columns of one stored column.
-#[derive(Debug)]
-struct ColumnBuilder {
-    name: String,
-    /// One bit per class that fits.
-    fitting: u8,
-    number_family: bool,
-    main_class: CellClass,
-    main: Values,
-    companions: Vec<(CellClass, Values)>,
-}
-
-impl ColumnBuilder {
-    fn new(mapping: &ColumnMapping) -> Self {
-        let fitting = CellClass::ALL.into_iter().filter(|&class| mapping.fits(Some(class)));
-        Self {
-            name: mapping.name.clone(),
-            fitting: fitting.fold(0, |bits, class| bits | class_bit(class)),
-            number_family: mapping.number_family,
-            main_class: mapping.main.class(),
-            main: Values::new(mapping.main),
-            companions: mapping
-                .companions
-                .iter()
-                .map(|companion| (companion.class, Values::new(MainClass::holding(companion.class))))
-                .collect(),
-        }
-    }
-
-    fn fits(&self, cell: &Cell<'_>) -> bool {
-        cell.class().is_none_or(|class| self.fitting & class_bit(class) != 0)
-    }
-
-    /// Adds a cell that fits.
-    fn push(&mut self, cell: Cell<'_>) {
-        if self.companions.is_empty() {
-            return self.main.push(cell);
-        }
-        self.main.push(match cell {
-            Cell::Integer(value) if self.number_family => Cell::Real(nearest_double(value)),
-            _ if cell.class() == Some(self.main_class) => cell,
-            _ => Cell::Null,
-        });
-        for (class, values) in &mut self.companions {
-            values.push(if cell.class() == Some(*class) { cell } else { Cell::Null });
-        }
-    }
-
-    fn finish_into(&mut self, arrays: &mut Vec<ArrayRef>) {
-        arrays.push(self.main.finish());
-        arrays.extend(self.companions.iter_mut().map(|(_, values)| values.finish()));
-    }
-}
-
-fn class_bit(class: CellClass) -> u8 {
-    match class {
-        CellClass::Integer => 1,
-        CellClass::Real => 1 << 1,
-        CellClass::Text => 1 << 2,
-        CellClass::RawText => 1 << 3,
-        CellClass::Blob => 1 << 4,
-    }
-}
-
 /// The double nearest to an integer (ties to even): what a number family shows for it.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "the loss is the point: the exact value is kept beside it")]
 pub fn nearest_double(value: i64) -> f64 {
     value as f64
-}
-
-/// The values of one Parquet column.
-#[derive(Debug)]
-enum Values {
-    Integer(Int64Builder),
-    Real(Float64Builder),
-    Text(StringViewBuilder),
-    Blob(BinaryViewBuilder),
-}
-
-impl Values {
-    fn new(class: MainClass) -> Self {
-        match class {
-            MainClass::Integer => Self::Integer(Int64Builder::with_capacity(0)),
-            MainClass::Real => Self::Real(Float64Builder::with_capacity(0)),
-            MainClass::Text => Self::Text(StringViewBuilder::with_capacity(0)),
-            MainClass::Blob => Self::Blob(BinaryViewBuilder::with_capacity(0)),
-        }
-    }
-
-    /// Adds a cell of this column's class, or NULL.
-    fn push(&mut self, cell: Cell<'_>) {
-        match (self, cell) {
-            (Self::Integer(builder), Cell::Integer(value)) => builder.append_value(value),
-            (Self::Real(builder), Cell::Real(value)) => builder.append_value(value),
-            (Self::Text(builder), Cell::Text(text)) => builder.append_value(text),
-            (Self::Blob(builder), Cell::Blob(bytes) | Cell::RawText(bytes)) => builder.append_value(bytes),
-            (Self::Integer(builder), Cell::Null) => builder.append_null(),
-            (Self::Real(builder), Cell::Null) => builder.append_null(),
-            (Self::Text(builder), Cell::Null) => builder.append_null(),
-            (Self::Blob(builder), Cell::Null) => builder.append_null(),
-            _ => unreachable!("a cell is pushed only where its class fits"),
-        }
-    }
-
-    /// The values so far. View builders are replaced: a finished one would keep the block size it grew to,
-    /// and thousands of columns would each reserve megabytes.
-    fn finish(&mut self) -> ArrayRef {
-        match self {
-            Self::Integer(builder) => Arc::new(builder.finish()),
-            Self::Real(builder) => Arc::new(builder.finish()),
-            Self::Text(builder) => {
-                Arc::new(std::mem::replace(builder, StringViewBuilder::with_capacity(0)).finish())
-            }
-            Self::Blob(builder) => {
-                Arc::new(std::mem::replace(builder, BinaryViewBuilder::with_capacity(0)).finish())
-            }
-        }
-    }
 }

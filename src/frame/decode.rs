@@ -4,10 +4,11 @@
 //! column that shows something else than its companion holds) is an error here, never a silent choice.
 
 use arrow::array::{
-    Array, BinaryArray, BinaryViewArray, Float64Array, Int64Array, LargeBinaryArray, LargeStringArray,
-    RecordBatch, StringArray, StringViewArray,
+    Array, AsArray, BinaryArray, BinaryViewArray, LargeBinaryArray, LargeStringArray, RecordBatch,
+    StringArray, StringViewArray,
 };
-use arrow::datatypes::DataType;
+use arrow::buffer::NullBuffer;
+use arrow::datatypes::{DataType, Float64Type, Int64Type};
 
 use crate::digest::{ContentDigest, RowHasher};
 use crate::error::{Error, ErrorKind, Result};
@@ -31,7 +32,7 @@ enum Rowid<'a> {
     /// WITHOUT ROWID.
     None,
     /// A Parquet column of its own.
-    Column(&'a str, &'a Int64Array),
+    Column(&'a str, Values<'a>),
     /// The stored column at this position.
     Alias(usize),
 }
@@ -51,10 +52,7 @@ impl<'a> RowDecoder<'a> {
             Values::new(array?, class).ok_or_else(|| wrong_column(table, name))
         };
         let rowid = match (&mapping.rowid_column, table.rowid_alias) {
-            (Some(name), _) => match next(name, MainClass::Integer)? {
-                Values::Integer(array) => Rowid::Column(name, array),
-                _ => return Err(wrong_column(table, name)),
-            },
+            (Some(name), _) => Rowid::Column(name, next(name, MainClass::Integer)?),
             (None, Some(alias)) => {
                 Rowid::Alias(table.stored_position(alias).ok_or_else(|| not_of_this_table(table))?)
             }
@@ -106,11 +104,13 @@ impl<'a> RowDecoder<'a> {
     }
 
     fn rowid(&self, row: usize, cells: &[Cell<'_>]) -> Result<Option<i64>, Broken<'a>> {
-        match self.rowid {
+        match &self.rowid {
             Rowid::None => Ok(None),
-            Rowid::Column(_, array) if array.is_valid(row) => Ok(Some(array.value(row))),
-            Rowid::Column(name, _) => Err(Broken { column: name, what: "a row has no rowid" }),
-            Rowid::Alias(position) => match cells[position] {
+            Rowid::Column(name, values) => match values.cell(row) {
+                Cell::Integer(rowid) => Ok(Some(rowid)),
+                _ => Err(Broken { column: name, what: "a row has no rowid" }),
+            },
+            &Rowid::Alias(position) => match cells[position] {
                 Cell::Integer(rowid) => Ok(Some(rowid)),
                 _ => Err(Broken { column: self.columns[position].name, what: "a rowid is not an integer" }),
             },
@@ -220,9 +220,16 @@ impl<'a> ColumnDecoder<'a> {
 
 /// The values of one Parquet column, in whichever layout a reader yields.
 #[derive(Debug)]
-enum Values<'a> {
-    Integer(&'a Int64Array),
-    Real(&'a Float64Array),
+struct Values<'a> {
+    /// `None` where there is no NULL, which is then not asked of every row.
+    nulls: Option<&'a NullBuffer>,
+    layout: Layout<'a>,
+}
+
+#[derive(Debug)]
+enum Layout<'a> {
+    Integer(&'a [i64]),
+    Real(&'a [f64]),
     Text(&'a StringViewArray),
     SmallText(&'a StringArray),
     LargeText(&'a LargeStringArray),
@@ -234,31 +241,38 @@ enum Values<'a> {
 impl<'a> Values<'a> {
     /// `None` where the array does not hold values of `class`.
     fn new(array: &'a dyn Array, class: MainClass) -> Option<Self> {
-        let array_of = array.as_any();
-        match (class, array.data_type()) {
-            (MainClass::Integer, DataType::Int64) => array_of.downcast_ref().map(Self::Integer),
-            (MainClass::Real, DataType::Float64) => array_of.downcast_ref().map(Self::Real),
-            (MainClass::Text, DataType::Utf8View) => array_of.downcast_ref().map(Self::Text),
-            (MainClass::Text, DataType::Utf8) => array_of.downcast_ref().map(Self::SmallText),
-            (MainClass::Text, DataType::LargeUtf8) => array_of.downcast_ref().map(Self::LargeText),
-            (MainClass::Blob, DataType::BinaryView) => array_of.downcast_ref().map(Self::Blob),
-            (MainClass::Blob, DataType::Binary) => array_of.downcast_ref().map(Self::SmallBlob),
-            (MainClass::Blob, DataType::LargeBinary) => array_of.downcast_ref().map(Self::LargeBlob),
-            _ => None,
-        }
+        let layout = match (class, array.data_type()) {
+            (MainClass::Integer, DataType::Int64) => {
+                Layout::Integer(array.as_primitive_opt::<Int64Type>()?.values())
+            }
+            (MainClass::Real, DataType::Float64) => {
+                Layout::Real(array.as_primitive_opt::<Float64Type>()?.values())
+            }
+            (MainClass::Text, DataType::Utf8View) => Layout::Text(array.as_string_view_opt()?),
+            (MainClass::Text, DataType::Utf8) => Layout::SmallText(array.as_string_opt()?),
+            (MainClass::Text, DataType::LargeUtf8) => Layout::LargeText(array.as_string_opt()?),
+            (MainClass::Blob, DataType::BinaryView) => Layout::Blob(array.as_binary_view_opt()?),
+            (MainClass::Blob, DataType::Binary) => Layout::SmallBlob(array.as_binary_opt()?),
+            (MainClass::Blob, DataType::LargeBinary) => Layout::LargeBlob(array.as_binary_opt()?),
+            _ => return None,
+        };
+        Some(Self { nulls: array.nulls().filter(|nulls| nulls.null_count() > 0), layout })
     }
 
+    #[inline]
     fn cell(&self, row: usize) -> Cell<'a> {
-        match *self {
-            Self::Integer(array) if array.is_valid(row) => Cell::Integer(array.value(row)),
-            Self::Real(array) if array.is_valid(row) => Cell::Real(array.value(row)),
-            Self::Text(array) if array.is_valid(row) => Cell::Text(array.value(row)),
-            Self::SmallText(array) if array.is_valid(row) => Cell::Text(array.value(row)),
-            Self::LargeText(array) if array.is_valid(row) => Cell::Text(array.value(row)),
-            Self::Blob(array) if array.is_valid(row) => Cell::Blob(array.value(row)),
-            Self::SmallBlob(array) if array.is_valid(row) => Cell::Blob(array.value(row)),
-            Self::LargeBlob(array) if array.is_valid(row) => Cell::Blob(array.value(row)),
-            _ => Cell::Null,
+        if self.nulls.is_some_and(|nulls| nulls.is_null(row)) {
+            return Cell::Null;
+        }
+        match self.layout {
+            Layout::Integer(values) => Cell::Integer(values[row]),
+            Layout::Real(values) => Cell::Real(values[row]),
+            Layout::Text(array) => Cell::Text(array.value(row)),
+            Layout::SmallText(array) => Cell::Text(array.value(row)),
+            Layout::LargeText(array) => Cell::Text(array.value(row)),
+            Layout::Blob(array) => Cell::Blob(array.value(row)),
+            Layout::SmallBlob(array) => Cell::Blob(array.value(row)),
+            Layout::LargeBlob(array) => Cell::Blob(array.value(row)),
         }
     }
 

@@ -129,7 +129,9 @@ pub(crate) fn digest_of(rows: &[Row]) -> ContentDigest {
     let mut hasher = RowHasher::default();
     for row in rows {
         hasher.begin_row(row.0);
-        cells(row).into_iter().for_each(|cell| hasher.add_cell(cell));
+        for cell in cells(row) {
+            hasher.add_cell(cell);
+        }
         hasher.end_row();
     }
     hasher.take()

@@ -46,9 +46,17 @@ const CELLS_IN_HAND: usize = 2_000_000;
 /// Values looked at together before a page's size is checked; small, so that pages keep to their size.
 const WRITE_BATCH_ROWS: usize = 1024;
 
-/// Dictionary size in bytes for numbers: 8,192 distinct ones. Columns with more (ids, times) pack far better
+/// Dictionary size in bytes for integers: 1,024 distinct ones. Columns with more (ids, times) pack far better
 /// as deltas, and should not first fill a large dictionary.
-const NUMBER_DICTIONARY_BYTES: usize = 64 * 1024;
+const INTEGER_DICTIONARY_BYTES: usize = 8 * 1024;
+
+/// Dictionary size in bytes for reals: 8,192 distinct ones, as prices and measured steps have. Beyond that the
+/// plain values are smaller.
+const REAL_DICTIONARY_BYTES: usize = 64 * 1024;
+
+/// Dictionary size in bytes for text and blobs: thousands of categories. Columns with more values are smaller
+/// without one, and readers load a dictionary before the first row.
+const BYTES_DICTIONARY_BYTES: usize = 256 * 1024;
 
 /// Bytes of a text or blob kept as minimum and maximum: enough to skip by, whatever the values' size.
 const STATISTICS_BYTES: usize = 64;
@@ -125,9 +133,9 @@ pub(super) fn column_properties(
     let page_bytes = share(PAGES_IN_HAND_BYTES, column_count, MIN_PAGE_BYTES, PAGE_BYTES);
     let (fallback, dictionary_bytes) = match column.class {
         // Keys and times differ by little from row to row.
-        MainClass::Integer => (Encoding::DELTA_BINARY_PACKED, page_bytes.min(NUMBER_DICTIONARY_BYTES)),
-        MainClass::Real => (Encoding::PLAIN, page_bytes.min(NUMBER_DICTIONARY_BYTES)),
-        MainClass::Text | MainClass::Blob => (Encoding::PLAIN, page_bytes),
+        MainClass::Integer => (Encoding::DELTA_BINARY_PACKED, INTEGER_DICTIONARY_BYTES),
+        MainClass::Real => (Encoding::PLAIN, REAL_DICTIONARY_BYTES),
+        MainClass::Text | MainClass::Blob => (Encoding::PLAIN, BYTES_DICTIONARY_BYTES),
     };
     // No two rows share a rowid.
     let has_dictionary = !large_cells && column.role != ColumnRole::Rowid;
@@ -135,7 +143,7 @@ pub(super) fn column_properties(
     let properties = common_properties(settings.compression()?)
         .set_encoding(fallback)
         .set_dictionary_enabled(has_dictionary)
-        .set_dictionary_page_size_limit(dictionary_bytes)
+        .set_dictionary_page_size_limit(dictionary_bytes.min(page_bytes))
         .set_data_page_size_limit(page_bytes)
         .set_data_page_row_count_limit(share(CELLS_IN_HAND, column_count, MIN_PAGE_ROWS, PAGE_ROWS))
         .set_statistics_enabled(statistics)

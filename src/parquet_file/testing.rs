@@ -35,17 +35,17 @@ pub(crate) fn write_with(
     groups: &[Vec<Row>],
 ) -> Result<FileFacts> {
     let encode = |index: usize| encoder.encode(index, &batch_of(mapping, &groups[index]));
-    let mut encoded: Vec<_> = std::thread::scope(|scope| {
+    let mut all_groups: Vec<_> = std::thread::scope(|scope| {
         let odd = scope.spawn(|| (1..groups.len()).step_by(2).map(|index| (index, encode(index))).collect());
         let even: Vec<_> = (0..groups.len()).step_by(2).map(|index| (index, encode(index))).collect();
         let mut all: Vec<_> = odd.join().expect("the other thread ends well");
         all.extend(even);
         all
     });
-    encoded.sort_by_key(|(index, _)| *index);
+    all_groups.sort_by_key(|(index, _)| *index);
     let file = File::options().write(true).create_new(true).open(path).expect("a new file");
     let mut writer = TableWriter::create(file, path, encoder)?;
-    for ((_, group), rows) in encoded.into_iter().zip(groups) {
+    for ((_, group), rows) in all_groups.into_iter().zip(groups) {
         writer.append(group?, digest_of(rows))?;
     }
     writer.finish(|groups| Ok(vec![("parklite.rows".to_owned(), format!("{} row groups", groups.len()))]))
