@@ -85,6 +85,15 @@ pub struct RowHasher {
 }
 
 impl RowHasher {
+    /// Adds one whole row; returns the size of its canonical encoding in bytes.
+    pub fn add_row(&mut self, rowid: Option<i64>, cells: &[Cell<'_>]) -> usize {
+        self.begin_row(rowid);
+        for &cell in cells {
+            self.add_cell(cell);
+        }
+        self.end_row()
+    }
+
     /// Begins a row; `rowid` is `None` for a WITHOUT ROWID table.
     pub fn begin_row(&mut self, rowid: Option<i64>) {
         self.buffer.clear();

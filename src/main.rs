@@ -1,6 +1,7 @@
-//! The `parklite` program.
+//! The `parklite` program: parse, choose a reporter, run, exit code.
 
-#[expect(dead_code, reason = "nothing is run yet")]
 mod cli;
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    cli::run()
+}

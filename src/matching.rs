@@ -199,9 +199,7 @@ impl MatchingJob<'_> {
             let mut bytes = 0;
             RowDecoder::new(table, mapping, &batch)?.starting_at(row_ordinal).for_each_row(
                 |rowid, cells| {
-                    hasher.begin_row(rowid);
-                    cells.iter().for_each(|&cell| hasher.add_cell(cell));
-                    bytes += hasher.end_row();
+                    bytes += hasher.add_row(rowid, cells);
                     current.clear();
                     key.encode(rowid, cells, &mut current);
                     if first.is_none() {

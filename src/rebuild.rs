@@ -4,7 +4,7 @@
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use arrow::array::RecordBatch;
 use serde::Serialize;
@@ -65,7 +65,7 @@ pub fn rebuild(snapshot: &Snapshot, path: &Path, options: &RebuildOptions, run: 
         temp_folder: options.temp_folder.clone(),
     };
     let target = Target::create(path, &manifest.database, &target_options, run.interrupt)?;
-    run.progress.set_run_total(snapshot.size_bytes());
+    run.progress.set_run_total(manifest.snapshot.source_size_bytes);
     for (ordinal, entry) in manifest.tables.iter().enumerate() {
         let without_key = plan.without_constraints.contains(&ordinal);
         let load = TableLoad { snapshot, entry, ordinal, without_key, target: &target, options, run };
@@ -83,6 +83,9 @@ pub fn rebuild(snapshot: &Snapshot, path: &Path, options: &RebuildOptions, run: 
     let check = if options.verify { Some(prove(snapshot, &plan, path, run)?) } else { None };
     Ok(Rebuilt { tables: tables.len(), rows: manifest.tables.iter().map(TableEntry::row_count).sum(), check })
 }
+
+/// Takes one row: its rowid and its cells.
+type TakeRow<'f> = dyn FnMut(Option<i64>, &[Cell<'_>]) -> Result<()> + 'f;
 
 /// Loads one table.
 struct TableLoad<'a> {
@@ -127,9 +130,8 @@ impl TableLoad<'_> {
         let mut fits = true;
         let mut take = |rowid: Option<i64>, cells: &[Cell<'_>]| -> Result<()> {
             if fits {
-                hasher.begin_row(rowid);
-                cells.iter().for_each(|&cell| hasher.add_cell(cell));
-                hasher.end_row();
+                let size_bytes = hasher.add_row(rowid, cells);
+                self.run.progress.advance(1, size_bytes as u64);
                 fits = loader.insert(rowid, cells)?;
             }
             Ok(())
@@ -140,9 +142,12 @@ impl TableLoad<'_> {
         let in_key_order = files.len() <= 1 && files.iter().all(|file| file.in_key_order);
         std::thread::scope(|scope| -> Result<()> {
             let (sender, receiver) = sync_channel::<Result<RecordBatch>>(BATCHES_IN_FLIGHT);
+            let (snapshot, entry) = (self.snapshot, self.entry);
             scope.spawn(move || {
-                // Where nobody listens any more, there is nobody to tell.
-                let _ = self.decode(&|batch| sender.send(batch).is_ok());
+                if let Err(error) = decode_files(snapshot, entry, &sender) {
+                    // Where nobody listens any more, another error has already ended the load.
+                    let _ = sender.send(Err(error));
+                }
             });
             if in_key_order {
                 self.insert(&receiver, &mut take)
@@ -153,58 +158,18 @@ impl TableLoad<'_> {
         Ok(fits.then(|| hasher.take()))
     }
 
-    /// Decodes all data files and hands the batches to `send`, until it returns false.
-    fn decode(&self, send: &dyn Fn(Result<RecordBatch>) -> bool) -> Option<()> {
-        let open = |path: PathBuf| -> Result<TableReader> {
-            TableReader::open(&path).map_err(|error| match std::fs::metadata(&path) {
-                Err(missing) if missing.kind() == std::io::ErrorKind::NotFound => {
-                    Error::new(ErrorKind::Damaged, "a file of the snapshot is missing").at(&path)
-                }
-                _ => error,
-            })
-        };
-        for file in &self.entry.files {
-            let reader = match open(self.snapshot.data_path(file)) {
-                Ok(reader) => reader,
-                Err(error) => return send(Err(error)).then_some(()),
-            };
-            for index in 0..reader.row_group_count() {
-                let batches = match reader.read_row_group(index) {
-                    Ok(batches) => batches,
-                    Err(error) => return send(Err(error)).then_some(()),
-                };
-                for batch in batches {
-                    let failed = batch.is_err();
-                    if !send(batch) || failed {
-                        return None;
-                    }
-                }
-            }
-        }
-        Some(())
-    }
-
-    fn insert(
-        &self,
-        batches: &Receiver<Result<RecordBatch>>,
-        take: &mut dyn FnMut(Option<i64>, &[Cell<'_>]) -> Result<()>,
-    ) -> Result<()> {
+    fn insert(&self, batches: &Receiver<Result<RecordBatch>>, take: &mut TakeRow<'_>) -> Result<()> {
         for batch in batches {
             let batch = batch?;
             self.run.interrupt.check()?;
             RowDecoder::new(&self.entry.table, &self.entry.mapping, &batch)?
                 .for_each_row(|rowid, cells| take(rowid, cells))?;
-            self.run.progress.advance(batch.num_rows() as u64, 0);
         }
         Ok(())
     }
 
     /// Puts rows into the order of the b-tree first: appending to a b-tree is several times faster.
-    fn sort_and_insert(
-        &self,
-        batches: &Receiver<Result<RecordBatch>>,
-        take: &mut dyn FnMut(Option<i64>, &[Cell<'_>]) -> Result<()>,
-    ) -> Result<()> {
+    fn sort_and_insert(&self, batches: &Receiver<Result<RecordBatch>>, take: &mut TakeRow<'_>) -> Result<()> {
         let TableEntry { table, mapping, .. } = self.entry;
         let key = OrderKey::new(&key_order(table), table)?;
         let folder = Some(self.options.temp_folder.clone());
@@ -229,14 +194,36 @@ impl TableLoad<'_> {
         if builder.row_count() > 0 {
             sorter.push(builder.finish()?)?;
         }
-        let mut sorted = sorter.finish()?;
-        while let Some(batch) = sorted.next_row_group(row_group_is_full)? {
+        let mut rows = sorter.finish()?;
+        while let Some(batch) = rows.next_row_group(row_group_is_full)? {
             self.run.interrupt.check()?;
             RowDecoder::new(table, mapping, &batch)?.for_each_row(|rowid, cells| take(rowid, cells))?;
-            self.run.progress.advance(batch.num_rows() as u64, 0);
         }
         Ok(())
     }
+}
+
+/// Decodes all data files of a table and sends their batches until nobody listens any more.
+fn decode_files(
+    snapshot: &Snapshot,
+    entry: &TableEntry,
+    sender: &SyncSender<Result<RecordBatch>>,
+) -> Result<()> {
+    for file in &entry.files {
+        let path = snapshot.data_path(file);
+        if !path.exists() {
+            return Err(Error::new(ErrorKind::Damaged, "a file of the snapshot is missing").at(&path));
+        }
+        let reader = TableReader::open(&path)?;
+        for index in 0..reader.row_group_count() {
+            for batch in reader.read_row_group(index)? {
+                if sender.send(Ok(batch?)).is_err() {
+                    return Ok(());
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The order of a table's b-tree, or near enough: collations and DESC do not count here.
@@ -320,9 +307,7 @@ fn digest_of_table(
     let mut hasher = RowHasher::default();
     let mut rows = 0;
     source.for_each_row(catalog, ordinal, |rowid, cells| {
-        hasher.begin_row(rowid.filter(|_| has_rowid));
-        cells.iter().for_each(|&cell| hasher.add_cell(cell));
-        hasher.end_row();
+        hasher.add_row(rowid.filter(|_| has_rowid), cells);
         rows += 1;
         if rows % ROWS_PER_STEP == 0 {
             run.interrupt.check()?;

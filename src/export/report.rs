@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::export::plan::ExportPlan;
+use crate::frame::ColumnMapping;
 use crate::snapshot::{LeftOut, Manifest};
 use crate::sqlite::catalog::NotKept;
 
@@ -66,7 +67,7 @@ impl ExportReport {
                 rows: entry.row_count(),
                 size_bytes: entry.files.iter().filter_map(|file| file.size_bytes).sum(),
                 order: planned.order_text.clone(),
-                hidden_cells: entry.mapping.columns.iter().map(|column| column.hidden_cells()).sum(),
+                hidden_cells: entry.mapping.columns.iter().map(ColumnMapping::hidden_cells).sum(),
                 digest: entry.digest.to_string(),
             })
             .collect();

@@ -205,9 +205,7 @@ impl RowReader<'_> {
     /// Takes one row; returns the size of its canonical encoding in bytes.
     fn take(&mut self, rowid: Option<i64>, cells: &[Cell<'_>], queue: &mut FrameQueue<'_>) -> Result<u64> {
         count(&mut self.result.counts, cells);
-        self.hasher.begin_row(rowid);
-        cells.iter().for_each(|&cell| self.hasher.add_cell(cell));
-        let size_bytes = self.hasher.end_row() as u64;
+        let size_bytes = self.hasher.add_row(rowid, cells) as u64;
         if let Some(key) = &self.key {
             self.key_bytes.clear();
             key.encode(rowid, cells, &mut self.key_bytes);

@@ -49,8 +49,9 @@ pub fn row_group_is_full(rows: u64, bytes: u64) -> bool {
 #[must_use]
 pub fn row_size(cells: &[Cell<'_>]) -> u64 {
     let values: usize = cells.iter().map(Cell::size_bytes).sum();
+    // What a cell costs beside its bytes: half a word on average, since columns without values cost nothing.
     // Rows lie in memory, so their size always fits.
-    u64::try_from(values + cells.len()).unwrap_or(u64::MAX)
+    u64::try_from(values + 4 * cells.len()).unwrap_or(u64::MAX)
 }
 
 /// Gathers rows into record batches under a mapping.

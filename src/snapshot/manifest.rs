@@ -27,6 +27,7 @@ const NO_DIGEST: Sha256Digest = Sha256Digest([0; 32]);
 
 /// Everything about one snapshot.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "a field of the document is called manifest_sha256")]
 pub struct Manifest {
     format: String,
     format_version: u32,
@@ -260,9 +261,7 @@ impl TableEntry {
         let mut hasher = RowHasher::default();
         for row in &self.inline_rows {
             row.read(|rowid, cells| {
-                hasher.begin_row(rowid);
-                cells.iter().for_each(|&cell| hasher.add_cell(cell));
-                hasher.end_row();
+                hasher.add_row(rowid, cells);
                 Ok(())
             })?;
         }

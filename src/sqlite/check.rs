@@ -96,8 +96,9 @@ fn check_each_table(
         let sql = [b"PRAGMA main.integrity_check(".as_slice(), &table.name.quoted(), b")"].concat();
         match findings(connection, &sql, encoding) {
             Ok(texts) => report.sort(texts),
+            Err(error) if error.kind() != ErrorKind::Failed => return Err(error),
             Err(error) => {
-                report.not_checked.push(format!("table {:?}: {}", table.name, sqlite_message(&error)))
+                report.not_checked.push(format!("table {:?}: {}", table.name, sqlite_message(&error)));
             }
         }
     }

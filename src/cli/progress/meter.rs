@@ -174,7 +174,11 @@ impl Meter {
 fn covers_the_run(kind: PhaseKind) -> bool {
     match kind {
         PhaseKind::Copying | PhaseKind::Exporting | PhaseKind::Matching | PhaseKind::Restoring => true,
-        PhaseKind::Sorting | PhaseKind::Hashing | PhaseKind::Indexing | PhaseKind::Checking => false,
+        PhaseKind::Counting
+        | PhaseKind::Sorting
+        | PhaseKind::Hashing
+        | PhaseKind::Indexing
+        | PhaseKind::Checking => false,
     }
 }
 

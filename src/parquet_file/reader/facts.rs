@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::statistics::Statistics;
 use parquet::schema::types::SchemaDescriptor;
+use serde::Serialize;
 
 use crate::parquet_file::reader::unsigned;
 
 /// What a file's footer says of one column, summed over all row groups.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ColumnFacts {
     /// Its name.
     pub name: String,
