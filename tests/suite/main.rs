@@ -1,0 +1,8 @@
+//! The integration tests, as one binary.
+//!
+//! `fixtures` builds databases to test with, `property` makes up random ones, and `judge` says whether two
+//! databases are the same. None of the three uses a line of parklite: what they say about it is independent.
+
+mod fixtures;
+mod judge;
+mod property;
