@@ -3,7 +3,7 @@
 //! Also finds what a restore could not rebuild with this SQLite: indexes and keys that need a function or a
 //! collation it does not have.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ use crate::schema::{
     IndexOrigin, IndexedValue, JournalMode, ObjectKind, SchemaObject, SqlText, Table, TextEncoding,
 };
 use crate::sqlite::failure::{failure, sqlite_message};
-use crate::sqlite::statement::Statement;
+use crate::sqlite::statement::{Statement, forget_imposters};
 
 /// What a database consists of, as of one commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,7 +107,7 @@ pub(crate) fn find_not_kept(connection: &Connection, tables: &[Table]) -> Result
         for index in &table.indexes {
             let reason = if key_is_lost && is_plain(table, index) {
                 // Its own columns decide: the table's key will not be part of it.
-                unknown_collation(connection, index)?
+                unknown_in_index(connection, index)?
             } else {
                 why_impossible(
                     connection,
@@ -130,10 +130,20 @@ pub(crate) fn find_not_kept(connection: &Connection, tables: &[Table]) -> Result
 ///
 /// # Errors
 /// What SQLite says.
-pub(crate) fn read_unknown_collations(connection: &Connection) -> Result<()> {
-    connection
-        .collation_needed(|connection, name| connection.create_collation(name, |a: &str, b: &str| a.cmp(b)))
-        .map_err(failure)
+pub(crate) fn read_unknown_collations(connection: &Connection, tables: &[Table]) -> Result<()> {
+    let keys = tables.iter().flat_map(|table| {
+        table.without_rowid_key.iter().chain(table.indexes.iter().flat_map(|index| &index.columns))
+    });
+    let names: BTreeSet<&Identifier> = keys.map(|column| &column.collation).collect();
+    let mut is_any_unknown = false;
+    for name in names {
+        if let (Some(text), Some(_)) = (name.as_str(), unknown_collation(connection, name)?) {
+            connection.create_collation(text, |a: &str, b: &str| a.cmp(b)).map_err(failure)?;
+            is_any_unknown = true;
+        }
+    }
+    // Only a schema that is read when the collation is there finds a way to scan such a key.
+    if is_any_unknown { forget_imposters(connection) } else { Ok(()) }
 }
 
 /// Whether the index's entries are made of stored columns alone, without expressions or a WHERE clause.
@@ -154,10 +164,15 @@ fn why_impossible(connection: &Connection, explain: &[u8]) -> Result<Option<Stri
     }
 }
 
-fn unknown_collation(connection: &Connection, index: &Index) -> Result<Option<String>> {
+fn unknown_collation(connection: &Connection, name: &Identifier) -> Result<Option<String>> {
+    let sql = [b"EXPLAIN SELECT 1 ORDER BY 'a' COLLATE ".as_slice(), &name.quoted()].concat();
+    why_impossible(connection, &sql)
+}
+
+/// Why an index over plain columns cannot be built, going by its own columns alone.
+fn unknown_in_index(connection: &Connection, index: &Index) -> Result<Option<String>> {
     for column in index.columns.iter().filter(|column| column.is_key) {
-        let sql = [b"EXPLAIN SELECT 1 ORDER BY 1 COLLATE ".as_slice(), &column.collation.quoted()].concat();
-        if let Some(reason) = why_impossible(connection, &sql)? {
+        if let Some(reason) = unknown_collation(connection, &column.collation)? {
             return Ok(Some(reason));
         }
     }

@@ -20,7 +20,7 @@ impl Source {
         let read = || {
             let catalog = read_catalog(&self.connection)?;
             let not_kept = find_not_kept(&self.connection, &catalog.tables)?;
-            read_unknown_collations(&self.connection)?;
+            read_unknown_collations(&self.connection, &catalog.tables)?;
             Ok((catalog, not_kept))
         };
         read().map_err(|error: crate::error::Error| error.at(self.path()))

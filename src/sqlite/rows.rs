@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use crate::error::{Error, ErrorKind, Result};
 use crate::schema::{Cell, Identifier, Table, TextEncoding};
 use crate::sqlite::failure::failure;
-use crate::sqlite::statement::{ImposterMode, Statement, set_imposter};
+use crate::sqlite::statement::{ImposterMode, Statement, define_imposter, forget_imposters};
 
 const ROWID_NAMES: [&str; 3] = ["rowid", "_rowid_", "oid"];
 
@@ -38,9 +38,8 @@ struct ImposterGuard<'c>(&'c Connection);
 
 impl Drop for ImposterGuard<'_> {
     fn drop(&mut self) {
-        // With a page number, switching off also makes SQLite read the schema anew. If that fails, the next
-        // statement fails with the reason.
-        let _ = set_imposter(self.0, ImposterMode::Off, 1);
+        // If that fails, the next statement fails with the reason.
+        let _ = forget_imposters(self.0);
     }
 }
 
@@ -142,10 +141,8 @@ fn recycle<'b>(mut cells: Vec<Cell<'_>>) -> Vec<Cell<'b>> {
 
 fn rowid_imposter(connection: &Connection, root_page: u32) -> Result<Statement<'_>> {
     let name = free_table_name(connection)?;
-    set_imposter(connection, ImposterMode::ReadOnly, root_page)?;
-    let created = connection.execute_batch(&format!("CREATE TABLE main.\"{name}\"(c0)")).map_err(failure);
-    set_imposter(connection, ImposterMode::Off, 0)?;
-    created?;
+    let definition = format!("CREATE TABLE \"{name}\"(c0)");
+    define_imposter(connection, ImposterMode::ReadOnly, root_page, &definition)?;
     Statement::prepare(connection, format!("SELECT rowid FROM main.\"{name}\" NOT INDEXED").as_bytes())
 }
 

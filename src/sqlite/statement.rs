@@ -13,7 +13,7 @@ use rusqlite::{Connection, ffi};
 
 use crate::error::{Error, Result};
 use crate::schema::{Cell, TextEncoding};
-use crate::sqlite::failure::failure_of_code;
+use crate::sqlite::failure::{failure, failure_of_code};
 
 /// One prepared statement, and while it is on a row, that row.
 pub(crate) struct Statement<'c> {
@@ -320,10 +320,36 @@ pub(crate) enum ImposterMode {
     ReadOnly = 2,
 }
 
-/// Makes the next `CREATE TABLE` a second, in-memory definition of the b-tree at `root_page`.
+/// Makes `definition`, an unqualified `CREATE TABLE`, a second, in-memory definition of the b-tree at `root_page`.
 ///
-/// Source: SQLite, "Imposter Tables" and `SQLITE_TESTCTRL_IMPOSTER` in sqlite3.c; pinned by a test.
-pub(crate) fn set_imposter(connection: &Connection, mode: ImposterMode, root_page: u32) -> Result<()> {
+/// It is no part of the schema, and is forgotten when the schema is read again: see [`forget_imposters`].
+///
+/// # Errors
+/// What SQLite says.
+///
+/// Source: SQLite, "Imposter Tables" and `SQLITE_TESTCTRL_IMPOSTER` in sqlite3.c; pinned by tests.
+pub(crate) fn define_imposter(
+    connection: &Connection,
+    mode: ImposterMode,
+    root_page: u32,
+    definition: &str,
+) -> Result<()> {
+    set_imposter(connection, mode, root_page)?;
+    let defined = connection.execute_batch(definition).map_err(failure);
+    set_imposter(connection, ImposterMode::Off, 0)?;
+    defined
+}
+
+/// Makes SQLite read the schema anew, which forgets all imposters.
+///
+/// # Errors
+/// What SQLite says.
+pub(crate) fn forget_imposters(connection: &Connection) -> Result<()> {
+    // With a page number, switching off also resets the schema.
+    set_imposter(connection, ImposterMode::Off, 1)
+}
+
+fn set_imposter(connection: &Connection, mode: ImposterMode, root_page: u32) -> Result<()> {
     let page = c_int::try_from(root_page).map_err(|_| Error::new(FAILED, "no such page"))?;
     // SAFETY: the control takes exactly these arguments; the connection is open and the name is static.
     let code = unsafe {

@@ -25,7 +25,7 @@ use crate::schema::{
 };
 use crate::sqlite::failure::failure;
 use crate::sqlite::open::{configure, open_connection};
-use crate::sqlite::statement::{ImposterMode, Statement, set_imposter};
+use crate::sqlite::statement::{ImposterMode, Statement, define_imposter};
 use crate::sqlite::target_plan::{PlannedObject, Storage, TargetPlan};
 
 /// A database being built.
@@ -85,7 +85,10 @@ impl Target {
         connection.execute_batch(&pragmas).map_err(|error| failure(error).at(path))?;
         set_temp_folder(&connection, &options.temp_folder).map_err(|error| error.at(path))?;
         configure(&mut connection, Duration::ZERO, interrupt)?;
-        connection.execute_batch("BEGIN").map_err(|error| failure(error).at(path))?;
+        // Without any object, SQLite would not even store the encoding; the row goes with all stand-ins.
+        connection
+            .execute_batch("BEGIN; CREATE VIEW \"parklite\" AS SELECT 1;")
+            .map_err(|error| failure(error).at(path))?;
         Ok(Self { connection, path: path.to_path_buf(), header: *header, interrupt: interrupt.clone() })
     }
 
@@ -107,16 +110,15 @@ impl Target {
         let shape = StandIn { table, plain, typed_reals };
         let name = stand_in_name(ordinal);
         self.execute(format!("DROP TABLE IF EXISTS main.\"{name}\"").as_bytes()).map_err(place)?;
-        self.execute(&shape.definition(&name)).map_err(place)?;
+        self.execute(shape.definition(&name).as_bytes()).map_err(place)?;
         let mut into = name.clone();
         if !shape.has_rowid() {
             // Through an ordinary definition, the key columns of a WITHOUT ROWID table refuse NULL.
             into = format!("{name} rows");
             let root = self.root_pages().map_err(place)?.remove(name.as_str()).unwrap_or_default();
-            set_imposter(&self.connection, ImposterMode::Writable, root).map_err(place)?;
-            let created = self.execute(&shape.definition(&into));
-            set_imposter(&self.connection, ImposterMode::Off, 0).map_err(place)?;
-            created.map_err(place)?;
+            let definition = shape.definition(&into);
+            let defined = define_imposter(&self.connection, ImposterMode::Writable, root, &definition);
+            defined.map_err(place)?;
         }
         let statement = Statement::prepare(&self.connection, &shape.insert(&into, self.header.encoding))
             .map_err(place)?;
@@ -348,37 +350,25 @@ impl StandIn<'_> {
             .collect()
     }
 
-    fn definition(&self, name: &str) -> Vec<u8> {
+    /// Unqualified: an imposter's definition must be.
+    fn definition(&self, name: &str) -> String {
         let reals = self.real_columns();
-        let mut sql = format!("CREATE TABLE main.\"{name}\"(").into_bytes();
-        for (position, (index, _)) in self.table.stored_columns().enumerate() {
-            if position > 0 {
-                sql.extend_from_slice(b", ");
-            }
-            sql.extend_from_slice(format!("c{position}").as_bytes());
-            if self.table.rowid_alias == Some(index) {
-                sql.extend_from_slice(b" INTEGER PRIMARY KEY");
-            } else if reals.contains(&position) {
-                sql.extend_from_slice(b" REAL");
-            }
-        }
+        let column = |(position, (index, _)): (usize, (usize, _))| {
+            let declared = match () {
+                () if self.table.rowid_alias == Some(index) => " INTEGER PRIMARY KEY",
+                () if reals.contains(&position) => " REAL",
+                () => "",
+            };
+            format!("c{position}{declared}")
+        };
+        let columns: Vec<String> = self.table.stored_columns().enumerate().map(column).collect();
+        let columns = columns.join(", ");
         if self.has_rowid() {
-            sql.push(b')');
-            return sql;
+            return format!("CREATE TABLE \"{name}\"({columns})");
         }
-        sql.extend_from_slice(b", PRIMARY KEY(");
-        for (ordinal, key) in self.table.without_rowid_key.iter().filter(|key| key.is_key).enumerate() {
-            let IndexedValue::Column(column) = key.value else { continue };
-            let position = self.table.stored_position(column).unwrap_or_default();
-            let comma = if ordinal > 0 { ", " } else { "" };
-            sql.extend_from_slice(format!("{comma}c{position} COLLATE ").as_bytes());
-            sql.extend_from_slice(&key.collation.quoted());
-            if key.descending {
-                sql.extend_from_slice(b" DESC");
-            }
-        }
-        sql.extend_from_slice(b")) WITHOUT ROWID");
-        sql
+        let keys = self.table.without_rowid_key.iter().filter(|key| key.is_key);
+        let keys: Vec<String> = keys.filter_map(|key| index_term(self.table, key).ok()).collect();
+        format!("CREATE TABLE \"{name}\"({columns}, PRIMARY KEY({})) WITHOUT ROWID", keys.join(", "))
     }
 
     /// With UTF-8, one parameter a cell. With UTF-16, two: whether it is text, and the value, text as a blob

@@ -63,7 +63,11 @@ impl Shape {
     }
 
     fn names(&self, generated: bool) -> Vec<&str> {
-        self.columns.iter().filter(|column| column.generated == generated).map(|column| column.name.as_str()).collect()
+        self.columns
+            .iter()
+            .filter(|column| column.generated == generated)
+            .map(|column| column.name.as_str())
+            .collect()
     }
 }
 
@@ -73,7 +77,8 @@ pub(super) fn compare(pair: &Pair, table: &str, findings: &mut Findings) {
     let place = format!("table {table:?}");
     let (a, b) = (names_of(&original), names_of(&restored));
     if a != b || original.without_rowid_key != restored.without_rowid_key {
-        findings.add(&place, &format!("original has columns {a:?}, restored has {b:?}, or only one has rowids"));
+        findings
+            .add(&place, &format!("original has columns {a:?}, restored has {b:?}, or only one has rowids"));
         return;
     }
     for pass in original.passes() {
@@ -88,8 +93,12 @@ pub(super) fn compare(pair: &Pair, table: &str, findings: &mut Findings) {
 }
 
 fn compare_pass(pair: &Pair, table: &str, shape: &Shape, columns: &[&str], findings: &mut Findings) {
-    let cells: Vec<String> =
-        shape.rowid_name.iter().map(|&name| name.to_owned()).chain(columns.iter().map(|name| quoted(name))).collect();
+    let cells: Vec<String> = shape
+        .rowid_name
+        .iter()
+        .map(|&name| name.to_owned())
+        .chain(columns.iter().map(|name| quoted(name)))
+        .collect();
     let selection: Vec<String> = cells.iter().map(|cell| selected(cell)).collect();
     let order = shape.rowid_name.map_or(String::new(), |name| format!(" ORDER BY {name}"));
     let sql = format!("SELECT {} FROM {}{order}", selection.join(", "), shape.scan_of(table));
@@ -102,11 +111,9 @@ fn compare_pass(pair: &Pair, table: &str, shape: &Shape, columns: &[&str], findi
             Lockstep { original, restored, names: &names, with_rowid: shape.rowid_name.is_some() }
                 .compare(&place, findings);
         }
-        (original, restored) => findings.expect_equal(
-            &format!("{place}, columns {columns:?}"),
-            &original.err(),
-            &restored.err(),
-        ),
+        (original, restored) => {
+            findings.expect_equal(&format!("{place}, columns {columns:?}"), &original.err(), &restored.err())
+        }
     }
 }
 
@@ -135,7 +142,10 @@ impl Lockstep<'_> {
                 // A generated column whose expression fails at this row, here and there alike.
                 (Err(a), Err(b)) if a == b => return,
                 (a, b) => {
-                    findings.add(place, &format!("row {ordinal}: original has {}, restored has {}", words(&a), words(&b)));
+                    findings.add(
+                        place,
+                        &format!("row {ordinal}: original has {}, restored has {}", words(&a), words(&b)),
+                    );
                     return;
                 }
             }

@@ -38,7 +38,8 @@ fn rows(side: &Side, only_table: &str) -> Vec<Vec<Cell>> {
     let columns: Vec<String> = COLUMNS.iter().map(|column| selected(column)).collect();
     let condition = if only_table.is_empty() { "?1 = ''" } else { "tbl_name = ?1 COLLATE NOCASE" };
     let sql = format!("SELECT {} FROM sqlite_schema WHERE {condition} ORDER BY rowid", columns.join(", "));
-    side.rows(&sql, [only_table], |row| Cell::read_row(row, COLUMNS.len())).expect("sqlite_schema can be read")
+    side.rows(&sql, [only_table], |row| Cell::read_row(row, COLUMNS.len()))
+        .expect("sqlite_schema can be read")
 }
 
 /// Names of the tables that both databases store, in the original's order. One that only one of them has is a
@@ -83,6 +84,8 @@ pub(super) fn definition(side: &Side, name: &str) -> String {
 }
 
 fn names(side: &Side, condition: &str) -> Vec<String> {
-    side.rows(&format!("SELECT name FROM sqlite_schema WHERE {condition} ORDER BY rowid"), [], |row| row.get(0))
-        .expect("the judge needs names that are valid text")
+    side.rows(&format!("SELECT name FROM sqlite_schema WHERE {condition} ORDER BY rowid"), [], |row| {
+        row.get(0)
+    })
+    .expect("the judge needs names that are valid text")
 }

@@ -69,8 +69,14 @@ const SUBTLE: [(&str, &str); 39] = [
     ("PRAGMA auto_vacuum = FULL; VACUUM", "auto_vacuum"),
     ("DROP INDEX cells_by_note", "restored lacks"),
     ("DROP INDEX cells_partial; DROP VIEW letters", "row 8: type: original has text \"index\""),
-    ("DROP TRIGGER told; CREATE TRIGGER told AFTER DELETE ON keyed BEGIN SELECT 1 ; END", "sqlite_schema: row"),
-    ("DROP VIEW letters; CREATE VIEW letters AS SELECT v FROM cells WHERE note = 'letter'", "sqlite_schema: row"),
+    (
+        "DROP TRIGGER told; CREATE TRIGGER told AFTER DELETE ON keyed BEGIN SELECT 1 ; END",
+        "sqlite_schema: row",
+    ),
+    (
+        "DROP VIEW letters; CREATE VIEW letters AS SELECT v FROM cells WHERE note = 'letter'",
+        "sqlite_schema: row",
+    ),
     ("ALTER TABLE cells ADD COLUMN later", "has columns"),
     ("INSERT INTO notes (rowid, body) VALUES (3, 'press')", "vocabulary"),
     ("DELETE FROM boxes WHERE id = 2", "virtual table \"boxes\""),
@@ -133,14 +139,19 @@ fn a_definition_that_is_null_rather_than_empty_is_seen() {
         let edit = "UPDATE sqlite_schema SET sql = '' WHERE name = 'sqlite_autoindex_u_1'";
         differences(&original.path, &edited(&original, edit).path)
     };
-    assert!(lines.iter().any(|line| line.contains("sql: original has NULL, restored has text \"\"")), "{lines:#?}");
+    assert!(
+        lines.iter().any(|line| line.contains("sql: original has NULL, restored has text \"\"")),
+        "{lines:#?}"
+    );
 }
 
 /// Puts an index with a condition where one without was, so that entries are missing.
 fn with_missing_entries(index: &str, condition: &str) -> Fixture {
     let changed = base();
     let full: String = Connection::open(&changed.path)
-        .and_then(|connection| connection.query_row("SELECT sql FROM sqlite_schema WHERE name = ?1", [index], |row| row.get(0)))
+        .and_then(|connection| {
+            connection.query_row("SELECT sql FROM sqlite_schema WHERE name = ?1", [index], |row| row.get(0))
+        })
         .expect("the index exists");
     let rowid = format!("(SELECT rowid FROM sqlite_schema WHERE name = '{index}')");
     // The new index takes the freed place in sqlite_schema, so that only its entries give it away.
@@ -208,8 +219,18 @@ fn a_row_that_breaks_a_foreign_key_or_a_check_is_a_finding_of_its_own() {
     let original = base();
     let changed = original.duplicate();
     changed.execute("PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON; INSERT INTO child VALUES (2, 99, -1)");
-    expect_finding(&original, &changed, "orphan", "foreign_key_check of \"child\": only in the restored database");
-    expect_finding(&original, &changed, "check", "integrity_check: only in the restored database: CHECK constraint");
+    expect_finding(
+        &original,
+        &changed,
+        "orphan",
+        "foreign_key_check of \"child\": only in the restored database",
+    );
+    expect_finding(
+        &original,
+        &changed,
+        "check",
+        "integrity_check: only in the restored database: CHECK constraint",
+    );
     // The other way round it is the restored one that has fewer findings: allowed for checks, not for rows.
     let lines = differences(&changed.path, &original.path);
     assert!(lines.iter().all(|line| line.starts_with("table \"child\"")) && !lines.is_empty(), "{lines:#?}");
@@ -219,7 +240,9 @@ fn a_row_that_breaks_a_foreign_key_or_a_check_is_a_finding_of_its_own() {
 fn the_encoding_is_seen() {
     let [utf8, utf16] = ["UTF-8", "UTF-16le"].map(|encoding| {
         let fixture = Fixture::new(encoding);
-        fixture.execute(&format!("PRAGMA encoding = '{encoding}'; CREATE TABLE t (v); INSERT INTO t VALUES ('a')"));
+        fixture.execute(&format!(
+            "PRAGMA encoding = '{encoding}'; CREATE TABLE t (v); INSERT INTO t VALUES ('a')"
+        ));
         fixture
     });
     expect_finding(&utf8, &utf16, "encoding", "encoding: original has");
@@ -278,7 +301,10 @@ fn a_deleted_row_is_seen_in_every_table_of_every_case() {
         for table in &tables {
             let changed = original.duplicate();
             if delete_one_row(&changed, table) {
-                assert!(!differences(&original.path, &changed.path).is_empty(), "{case}: a row of {table:?} is gone");
+                assert!(
+                    !differences(&original.path, &changed.path).is_empty(),
+                    "{case}: a row of {table:?} is gone"
+                );
                 cases_changed += 1;
             }
         }
@@ -298,7 +324,9 @@ fn table_names(fixture: &Fixture) -> Vec<String> {
 /// Deletes the first row, past triggers and foreign keys; false where SQLite cannot, as with unknown functions.
 fn delete_one_row(fixture: &Fixture, table: &str) -> bool {
     let connection = fixture.open();
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false).expect("triggers can be switched off");
+    connection
+        .set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)
+        .expect("triggers can be switched off");
     connection.pragma_update(None, "foreign_keys", false).expect("foreign keys can be switched off");
     let table = format!("\"{}\"", table.replace('"', "\"\""));
     let key: Option<String> = connection
