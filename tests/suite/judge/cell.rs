@@ -79,7 +79,9 @@ fn write_bytes(f: &mut fmt::Formatter<'_>, class: &str, bytes: &[u8]) -> fmt::Re
 /// Two differing cells in words, with the place of the first difference where both are long.
 pub(super) fn difference(original: &Cell, restored: &Cell) -> String {
     let place = match (original, restored) {
-        (Cell::Text(a), Cell::Text(b)) | (Cell::Blob(a), Cell::Blob(b)) if a.len().max(b.len()) > SHOWN_BYTES => {
+        (Cell::Text(a), Cell::Text(b)) | (Cell::Blob(a), Cell::Blob(b))
+            if a.len().max(b.len()) > SHOWN_BYTES =>
+        {
             let same = a.iter().zip(b).take_while(|(x, y)| x == y).count();
             format!(", first different at byte {same}")
         }

@@ -23,7 +23,12 @@ pub(super) fn compare(pair: &Pair, findings: &mut Findings) {
     tables.retain(|table| !table.starts_with("sqlite_"));
     for table in tables {
         let sql = format!("PRAGMA foreign_key_check({})", quoted(&table));
-        compare_findings(&format!("foreign_key_check of {table:?}"), foreign_keys(&original, &sql), foreign_keys(&restored, &sql), findings);
+        compare_findings(
+            &format!("foreign_key_check of {table:?}"),
+            foreign_keys(&original, &sql),
+            foreign_keys(&restored, &sql),
+            findings,
+        );
     }
 }
 
@@ -44,7 +49,9 @@ fn compare_findings(
 ) {
     match (original, restored) {
         (Ok(a), Ok(b)) => expect_subset(place, a, &b, findings),
-        (Ok(_), Err(message)) => findings.add(place, &format!("cannot run on the restored database: {message}")),
+        (Ok(_), Err(message)) => {
+            findings.add(place, &format!("cannot run on the restored database: {message}"));
+        }
         (Err(_), _) => {}
     }
 }
@@ -63,7 +70,8 @@ fn expect_subset(place: &str, original: Vec<String>, restored: &[String], findin
 }
 
 fn integrity(connection: &Connection, argument: &str) -> Result<Vec<String>, String> {
-    let lines = query(connection, &format!("PRAGMA integrity_check({argument})"), [], |row| row.get::<_, String>(0))?;
+    let lines =
+        query(connection, &format!("PRAGMA integrity_check({argument})"), [], |row| row.get::<_, String>(0))?;
     Ok(lines.into_iter().filter(|line| line != "ok").collect())
 }
 

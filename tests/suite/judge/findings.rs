@@ -25,7 +25,12 @@ impl Findings {
     }
 
     /// Notes that `original` and `restored` differ in `place`, unless they are equal.
-    pub(super) fn expect_equal<T: PartialEq + std::fmt::Debug>(&mut self, place: &str, original: &T, restored: &T) {
+    pub(super) fn expect_equal<T: PartialEq + std::fmt::Debug>(
+        &mut self,
+        place: &str,
+        original: &T,
+        restored: &T,
+    ) {
         if original != restored {
             self.add(place, &format!("original has {original:?}, restored has {restored:?}"));
         }

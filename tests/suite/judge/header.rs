@@ -12,7 +12,8 @@ pub(super) fn compare(pair: &Pair, findings: &mut Findings) {
         let (original, restored) = pair.ask(|side| value(side, pragma));
         findings.expect_equal(pragma, &original, &restored);
     }
-    let (original, restored) = pair.ask(|side| side.file_header().get(JOURNAL_MODE_BYTES).map(<[u8]>::to_vec));
+    let (original, restored) =
+        pair.ask(|side| side.file_header().get(JOURNAL_MODE_BYTES).map(<[u8]>::to_vec));
     findings.expect_equal("journal mode (header bytes 18 and 19)", &original, &restored);
 }
 

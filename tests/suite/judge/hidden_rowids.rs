@@ -22,13 +22,17 @@ enum Mode {
 pub(super) fn read(side: &Side, table: &str) -> Result<Vec<i64>, String> {
     let connection = side.checker();
     let root: c_int = connection
-        .query_row("SELECT rootpage FROM sqlite_schema WHERE name = ?1 AND type = 'table'", [table], |row| row.get(0))
+        .query_row("SELECT rootpage FROM sqlite_schema WHERE name = ?1 AND type = 'table'", [table], |row| {
+            row.get(0)
+        })
         .map_err(message)?;
     imposter(&connection, Mode::ReadOnly, root);
     let declared = connection.execute_batch(&format!("CREATE TABLE {IMPOSTER} (c0)"));
     imposter(&connection, Mode::Off, 0);
     declared.map_err(message)?;
-    super::side::query(&connection, &format!("SELECT rowid FROM {IMPOSTER} ORDER BY rowid"), [], |row| row.get(0))
+    super::side::query(&connection, &format!("SELECT rowid FROM {IMPOSTER} ORDER BY rowid"), [], |row| {
+        row.get(0)
+    })
 }
 
 #[expect(unsafe_code, reason = "rusqlite has no wrapper for SQLite's test interface")]

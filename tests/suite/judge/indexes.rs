@@ -40,7 +40,8 @@ impl Walk {
         let key = identity(side, &shape, table, index);
         let selection: Vec<String> = key.iter().map(|name| selected(name)).collect();
         let definition = schema::definition(side, index);
-        let condition = sql_text::index_condition(&definition).map_or(String::new(), |text| format!(" WHERE {text}"));
+        let condition =
+            sql_text::index_condition(&definition).map_or(String::new(), |text| format!(" WHERE {text}"));
         let walk = |from: String| {
             // A line end before the condition's end: it may close with a line comment.
             let sql = format!("SELECT {} FROM {from}{condition}\n", selection.join(", "));
@@ -91,7 +92,10 @@ fn index_names(side: &Side, table: &str) -> Vec<String> {
     names
 }
 
-fn first_difference(original: &Result<Vec<Vec<Cell>>, String>, restored: &Result<Vec<Vec<Cell>>, String>) -> String {
+fn first_difference(
+    original: &Result<Vec<Vec<Cell>>, String>,
+    restored: &Result<Vec<Vec<Cell>>, String>,
+) -> String {
     match (original, restored) {
         (Ok(a), Ok(b)) => {
             let same = a.iter().zip(b).take_while(|(a, b)| a == b).count();

@@ -100,7 +100,9 @@ pub(super) fn query<T>(
 #[expect(clippy::needless_pass_by_value, reason = "handed to map_err")]
 pub(super) fn message(error: rusqlite::Error) -> String {
     match &error {
-        rusqlite::Error::SqlInputError { msg, .. } | rusqlite::Error::SqliteFailure(_, Some(msg)) => msg.clone(),
+        rusqlite::Error::SqlInputError { msg, .. } | rusqlite::Error::SqliteFailure(_, Some(msg)) => {
+            msg.clone()
+        }
         _ => error.to_string(),
     }
 }

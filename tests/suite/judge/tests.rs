@@ -5,8 +5,10 @@ use std::fs;
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
-use super::{differences, same_database, same_table};
-use crate::fixtures::{Fixture, all_cases, build, not_keepable_cases};
+use super::{differences, same_database, same_table, sql_text};
+use crate::fixtures::{
+    Fixture, all_cases, build, forty_megabyte_cell, not_keepable_cases, two_thousand_columns,
+};
 
 /// Holds a cell of every class and an object of every kind.
 const BASE: &str = "
@@ -67,14 +69,20 @@ const SUBTLE: [(&str, &str); 39] = [
     ("PRAGMA journal_mode = WAL", "journal mode"),
     ("PRAGMA page_size = 8192; VACUUM", "page_size"),
     ("PRAGMA auto_vacuum = FULL; VACUUM", "auto_vacuum"),
-    ("DROP INDEX cells_by_note", "restored lacks"),
-    ("DROP INDEX cells_partial; DROP VIEW letters", "row 8: type: original has text \"index\""),
-    ("DROP TRIGGER told; CREATE TRIGGER told AFTER DELETE ON keyed BEGIN SELECT 1 ; END", "sqlite_schema: row"),
-    ("DROP VIEW letters; CREATE VIEW letters AS SELECT v FROM cells WHERE note = 'letter'", "sqlite_schema: row"),
+    ("DROP INDEX cells_by_note", "restored lacks index \"cells_by_note\""),
+    ("DROP INDEX cells_partial; DROP VIEW letters", "restored lacks view \"letters\""),
+    (
+        "DROP TRIGGER told; CREATE TRIGGER told AFTER DELETE ON keyed BEGIN SELECT 1 ; END",
+        "trigger \"told\", sql: original has",
+    ),
+    (
+        "DROP VIEW letters; CREATE VIEW letters AS SELECT v FROM cells  WHERE note = 'letter'",
+        "view \"letters\", sql",
+    ),
     ("ALTER TABLE cells ADD COLUMN later", "has columns"),
     ("INSERT INTO notes (rowid, body) VALUES (3, 'press')", "vocabulary"),
     ("DELETE FROM boxes WHERE id = 2", "virtual table \"boxes\""),
-    ("ANALYZE", "original lacks"),
+    ("ANALYZE", "original lacks table \"sqlite_stat1\""),
 ];
 
 fn base() -> Fixture {
@@ -115,14 +123,19 @@ fn edited(original: &Fixture, edit: &str) -> Fixture {
 fn a_blank_in_a_definition_is_seen() {
     let original = base();
     let edit = "UPDATE sqlite_schema SET sql = replace(sql, '(v, note', '(v,  note') WHERE name = 'cells'";
-    expect_finding(&original, &edited(&original, edit), edit, "sqlite_schema: row 1: sql");
+    expect_finding(&original, &edited(&original, edit), edit, "sqlite_schema: table \"cells\", sql");
 }
 
 #[test]
 fn the_order_of_the_schema_is_seen() {
     let original = base();
     let edit = "UPDATE sqlite_schema SET rowid = 1000 WHERE name = 'letters'";
-    expect_finding(&original, &edited(&original, edit), edit, "sqlite_schema: row");
+    expect_finding(
+        &original,
+        &edited(&original, edit),
+        edit,
+        "sqlite_schema: order: original has view \"letters\"",
+    );
 }
 
 #[test]
@@ -133,14 +146,19 @@ fn a_definition_that_is_null_rather_than_empty_is_seen() {
         let edit = "UPDATE sqlite_schema SET sql = '' WHERE name = 'sqlite_autoindex_u_1'";
         differences(&original.path, &edited(&original, edit).path)
     };
-    assert!(lines.iter().any(|line| line.contains("sql: original has NULL, restored has text \"\"")), "{lines:#?}");
+    assert!(
+        lines.iter().any(|line| line.contains("sql: original has NULL, restored has text \"\"")),
+        "{lines:#?}"
+    );
 }
 
 /// Puts an index with a condition where one without was, so that entries are missing.
 fn with_missing_entries(index: &str, condition: &str) -> Fixture {
     let changed = base();
     let full: String = Connection::open(&changed.path)
-        .and_then(|connection| connection.query_row("SELECT sql FROM sqlite_schema WHERE name = ?1", [index], |row| row.get(0)))
+        .and_then(|connection| {
+            connection.query_row("SELECT sql FROM sqlite_schema WHERE name = ?1", [index], |row| row.get(0))
+        })
         .expect("the index exists");
     let rowid = format!("(SELECT rowid FROM sqlite_schema WHERE name = '{index}')");
     // The new index takes the freed place in sqlite_schema, so that only its entries give it away.
@@ -200,7 +218,7 @@ fn a_rowid_that_no_sql_can_name_is_seen() {
          DROP TABLE judge_text;
          PRAGMA writable_schema = RESET;",
     );
-    expect_finding(&original, &changed, "hidden rowid", "hidden rowids: original has [-5, 7,");
+    expect_finding(&original, &changed, "hidden rowid", "hidden rowids: original has Ok([-5, 7,");
 }
 
 #[test]
@@ -208,8 +226,18 @@ fn a_row_that_breaks_a_foreign_key_or_a_check_is_a_finding_of_its_own() {
     let original = base();
     let changed = original.duplicate();
     changed.execute("PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON; INSERT INTO child VALUES (2, 99, -1)");
-    expect_finding(&original, &changed, "orphan", "foreign_key_check of \"child\": only in the restored database");
-    expect_finding(&original, &changed, "check", "integrity_check: only in the restored database: CHECK constraint");
+    expect_finding(
+        &original,
+        &changed,
+        "orphan",
+        "foreign_key_check of \"child\": only in the restored database",
+    );
+    expect_finding(
+        &original,
+        &changed,
+        "check",
+        "integrity_check: only in the restored database: CHECK constraint",
+    );
     // The other way round it is the restored one that has fewer findings: allowed for checks, not for rows.
     let lines = differences(&changed.path, &original.path);
     assert!(lines.iter().all(|line| line.starts_with("table \"child\"")) && !lines.is_empty(), "{lines:#?}");
@@ -219,7 +247,9 @@ fn a_row_that_breaks_a_foreign_key_or_a_check_is_a_finding_of_its_own() {
 fn the_encoding_is_seen() {
     let [utf8, utf16] = ["UTF-8", "UTF-16le"].map(|encoding| {
         let fixture = Fixture::new(encoding);
-        fixture.execute(&format!("PRAGMA encoding = '{encoding}'; CREATE TABLE t (v); INSERT INTO t VALUES ('a')"));
+        fixture.execute(&format!(
+            "PRAGMA encoding = '{encoding}'; CREATE TABLE t (v); INSERT INTO t VALUES ('a')"
+        ));
         fixture
     });
     expect_finding(&utf8, &utf16, "encoding", "encoding: original has");
@@ -256,6 +286,40 @@ fn the_judge_leaves_what_it_judges_alone() {
 }
 
 #[test]
+fn a_cell_of_the_last_of_2000_columns_and_the_last_byte_of_40_megabytes_are_seen() {
+    let wide = two_thousand_columns();
+    let changed = wide.duplicate();
+    changed.execute("UPDATE wide SET c1998 = x'ff' WHERE rowid = 3");
+    expect_finding(&wide, &changed, "last columns", "table \"wide\": rowid integer 3, column \"c1998\"");
+    let large = forty_megabyte_cell();
+    let changed = large.duplicate();
+    changed
+        .execute("UPDATE cells SET bytes = CAST(substr(bytes, 1, 39999999) || x'00' AS BLOB) WHERE id = 3");
+    expect_finding(&large, &changed, "last byte", "first different at byte 39999999");
+}
+
+#[test]
+fn a_conditions_text_is_found_past_quotes_and_comments() {
+    let condition = |sql| sql_text::index_condition(sql).map(str::trim);
+    assert_eq!(condition("CREATE INDEX i ON t (a)"), None);
+    assert_eq!(condition("CREATE INDEX i ON t (a) WHERE b > 0"), Some("b > 0"));
+    assert_eq!(condition("CREATE INDEX \"where (\" ON [a where b](\"c \"\" where\") where x"), Some("x"));
+    assert_eq!(
+        condition("CREATE INDEX i ON t (iif(a, ')', '(') /* ) where */) -- where\n WhErE(x)"),
+        Some("(x)")
+    );
+    assert_eq!(condition("CREATE INDEX i ON \"where\" (\"where\", 'it''s where')"), None);
+}
+
+#[test]
+fn a_module_is_found_past_a_name_that_looks_like_one() {
+    let module = |sql| sql_text::module(sql);
+    assert_eq!(module("CREATE VIRTUAL TABLE \"x using y\" USING FTS5(a, b)").as_deref(), Some("fts5"));
+    assert_eq!(module("CREATE VIRTUAL TABLE t using/* fts4 */rtree(a, b, c)").as_deref(), Some("rtree"));
+    assert_eq!(module("CREATE TABLE t (a)"), None);
+}
+
+#[test]
 fn one_table_is_judged_alone() {
     let original = base();
     let changed = original.duplicate();
@@ -278,7 +342,10 @@ fn a_deleted_row_is_seen_in_every_table_of_every_case() {
         for table in &tables {
             let changed = original.duplicate();
             if delete_one_row(&changed, table) {
-                assert!(!differences(&original.path, &changed.path).is_empty(), "{case}: a row of {table:?} is gone");
+                assert!(
+                    !differences(&original.path, &changed.path).is_empty(),
+                    "{case}: a row of {table:?} is gone"
+                );
                 cases_changed += 1;
             }
         }
@@ -298,7 +365,9 @@ fn table_names(fixture: &Fixture) -> Vec<String> {
 /// Deletes the first row, past triggers and foreign keys; false where SQLite cannot, as with unknown functions.
 fn delete_one_row(fixture: &Fixture, table: &str) -> bool {
     let connection = fixture.open();
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false).expect("triggers can be switched off");
+    connection
+        .set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)
+        .expect("triggers can be switched off");
     connection.pragma_update(None, "foreign_keys", false).expect("foreign keys can be switched off");
     let table = format!("\"{}\"", table.replace('"', "\"\""));
     let key: Option<String> = connection

@@ -27,7 +27,12 @@ pub(super) fn compare(pair: &Pair, findings: &mut Findings) {
     for (name, sql) in schema::views(pair) {
         let text = sql.to_ascii_lowercase();
         if !CHANGING.iter().any(|word| text.contains(word)) {
-            compare_answers(pair, &format!("view {name:?}"), &format!("SELECT * FROM {}", quoted(&name)), findings);
+            compare_answers(
+                pair,
+                &format!("view {name:?}"),
+                &format!("SELECT * FROM {}", quoted(&name)),
+                findings,
+            );
         }
     }
 }
@@ -68,7 +73,8 @@ fn in_words(original: &Result<Vec<String>, String>, restored: &Result<Vec<String
 /// Full-text search: the vocabulary, what each word finds, and SQLite's own check of the index.
 fn compare_fts(pair: &Pair, place: &str, table: &str, vocabulary_module: &str, findings: &mut Findings) {
     let (original, restored) = pair.ask(Side::checker);
-    let vocabulary = [&original, &restored].map(|connection| vocabulary(connection, table, vocabulary_module));
+    let vocabulary =
+        [&original, &restored].map(|connection| vocabulary(connection, table, vocabulary_module));
     if vocabulary[0] != vocabulary[1] {
         findings.add(place, &format!("vocabulary: {}", in_words(&vocabulary[0], &vocabulary[1])));
     }
@@ -82,7 +88,8 @@ fn compare_fts(pair: &Pair, place: &str, table: &str, vocabulary_module: &str, f
         }
     }
     for command in [format!("INSERT INTO {name} ({name}) VALUES ('integrity-check')"), with_content(&name)] {
-        let outcome = [&original, &restored].map(|connection| connection.execute_batch(&command).map_err(message));
+        let outcome =
+            [&original, &restored].map(|connection| connection.execute_batch(&command).map_err(message));
         findings.expect_equal(&format!("{place}, {command}"), &outcome[0], &outcome[1]);
     }
 }
@@ -96,7 +103,10 @@ fn with_content(name: &str) -> String {
 fn vocabulary(connection: &Connection, table: &str, module: &str) -> Result<Vec<String>, String> {
     let kind = if module == "fts5vocab" { ", instance" } else { "" };
     connection
-        .execute_batch(&format!("CREATE VIRTUAL TABLE temp.judge_words USING {module}(main, {}{kind})", quoted(table)))
+        .execute_batch(&format!(
+            "CREATE VIRTUAL TABLE temp.judge_words USING {module}(main, {}{kind})",
+            quoted(table)
+        ))
         .map_err(message)?;
     answer(connection, "SELECT * FROM temp.judge_words")
 }
@@ -110,7 +120,7 @@ fn words(connection: &Connection, module: &str) -> Vec<String> {
 
 /// The beginning of a word as a bare prefix; only letters and digits may stand unquoted.
 fn first_letters(word: &str) -> String {
-    let letters: String = word.chars().take(2).take_while(|c| c.is_ascii_alphanumeric()).collect();
+    let letters: String = word.chars().take(2).take_while(char::is_ascii_alphanumeric).collect();
     if letters.is_empty() || letters.eq_ignore_ascii_case("or") { "a".to_owned() } else { letters }
 }
 
@@ -121,15 +131,23 @@ fn matches(connection: &Connection, sql: &str, question: &str) -> Result<Vec<i64
 /// Ranges over the first coordinate, and SQLite's own check of the tree.
 fn compare_rtree(pair: &Pair, place: &str, table: &str, findings: &mut Findings) {
     let name = quoted(table);
-    let columns = pair.original.rows("SELECT name FROM pragma_table_info(?1)", [table], |row| row.get::<_, String>(0));
+    let columns =
+        pair.original.rows("SELECT name FROM pragma_table_info(?1)", [table], |row| row.get::<_, String>(0));
     let [key, low, high, ..] = &columns.expect("pragma_table_info answers")[..] else {
         findings.add(place, "an R-Tree has a key and at least two coordinates");
         return;
     };
     let (key, low, high) = (quoted(key), quoted(low), quoted(high));
     let middle = format!("(SELECT avg({low}) FROM {name})");
-    for condition in [format!("{low} >= {middle}"), format!("{high} < {middle}"), format!("{low} <= 20 AND {high} >= 10")] {
-        compare_answers(pair, place, &format!("SELECT {key} FROM {name} WHERE {condition} ORDER BY 1"), findings);
+    for condition in
+        [format!("{low} >= {middle}"), format!("{high} < {middle}"), format!("{low} <= 20 AND {high} >= 10")]
+    {
+        compare_answers(
+            pair,
+            place,
+            &format!("SELECT {key} FROM {name} WHERE {condition} ORDER BY 1"),
+            findings,
+        );
     }
     let check = format!("SELECT rtreecheck('main', '{}')", table.replace('\'', "''"));
     let (original, restored) = pair.ask(|side| answer(&side.checker(), &check));

@@ -3,39 +3,117 @@
 use std::collections::HashSet;
 
 use proptest::collection::vec;
-use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-use super::recipe::{CellRecipe, ColumnRecipe, DatabaseRecipe, IndexRecipe, RowRecipe, TableKind, TableRecipe};
+use super::recipe::{
+    CellRecipe, ColumnRecipe, DatabaseRecipe, IndexRecipe, RowRecipe, TableKind, TableRecipe,
+};
 
 const MOST_TABLES: usize = 4;
 const MOST_COLUMNS: usize = 6;
 const MOST_ROWS: usize = 40;
 
 const DECLARED_TYPES: [&str; 18] = [
-    "", "INTEGER", "INT", "BIGINT", "REAL", "DOUBLE PRECISION", "TEXT", "VARCHAR(10)", "BLOB", "NUMERIC", "DECIMAL(10,2)",
-    "DATETIME", "DATE", "TIMESTAMP", "BOOLEAN", "JSON", "UUID", "STRING",
+    "",
+    "INTEGER",
+    "INT",
+    "BIGINT",
+    "REAL",
+    "DOUBLE PRECISION",
+    "TEXT",
+    "VARCHAR(10)",
+    "BLOB",
+    "NUMERIC",
+    "DECIMAL(10,2)",
+    "DATETIME",
+    "DATE",
+    "TIMESTAMP",
+    "BOOLEAN",
+    "JSON",
+    "UUID",
+    "STRING",
 ];
 const STRICT_TYPES: [&str; 6] = ["INT", "INTEGER", "REAL", "TEXT", "BLOB", "ANY"];
 
 /// Names that have broken tools. None contains NUL or begins with `sqlite_`, which SQLite forbids.
 const ODD_NAMES: [&str; 36] = [
-    "rowid", "oid", "_rowid_", "ROWID", "id", "v", "v__text", "v__integer", "v__real", "v__blob", "v__rawtext", "v__text_",
-    "_created_at", "_event_id", "select", "order", "a b", "a.b", "a\"b", "it's", "[a]", "`a`", "a;--", "new\nline", "../x",
-    "CON", "", " ", "Ä", "ä", "🏋️", "1st", "-", "*", "main", "manifest",
+    "rowid",
+    "oid",
+    "_rowid_",
+    "ROWID",
+    "id",
+    "v",
+    "v__text",
+    "v__integer",
+    "v__real",
+    "v__blob",
+    "v__rawtext",
+    "v__text_",
+    "_created_at",
+    "_event_id",
+    "select",
+    "order",
+    "a b",
+    "a.b",
+    "a\"b",
+    "it's",
+    "[a]",
+    "`a`",
+    "a;--",
+    "new\nline",
+    "../x",
+    "CON",
+    "",
+    " ",
+    "Ä",
+    "ä",
+    "🏋️",
+    "1st",
+    "-",
+    "*",
+    "main",
+    "manifest",
 ];
 
 /// Integers where widths, doubles or signs end.
 const EDGE_INTEGERS: [i64; 16] = [
-    0, 1, -1, 127, 128, -129, 32_768, 8_388_608, 2_147_483_648, -2_147_483_649, 140_737_488_355_328, 9_007_199_254_740_992,
-    9_007_199_254_740_993, -9_007_199_254_740_993, i64::MAX, i64::MIN,
+    0,
+    1,
+    -1,
+    127,
+    128,
+    -129,
+    32_768,
+    8_388_608,
+    2_147_483_648,
+    -2_147_483_649,
+    140_737_488_355_328,
+    9_007_199_254_740_992,
+    9_007_199_254_740_993,
+    -9_007_199_254_740_993,
+    i64::MAX,
+    i64::MIN,
 ];
 
 /// Reals whose bits get lost easily.
 const EDGE_REALS: [f64; 16] = [
-    0.0, -0.0, 1.0, 0.1, 82.5, 100.0, 1e15, 9_007_199_254_740_992.0, 9.3e18, f64::INFINITY, f64::NEG_INFINITY, f64::MAX,
-    f64::MIN_POSITIVE, 5e-324, 0.30000000000000004, -2.5,
+    0.0,
+    -0.0,
+    1.0,
+    0.1,
+    82.5,
+    100.0,
+    1e15,
+    9_007_199_254_740_992.0,
+    9.3e18,
+    f64::INFINITY,
+    f64::NEG_INFINITY,
+    f64::MAX,
+    f64::MIN_POSITIVE,
+    5e-324,
+    0.300_000_000_000_000_04,
+    -2.5,
 ];
 
 /// Any database: one to four tables of any kind in any encoding and page size, with rows of every class.
@@ -56,7 +134,8 @@ pub(crate) fn arbitrary_database() -> impl Strategy<Value = DatabaseRecipe> {
 }
 
 fn table() -> impl Strategy<Value = TableRecipe> {
-    let rows = prop_oneof![1 => Just(0..=0), 6 => Just(1..=MOST_ROWS)].prop_flat_map(|count| vec(row(), count));
+    let rows =
+        prop_oneof![1 => Just(0..=0), 6 => Just(1..=MOST_ROWS)].prop_flat_map(|count| vec(row(), count));
     (
         (name(), kind(), vec(column(), 2..=MOST_COLUMNS), prop::bool::weighted(0.2)),
         (vec(index(), 0..3), rows, 0..5_usize),
@@ -64,7 +143,9 @@ fn table() -> impl Strategy<Value = TableRecipe> {
         .prop_map(|((name, kind, mut columns, strict), (indexes, rows, delete_every))| {
             make_distinct(columns.iter_mut().map(|column| &mut column.name));
             if !strict {
-                columns.iter_mut().for_each(|column| column.strict = None);
+                for column in &mut columns {
+                    column.strict = None;
+                }
             }
             TableRecipe { name, kind, columns, indexes, rows, delete_every }
         })
@@ -83,7 +164,12 @@ fn kind() -> impl Strategy<Value = TableKind> {
 fn column() -> impl Strategy<Value = ColumnRecipe> {
     let collation = select(vec!["", "", "", "", "NOCASE", "RTRIM", "BINARY"]);
     (name(), select(DECLARED_TYPES.to_vec()), select(STRICT_TYPES.to_vec()), collation).prop_map(
-        |(name, declared, strict, collation)| ColumnRecipe { name, declared, strict: Some(strict), collation },
+        |(name, declared, strict, collation)| ColumnRecipe {
+            name,
+            declared,
+            strict: Some(strict),
+            collation,
+        },
     )
 }
 

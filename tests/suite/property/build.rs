@@ -5,7 +5,9 @@ use std::path::Path;
 use rusqlite::types::{ToSqlOutput, Value};
 use rusqlite::{Connection, Error, ErrorCode, ToSql, params_from_iter};
 
-use super::recipe::{CellRecipe, ColumnRecipe, DatabaseRecipe, IndexRecipe, RowRecipe, TableKind, TableRecipe};
+use super::recipe::{
+    CellRecipe, ColumnRecipe, DatabaseRecipe, IndexRecipe, RowRecipe, TableKind, TableRecipe,
+};
 
 impl DatabaseRecipe {
     /// Builds the database at `path`, which must not exist, and returns how many rows SQLite accepted.
@@ -42,9 +44,11 @@ impl TableRecipe {
     }
 
     fn definition(&self) -> String {
-        let mut parts: Vec<String> = (0..self.columns.len()).map(|ordinal| self.column_definition(ordinal)).collect();
+        let mut parts: Vec<String> =
+            (0..self.columns.len()).map(|ordinal| self.column_definition(ordinal)).collect();
         if let TableKind::WithoutRowid { key_columns, descending } = self.kind {
-            let key: Vec<String> = self.columns.iter().take(key_columns).map(|column| quoted(&column.name)).collect();
+            let key: Vec<String> =
+                self.columns.iter().take(key_columns).map(|column| quoted(&column.name)).collect();
             let direction = if descending { " DESC" } else { "" };
             parts.push(format!("PRIMARY KEY ({}{direction})", key.join(", ")));
         }
@@ -61,8 +65,11 @@ impl TableRecipe {
     fn column_definition(&self, ordinal: usize) -> String {
         let column = &self.columns[ordinal];
         let name = quoted(&column.name);
-        let collation =
-            if column.collation.is_empty() { String::new() } else { format!(" COLLATE {}", column.collation) };
+        let collation = if column.collation.is_empty() {
+            String::new()
+        } else {
+            format!(" COLLATE {}", column.collation)
+        };
         let declared = column.strict.unwrap_or(column.declared);
         match self.kind {
             TableKind::Alias { autoincrement } if ordinal == 0 => {
@@ -111,7 +118,8 @@ impl TableRecipe {
     }
 
     fn free_rowid_name(&self) -> Option<&'static str> {
-        let taken = |name: &str| self.columns.iter().any(|ColumnRecipe { name: n, .. }| n.eq_ignore_ascii_case(name));
+        let taken =
+            |name: &str| self.columns.iter().any(|ColumnRecipe { name: n, .. }| n.eq_ignore_ascii_case(name));
         ["rowid", "oid", "_rowid_"].into_iter().find(|name| !taken(name))
     }
 

@@ -38,12 +38,17 @@ proptest! {
 }
 
 /// Changes the class or the bytes of one cell of the last column of some table; what was done, in words.
-fn change_one_cell(connection: &Connection, recipe: &DatabaseRecipe, choice: prop::sample::Index) -> Option<String> {
+fn change_one_cell(
+    connection: &Connection,
+    recipe: &DatabaseRecipe,
+    choice: prop::sample::Index,
+) -> Option<String> {
     let table = &recipe.tables[choice.index(recipe.tables.len())];
     let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
     let (name, column) = (quoted(&table.name), quoted(&table.columns.last()?.name));
     let key = quoted(&table.columns[0].name);
-    let count: i64 = connection.query_row(&format!("SELECT count(*) FROM {name}"), [], |row| row.get(0)).ok()?;
+    let count: i64 =
+        connection.query_row(&format!("SELECT count(*) FROM {name}"), [], |row| row.get(0)).ok()?;
     // A blob that no strategy makes, so that the cell cannot have held it; STRICT columns may refuse it.
     let sql = format!(
         "UPDATE {name} SET {column} = x'decade' WHERE {key} IS (SELECT {key} FROM {name} LIMIT 1 OFFSET {})",
@@ -55,7 +60,9 @@ fn change_one_cell(connection: &Connection, recipe: &DatabaseRecipe, choice: pro
 fn samples(count: usize) -> Vec<DatabaseRecipe> {
     let mut runner = TestRunner::deterministic();
     let strategy = arbitrary_database();
-    (0..count).map(|_| strategy.new_tree(&mut runner).expect("the strategy has no filter that fails").current()).collect()
+    (0..count)
+        .map(|_| strategy.new_tree(&mut runner).expect("the strategy has no filter that fails").current())
+        .collect()
 }
 
 #[test]
@@ -91,9 +98,11 @@ fn most_random_rows_are_accepted_and_every_class_occurs() {
         for table in &recipe.tables {
             let name = table.name.replace('"', "\"\"");
             let column = table.columns[1].name.replace('"', "\"\"");
-            let mut statement =
-                connection.prepare(&format!("SELECT typeof(\"{column}\") FROM \"{name}\"")).expect("the column exists");
-            let found = statement.query_map([], |row| row.get::<_, String>(0)).expect("the table can be read");
+            let mut statement = connection
+                .prepare(&format!("SELECT typeof(\"{column}\") FROM \"{name}\""))
+                .expect("the column exists");
+            let found =
+                statement.query_map([], |row| row.get::<_, String>(0)).expect("the table can be read");
             classes.extend(found.map(|class| class.expect("typeof answers")));
         }
     }
