@@ -2,7 +2,18 @@
 
 pub mod clock;
 pub mod digest;
+pub mod durable;
 pub mod error;
+pub mod export;
+pub mod frame;
+pub mod inspect;
+pub mod matching;
+pub mod parquet_file;
 pub mod progress;
+pub mod rebuild;
+pub mod restore;
 pub mod run;
 pub mod schema;
+pub mod snapshot;
+pub mod sqlite;
+pub mod verify;

@@ -8,6 +8,8 @@
 pub enum PhaseKind {
     /// Copying the whole database through SQLite's backup interface, before reading it.
     Copying,
+    /// Reading a table to see what its columns hold, for a dry run.
+    Counting,
     /// Reading a table and encoding it as Parquet.
     Exporting,
     /// Sorting a table whose rows are not in the asked order.
@@ -30,6 +32,7 @@ impl PhaseKind {
     pub fn name(self) -> &'static str {
         match self {
             Self::Copying => "copying",
+            Self::Counting => "counting",
             Self::Exporting => "exporting",
             Self::Sorting => "sorting",
             Self::Matching => "matching",

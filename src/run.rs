@@ -1,5 +1,6 @@
 //! What every verb is handed besides its options: who listens, what time it is, and whether to stop.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::clock::Clock;
@@ -7,19 +8,27 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::progress::Progress;
 
 /// Set from a signal handler; polled by every loop that can take long.
-#[derive(Debug, Default)]
-pub struct Interrupt(AtomicBool);
+///
+/// Clones share one state: a handler, the verbs and the databases' progress callbacks each hold one.
+#[derive(Debug, Clone, Default)]
+pub struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
     /// An interrupt that has not happened.
     #[must_use]
-    pub const fn new() -> Self {
-        Self(AtomicBool::new(false))
+    pub fn new() -> Self {
+        Self::default()
     }
 
     /// Asks the run to stop and clean up.
     pub fn set(&self) {
         self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// The flag itself, for a signal handler to set.
+    #[must_use]
+    pub fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.0)
     }
 
     /// Whether the run was asked to stop.

@@ -1,0 +1,206 @@
+//! What was typed.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::cli::progress::ProgressChoice;
+use crate::cli::units::{parse_duration, parse_memory};
+
+const MORE: &str = "More options";
+const OUTPUT: &str = "Output";
+
+/// SQLite in, ordered zstd Parquet out, and the exact database back, verified.
+#[derive(Debug, Parser)]
+#[command(name = "parklite", version, propagate_version = true, max_term_width = 100)]
+#[command(after_help = "Examples:\n  \
+    parklite export gymlog.db                          → ./gymlog-2026-11-20T09-30-00Z/, verified\n  \
+    parklite verify gymlog-2026-11-20T09-30-00Z/       content, and a full restore into a temporary database\n  \
+    parklite restore gymlog-2026-11-20T09-30-00Z/ restored.db\n  \
+    parklite inspect gymlog-2026-11-20T09-30-00Z/\n\n\
+    Exit codes: 0 done, 1 failed, 2 usage, 3 partly done, 4 differences found, 10 not found, 11 busy,\n\
+    12 target exists, 13 damaged or not a database, 14 newer format, 130 interrupted.")]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// How results and progress are told; for every verb.
+#[derive(Debug, Args)]
+pub(crate) struct OutputArgs {
+    /// Print one JSON document with the result, or the error, on standard output.
+    #[arg(long, global = true, help_heading = OUTPUT)]
+    pub(crate) json: bool,
+    /// Print nothing but errors.
+    #[arg(short, long, global = true, help_heading = OUTPUT)]
+    pub(crate) quiet: bool,
+    /// How progress is shown on standard error.
+    #[arg(long, global = true, value_enum, value_name = "STYLE", default_value = "auto", help_heading = OUTPUT)]
+    pub(crate) progress: ProgressChoice,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make a verified snapshot of a SQLite database.
+    Export(ExportArgs),
+    /// Prove that a snapshot is whole: its bytes, its content, and a full restore.
+    Verify(VerifyArgs),
+    /// Turn a snapshot back into a database.
+    Restore(RestoreArgs),
+    /// Show what a snapshot holds.
+    Inspect(InspectArgs),
+    /// Print a completion script for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    parklite export gymlog.db\n  \
+    parklite export gymlog.db -o backups/today\n  \
+    parklite export gymlog.db --table events -o gymlog-backup-2026-11-20.parquet\n  \
+    parklite export gymlog.db --exclude 'cache_*' --order-by 'sets=workout_id,position'\n  \
+    parklite export gymlog.db --dry-run")]
+pub(crate) struct ExportArgs {
+    /// The database.
+    pub(crate) database: PathBuf,
+    /// Where to: a folder, or for a single table a file ending in .parquet [default: ./<NAME>-<TIME>/].
+    #[arg(short, long, value_name = "PATH")]
+    pub(crate) output: Option<PathBuf>,
+    /// Take only tables of this name; may be given again; * ? [..] {a,b} are patterns.
+    #[arg(short, long = "table", value_name = "PATTERN")]
+    pub(crate) tables: Vec<String>,
+    /// Order a table's rows: 'events=_created_at desc,id'; may be given again.
+    #[arg(long, value_name = "TABLE=COLUMNS")]
+    pub(crate) order_by: Vec<String>,
+    /// Replace an existing snapshot of that name.
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+    /// Read everything, write nothing, and show what would be done.
+    #[arg(short = 'n', long)]
+    pub(crate) dry_run: bool,
+
+    /// Leave tables of this name out; may be given again.
+    #[arg(short = 'x', long, value_name = "PATTERN", help_heading = MORE)]
+    pub(crate) exclude: Vec<String>,
+    /// zstd level, 1 (fast) to 22 (small).
+    #[arg(long, value_name = "LEVEL", default_value_t = 3, value_parser = clap::value_parser!(i32).range(1..=22), help_heading = MORE)]
+    pub(crate) compression_level: i32,
+    /// Do not match what was written with what was read; the snapshot is marked as not verified.
+    #[arg(long, help_heading = MORE)]
+    pub(crate) no_verify: bool,
+    /// Fail if anything cannot be restored exactly, and publish nothing.
+    #[arg(long, help_heading = MORE)]
+    pub(crate) strict: bool,
+    /// Copy the database first and export the copy, so that its writers are held up only briefly.
+    #[arg(long, help_heading = MORE)]
+    pub(crate) copy_first: bool,
+    /// Take a file of zero bytes for an empty database.
+    #[arg(long, help_heading = MORE)]
+    pub(crate) allow_empty: bool,
+    #[command(flatten)]
+    pub(crate) busy: BusyArgs,
+    #[command(flatten)]
+    pub(crate) resources: ResourceArgs,
+}
+
+/// How long to wait.
+#[derive(Debug, Args)]
+pub(crate) struct BusyArgs {
+    /// How long to wait for a database that another process has locked: 10s, 500ms, 2m.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_duration, help_heading = MORE)]
+    pub(crate) busy_timeout: Duration,
+}
+
+/// What may be used.
+#[derive(Debug, Args)]
+pub(crate) struct ResourceArgs {
+    /// How much memory to use for rows in flight, sorting and caches.
+    #[arg(long, value_name = "SIZE", default_value = "256MiB", value_parser = parse_memory, help_heading = MORE)]
+    pub(crate) memory_limit: u64,
+    /// How many threads encode and decode [default: one per core].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256), help_heading = MORE)]
+    pub(crate) threads: Option<u16>,
+    /// An existing folder for temporary files [default: beside the output].
+    #[arg(long, value_name = "FOLDER", help_heading = MORE)]
+    pub(crate) temp_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Levels:\n  \
+    --quick    every file is there and has the bytes that were written (SHA-256)\n  \
+    --data     and everything decodes to the rows and the schema that were read\n  \
+    (default)  and a database rebuilt from it passes SQLite's checks and holds the same rows\n\n\
+    Examples:\n  \
+    parklite verify gymlog-2026-11-20T09-30-00Z/\n  \
+    parklite verify --quick backups/today && echo unchanged\n  \
+    parklite verify --json gymlog-backup-2026-11-20.parquet")]
+pub(crate) struct VerifyArgs {
+    /// The snapshot: a folder, or a single-table file.
+    pub(crate) snapshot: PathBuf,
+    /// Only whether every file has the bytes that were written.
+    #[arg(long, conflicts_with = "data")]
+    pub(crate) quick: bool,
+    /// Files and content, but no restore.
+    #[arg(long)]
+    pub(crate) data: bool,
+    #[command(flatten)]
+    pub(crate) resources: ResourceArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    parklite restore gymlog-2026-11-20T09-30-00Z/ restored.db\n  \
+    parklite restore gymlog-2026-11-20T09-30-00Z/ gymlog.db --overwrite\n\n\
+    A database that is replaced is kept beside the new one as <NAME>.before-restore-<TIME>.")]
+pub(crate) struct RestoreArgs {
+    /// The snapshot: a folder, or a single-table file.
+    pub(crate) snapshot: PathBuf,
+    /// The database to make.
+    pub(crate) target: PathBuf,
+    /// Replace an existing database without asking; it is kept under another name.
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+    /// Do not keep the database that is replaced.
+    #[arg(long, requires = "overwrite")]
+    pub(crate) discard_old: bool,
+    /// Do not match the restored database with the snapshot.
+    #[arg(long)]
+    pub(crate) no_verify: bool,
+    /// Fail if anything cannot be restored exactly, and publish nothing.
+    #[arg(long)]
+    pub(crate) strict: bool,
+    #[command(flatten)]
+    pub(crate) busy: BusyArgs,
+    #[command(flatten)]
+    pub(crate) resources: ResourceArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    parklite inspect gymlog-2026-11-20T09-30-00Z/\n  \
+    parklite inspect backups/today --table events --columns")]
+pub(crate) struct InspectArgs {
+    /// The snapshot: a folder, or a single-table file.
+    pub(crate) snapshot: PathBuf,
+    /// Show each column: type and why, sizes, encodings.
+    #[arg(short, long)]
+    pub(crate) columns: bool,
+    /// Show the columns of this table only.
+    #[arg(short, long, value_name = "NAME")]
+    pub(crate) table: Option<String>,
+}
+
+impl ResourceArgs {
+    pub(crate) fn thread_count(&self) -> usize {
+        self.threads.map_or_else(
+            || std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            usize::from,
+        )
+    }
+}

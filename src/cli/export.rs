@@ -1,0 +1,220 @@
+//! `parklite export`.
+
+use std::fmt::Write as _;
+
+use parklite::durable::Existing;
+use parklite::error::Result;
+use parklite::export::{
+    ExportOptions, ExportPlan, ExportReport, OutputForm, PlannedTable, Selection, describe_reason, export,
+    plan_export,
+};
+use parklite::frame::{ColumnMapping, TableMapping};
+use parklite::parquet_file::WriterSettings;
+use parklite::run::Run;
+use parklite::sqlite::open::OpenOptions;
+use serde::Serialize;
+
+use crate::cli::args::ExportArgs;
+use crate::cli::run::{Outcome, Status};
+use crate::cli::terminal::stdout_width;
+use crate::cli::text::{Align, Table, bytes, one_line, percent, quantity, rows, safe};
+
+/// Runs the verb.
+pub(crate) fn run(args: &ExportArgs, run: Run<'_>) -> Result<Outcome> {
+    let options = options(args)?;
+    if args.dry_run {
+        let plan = plan_export(&args.database, &options, run)?;
+        let status = if plan.not_kept.is_empty() { Status::Done } else { Status::Partly };
+        return Outcome::new("export", &PlanDocument::of(&plan), plan_text(&plan), status);
+    }
+    let report = export(&args.database, &options, run)?;
+    let status = if report.not_kept.is_empty() { Status::Done } else { Status::Partly };
+    Outcome::new("export", &report, report_text(&report), status)
+}
+
+/// What the arguments mean.
+fn options(args: &ExportArgs) -> Result<ExportOptions> {
+    Ok(ExportOptions {
+        output: args.output.clone(),
+        existing: if args.overwrite { Existing::Replace } else { Existing::Refuse },
+        selection: Selection { tables: args.tables.clone(), exclude: args.exclude.clone() },
+        order_by: args.order_by.iter().map(|text| text.parse()).collect::<Result<_>>()?,
+        settings: WriterSettings { compression_level: args.compression_level },
+        memory_limit_bytes: args.resources.memory_limit,
+        threads: args.resources.thread_count(),
+        verify: !args.no_verify,
+        strict: args.strict,
+        copy_first: args.copy_first,
+        temp_folder: args.resources.temp_dir.clone(),
+        open: OpenOptions { busy_timeout: args.busy.busy_timeout, allow_empty: args.allow_empty },
+    })
+}
+
+fn report_text(report: &ExportReport) -> String {
+    let mut table = Table::new([
+        ("table", Align::Left),
+        ("rows", Align::Right),
+        ("size", Align::Right),
+        ("order", Align::Left),
+    ]);
+    for exported in &report.tables {
+        let size =
+            if exported.file.is_some() { bytes(exported.size_bytes) } else { "in manifest".to_string() };
+        table.row([exported.name.clone(), rows(exported.rows), size, exported.order.clone()]);
+    }
+    let mut text = table.render(stdout_width());
+    let size = format!(
+        "{} ({} of the database's {})",
+        bytes(report.size_bytes),
+        percent(report.size_bytes, report.source_size_bytes),
+        bytes(report.source_size_bytes)
+    );
+    let proof =
+        if report.verified { "verified: decoded and matched with what was read" } else { "NOT verified" };
+    // Writing into a string cannot fail, here and below.
+    let _ = writeln!(
+        text,
+        "\n{}\n{}, {}, {size}\n{proof}",
+        safe(&report.snapshot.display().to_string()),
+        quantity(report.tables.len() as u64, "table", "tables"),
+        quantity(report.rows, "row", "rows"),
+    );
+    let hidden: u64 = report.tables.iter().map(|exported| exported.hidden_cells).sum();
+    if hidden > 0 {
+        let _ = writeln!(
+            text,
+            "{} of another storage class than their column's: readers find them in companion columns, or merged by views.sql",
+            quantity(hidden, "cell", "cells")
+        );
+    }
+    push_left_out(&mut text, &report.left_out);
+    push_not_kept(&mut text, &report.not_kept);
+    text
+}
+
+fn push_left_out(text: &mut String, left_out: &[parklite::snapshot::LeftOut]) {
+    for kind in ["table", "view", "trigger"] {
+        let names: Vec<String> =
+            left_out.iter().filter(|object| object.kind == kind).map(|object| safe(&object.name)).collect();
+        if !names.is_empty() {
+            let _ = writeln!(
+                text,
+                "left out, as asked: {} ({})",
+                quantity(names.len() as u64, kind, &format!("{kind}s")),
+                names.join(", ")
+            );
+        }
+    }
+}
+
+/// What a restore cannot rebuild, one line each.
+pub(crate) fn push_not_kept(text: &mut String, not_kept: &[parklite::sqlite::catalog::NotKept]) {
+    for lost in not_kept {
+        let _ = writeln!(text, "cannot be rebuilt: {}", one_line(&lost.to_string()));
+    }
+}
+
+/// A plan, for scripts.
+#[derive(Serialize)]
+struct PlanDocument<'a> {
+    dry_run: bool,
+    source: &'a std::path::Path,
+    snapshot: &'a std::path::Path,
+    single_file: bool,
+    whole_database: bool,
+    source_size_bytes: u64,
+    tables: Vec<PlannedTableDocument<'a>>,
+    not_kept: &'a [parklite::sqlite::catalog::NotKept],
+    left_out: &'a [parklite::snapshot::LeftOut],
+}
+
+#[derive(Serialize)]
+struct PlannedTableDocument<'a> {
+    name: &'a str,
+    file: Option<&'a str>,
+    rows: Option<u64>,
+    order: &'a str,
+    order_reason: &'static str,
+    mapping: Option<&'a TableMapping>,
+    hidden_cells: u64,
+}
+
+impl<'a> PlanDocument<'a> {
+    fn of(plan: &'a ExportPlan) -> Self {
+        let tables = plan.tables.iter().map(|table| PlannedTableDocument {
+            name: &table.name,
+            file: table.file_name.as_deref(),
+            rows: table.row_count,
+            order: &table.order_text,
+            order_reason: describe_reason(table.order.reason),
+            mapping: table.mapping.as_ref(),
+            hidden_cells: hidden_cells(table),
+        });
+        Self {
+            dry_run: true,
+            source: &plan.source,
+            snapshot: &plan.output,
+            single_file: plan.form == OutputForm::File,
+            whole_database: plan.is_whole,
+            source_size_bytes: plan.source_size_bytes,
+            tables: tables.collect(),
+            not_kept: &plan.not_kept,
+            left_out: &plan.left_out,
+        }
+    }
+}
+
+fn hidden_cells(table: &PlannedTable) -> u64 {
+    table.mapping.iter().flat_map(|mapping| &mapping.columns).map(ColumnMapping::hidden_cells).sum()
+}
+
+fn plan_text(plan: &ExportPlan) -> String {
+    let mut text = format!("would write {}\n", safe(&plan.output.display().to_string()));
+    for planned in &plan.tables {
+        let _ = writeln!(
+            text,
+            "\n{}: {}, ordered by {} ({})",
+            safe(&planned.name),
+            quantity(planned.row_count.unwrap_or_default(), "row", "rows"),
+            one_line(&planned.order_text),
+            describe_reason(planned.order.reason)
+        );
+        let Some(mapping) = &planned.mapping else { continue };
+        let mut table = Table::new([
+            ("  column", Align::Left),
+            ("Parquet", Align::Left),
+            ("not shown", Align::Right),
+            ("because", Align::Left),
+        ]);
+        for column in &mapping.columns {
+            let companions = column.companions.iter().map(|companion| format!(" + {}", companion.name));
+            table.row([
+                format!("  {}", column.name),
+                format!("{}{}", type_name(column), companions.collect::<String>()),
+                rows(column.hidden_cells()),
+                column.reason.to_string(),
+            ]);
+        }
+        text.push_str(&table.render(stdout_width()));
+    }
+    text.push('\n');
+    push_left_out(&mut text, &plan.left_out);
+    push_not_kept(&mut text, &plan.not_kept);
+    text
+}
+
+/// The Parquet type of a main column, in the words of Parquet.
+pub(crate) fn type_name(column: &ColumnMapping) -> &'static str {
+    main_type_name(column.main)
+}
+
+/// The Parquet type, in the words of Parquet.
+pub(crate) fn main_type_name(main: parklite::frame::MainClass) -> &'static str {
+    use parklite::frame::MainClass;
+    match main {
+        MainClass::Integer => "INT64",
+        MainClass::Real => "DOUBLE",
+        MainClass::Text => "STRING",
+        MainClass::Blob => "BINARY",
+    }
+}

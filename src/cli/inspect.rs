@@ -1,0 +1,142 @@
+//! `parklite inspect`.
+
+use std::fmt::Write as _;
+
+use parklite::error::{Error, ErrorKind, Result};
+use parklite::inspect::{InspectReport, InspectedTable, inspect};
+
+use crate::cli::args::InspectArgs;
+use crate::cli::export::{main_type_name, push_not_kept};
+use crate::cli::run::{Outcome, Status};
+use crate::cli::terminal::stdout_width;
+use crate::cli::text::{Align, Table, bytes, one_line, quantity, rows, safe};
+
+/// Runs the verb.
+pub(crate) fn run(args: &InspectArgs) -> Result<Outcome> {
+    let mut report = inspect(&args.snapshot)?;
+    if let Some(name) = &args.table {
+        report.tables.retain(|table| table.name.eq_ignore_ascii_case(name));
+        if report.tables.is_empty() {
+            return Err(Error::new(ErrorKind::Usage, format!("the snapshot has no table {name:?}"))
+                .at(&args.snapshot));
+        }
+    }
+    let text = report_text(&report, args.columns || args.table.is_some());
+    Outcome::new("inspect", &report, text, Status::Done)
+}
+
+fn report_text(report: &InspectReport, columns: bool) -> String {
+    let mut text = head(report);
+    let mut table = Table::new([
+        ("table", Align::Left),
+        ("rows", Align::Right),
+        ("size", Align::Right),
+        ("groups", Align::Right),
+        ("order", Align::Left),
+        ("because", Align::Left),
+    ]);
+    for inspected in &report.tables {
+        table.row([
+            inspected.name.clone(),
+            rows(inspected.rows),
+            if inspected.files.is_empty() { "in manifest".to_string() } else { bytes(inspected.size_bytes) },
+            rows(inspected.row_groups as u64),
+            inspected.order.clone(),
+            inspected.order_reason.to_string(),
+        ]);
+    }
+    text.push_str(&table.render(stdout_width()));
+    if columns {
+        for inspected in &report.tables {
+            push_columns(&mut text, inspected);
+        }
+    } else {
+        text.push_str("\n--columns shows each column: type and why, sizes, encodings\n");
+    }
+    push_not_kept(&mut text, &report.not_kept);
+    for object in &report.left_out {
+        // Writing into a string cannot fail, here and below.
+        let _ = writeln!(text, "left out: {} {}", object.kind, safe(&object.name));
+    }
+    text
+}
+
+fn head(report: &InspectReport) -> String {
+    let (facts, database, objects) = (&report.facts, &report.database, &report.objects);
+    let mut text = String::new();
+    let verified = if facts.verified { "verified when it was made" } else { "NOT verified when it was made" };
+    let whole = if facts.whole_database { "the whole database" } else { "part of the database" };
+    let lines = [
+        safe(&report.snapshot.display().to_string()),
+        format!(
+            "  taken    {} from {} ({}), {whole}, {verified}",
+            facts.taken_at_utc,
+            safe(&facts.source_name),
+            bytes(facts.source_size_bytes)
+        ),
+        format!(
+            "  written  by parklite {} with SQLite {}, zstd level {}, {}",
+            report.written_by.parklite,
+            report.written_by.sqlite,
+            facts.compression_level,
+            bytes(report.size_bytes)
+        ),
+        format!(
+            "  header   {}, pages of {} bytes, auto_vacuum {}, {} journal, user_version {}, application_id {}",
+            database.encoding.name(),
+            database.page_size,
+            database.auto_vacuum.name(),
+            database.journal_mode.name(),
+            database.user_version,
+            database.application_id
+        ),
+        format!(
+            "  schema   {}, {}, {}, {}; digest {}",
+            quantity(objects.indexes as u64, "index", "indexes"),
+            quantity(objects.views as u64, "view", "views"),
+            quantity(objects.triggers as u64, "trigger", "triggers"),
+            quantity(objects.virtual_tables as u64, "virtual table", "virtual tables"),
+            report.schema_digest
+        ),
+    ];
+    for line in lines {
+        let _ = writeln!(text, "{line}");
+    }
+    text.push('\n');
+    text
+}
+
+fn push_columns(text: &mut String, inspected: &InspectedTable) {
+    let sorted = if inspected.sorting_columns.is_empty() {
+        "no sorting columns in the footer".to_string()
+    } else {
+        format!("sorting columns in the footer: {}", inspected.sorting_columns.join(", "))
+    };
+    let _ = writeln!(text, "\n{}: digest {}, {}", safe(&inspected.name), inspected.digest, one_line(&sorted));
+    let mut table = Table::new([
+        ("  column", Align::Left),
+        ("declared", Align::Left),
+        ("Parquet", Align::Left),
+        ("size", Align::Right),
+        ("raw", Align::Right),
+        ("encodings", Align::Left),
+        ("not shown", Align::Right),
+        ("because", Align::Left),
+    ]);
+    for column in &inspected.columns {
+        for (index, facts) in column.parquet.iter().enumerate() {
+            let is_main = index == 0;
+            table.row([
+                format!("  {}", facts.name),
+                if is_main { column.declared_type.clone() } else { String::new() },
+                if is_main { main_type_name(column.main).to_string() } else { "companion".to_string() },
+                bytes(facts.compressed_bytes),
+                bytes(facts.uncompressed_bytes),
+                facts.encodings.join(" "),
+                if is_main { rows(column.hidden_cells) } else { String::new() },
+                if is_main { column.reason.clone() } else { String::new() },
+            ]);
+        }
+    }
+    text.push_str(&table.render(stdout_width()));
+}

@@ -1,0 +1,19 @@
+//! What a person or a script sees of a run: arguments, progress, results, errors.
+//!
+//! The only place that prints and that knows clap and indicatif. Arguments pass two stages: what was typed
+//! (`args`), and what it means (each verb's `options`), which is all the library ever sees.
+
+mod args;
+mod ask;
+mod exit;
+mod export;
+mod inspect;
+mod progress;
+mod restore;
+mod run;
+mod terminal;
+mod text;
+mod units;
+mod verify;
+
+pub(crate) use run::run;

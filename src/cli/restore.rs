@@ -1,0 +1,80 @@
+//! `parklite restore`.
+
+use std::fmt::Write as _;
+
+use parklite::error::{Error, ErrorKind, Result};
+use parklite::restore::{ExistingDatabase, RestoreOptions, RestoreReport, check_restore_target, restore};
+use parklite::run::Run;
+
+use crate::cli::args::RestoreArgs;
+use crate::cli::ask::ask;
+use crate::cli::export::push_not_kept;
+use crate::cli::progress::Reporter;
+use crate::cli::run::{Outcome, Status};
+use crate::cli::text::{bytes, quantity, safe};
+use crate::cli::verify::push_check;
+
+/// Runs the verb.
+pub(crate) fn run(args: &RestoreArgs, json: bool, run: Run<'_>, reporter: &dyn Reporter) -> Result<Outcome> {
+    let existing = match (args.overwrite, args.discard_old) {
+        (true, true) => ExistingDatabase::Discard,
+        (true, false) => ExistingDatabase::KeepAside,
+        (false, _) => existing_by_asking(args, json, reporter)?,
+    };
+    let options = RestoreOptions {
+        existing,
+        verify: !args.no_verify,
+        strict: args.strict,
+        memory_limit_bytes: args.resources.memory_limit,
+        temp_folder: args.resources.temp_dir.clone(),
+        busy_timeout: args.busy.busy_timeout,
+    };
+    let report = restore(&args.snapshot, &args.target, &options, run)?;
+    let status = if report.not_kept.is_empty() { Status::Done } else { Status::Partly };
+    Outcome::new("restore", &report, report_text(&report), status)
+}
+
+/// A person at a terminal may say yes; nobody else is asked.
+fn existing_by_asking(args: &RestoreArgs, json: bool, reporter: &dyn Reporter) -> Result<ExistingDatabase> {
+    let is_file = std::fs::symlink_metadata(&args.target).is_ok_and(|metadata| metadata.is_file());
+    if !is_file || json {
+        return Ok(ExistingDatabase::Refuse);
+    }
+    check_restore_target(&args.target, ExistingDatabase::KeepAside)?;
+    reporter.finish();
+    let question = format!(
+        "{} exists. Replace it with the snapshot's database?\nThe old one is kept beside it under another name; \
+         programs that use it should be closed.",
+        safe(&args.target.display().to_string())
+    );
+    match ask(&question) {
+        Some(true) => Ok(ExistingDatabase::KeepAside),
+        Some(false) => {
+            Err(Error::new(ErrorKind::Exists, "the target exists and was left alone").at(&args.target))
+        }
+        None => Ok(ExistingDatabase::Refuse),
+    }
+}
+
+fn report_text(report: &RestoreReport) -> String {
+    let mut text = format!(
+        "{}\n{}, {}, {}\n",
+        safe(&report.target.display().to_string()),
+        quantity(report.rebuilt.tables as u64, "table", "tables"),
+        quantity(report.rebuilt.rows, "row", "rows"),
+        bytes(report.size_bytes)
+    );
+    text.push_str(if report.verified {
+        "verified: schema and every row are those of the snapshot\n"
+    } else {
+        "NOT verified\n"
+    });
+    push_check(&mut text, report.rebuilt.check.as_ref());
+    push_not_kept(&mut text, &report.not_kept);
+    if let Some(kept) = &report.kept_aside {
+        // Writing into a string cannot fail.
+        let _ =
+            writeln!(text, "the database that stood there is kept as {}", safe(&kept.display().to_string()));
+    }
+    text
+}

@@ -1,0 +1,141 @@
+//! From arguments to an exit code.
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser as _};
+use parklite::clock::SystemClock;
+use parklite::error::{Error, Result};
+use parklite::run::{Interrupt, Run};
+use serde::Serialize;
+
+use crate::cli::args::{Cli, Command};
+use crate::cli::exit::{error_document, print_error, write_stdout};
+use crate::cli::progress::{ProgressStyle, reporter};
+use crate::cli::terminal::Terminal;
+use crate::cli::text::safe_json;
+use crate::cli::{export, inspect, restore, verify};
+
+/// What a verb has to say at its end.
+pub(crate) struct Outcome {
+    /// For people, on standard output.
+    pub(crate) text: String,
+    /// For scripts, on standard output.
+    pub(crate) document: serde_json::Value,
+    /// How it went.
+    pub(crate) status: Status,
+}
+
+/// How a verb that did not fail went; its number is the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Status {
+    /// All is well.
+    Done = 0,
+    /// Something is missing, and the report says what.
+    Partly = 3,
+    /// Differences were found.
+    Differs = 4,
+}
+
+impl Outcome {
+    pub(crate) fn new(verb: &str, report: &impl Serialize, text: String, status: Status) -> Result<Self> {
+        let failed = |error| {
+            Error::new(parklite::error::ErrorKind::Failed, "writing the report failed").because(error)
+        };
+        let mut document = serde_json::json!({ "verb": verb, "exit_code": status as u8 });
+        let report = serde_json::to_value(report).map_err(failed)?;
+        if let (Some(document), serde_json::Value::Object(report)) = (document.as_object_mut(), report) {
+            document.extend(report);
+        }
+        Ok(Self { text, document, status })
+    }
+}
+
+/// Runs the program.
+pub(crate) fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors; clap knows where each goes.
+            let code = if error.use_stderr() { 2 } else { 0 };
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    if let Command::Completions { shell } = cli.command {
+        let mut script = Vec::new();
+        clap_complete::generate(shell, &mut Cli::command(), "parklite", &mut script);
+        let printed = write_stdout(&String::from_utf8_lossy(&script));
+        return finish(printed.map(|()| 0), &cli);
+    }
+    let interrupt = Interrupt::new();
+    if let Err(error) = handle_signals(&interrupt) {
+        return finish(Err(error), &cli);
+    }
+    let style = ProgressStyle::resolve(cli.output.progress, cli.output.quiet, Terminal::stderr());
+    let reporter = reporter(style, Terminal::stderr().color);
+    let run = Run { progress: &*reporter, clock: &SystemClock, interrupt: &interrupt };
+    let outcome = match &cli.command {
+        Command::Export(args) => export::run(args, run),
+        Command::Verify(args) => verify::run(args, run),
+        Command::Restore(args) => restore::run(args, cli.output.json, run, &*reporter),
+        Command::Inspect(args) => inspect::run(args),
+        Command::Completions { .. } => unreachable_completions(),
+    };
+    reporter.finish();
+    let code = outcome.and_then(|outcome| {
+        if cli.output.json {
+            let document = serde_json::to_string_pretty(&outcome.document).unwrap_or_default();
+            write_stdout(&format!("{}\n", safe_json(&document)))?;
+        } else if !cli.output.quiet {
+            write_stdout(&outcome.text)?;
+        }
+        Ok(outcome.status as u8)
+    });
+    finish(code, &cli)
+}
+
+fn unreachable_completions() -> Result<Outcome> {
+    Err(Error::new(parklite::error::ErrorKind::Usage, "completions are printed before anything runs"))
+}
+
+fn finish(code: Result<u8>, cli: &Cli) -> ExitCode {
+    match code {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            print_error(&error, Terminal::stderr().color);
+            if cli.output.json {
+                let document = serde_json::to_string_pretty(&serde_json::json!({
+                    "exit_code": error.kind().exit_code(),
+                    "error": error_document(&error),
+                }));
+                let _ = write_stdout(&format!("{}\n", safe_json(&document.unwrap_or_default())));
+            }
+            ExitCode::from(error.kind().exit_code())
+        }
+    }
+}
+
+/// The first signal asks the run to stop and clean up; a second one ends it at once.
+fn handle_signals(interrupt: &Interrupt) -> Result<()> {
+    let failed =
+        |error| Error::new(parklite::error::ErrorKind::Failed, "handling signals failed").because(error);
+    for signal in signals() {
+        let flag = interrupt.flag();
+        let code = parklite::error::ErrorKind::Interrupted.exit_code().into();
+        signal_hook::flag::register_conditional_shutdown(signal, code, flag).map_err(failed)?;
+        signal_hook::flag::register(signal, interrupt.flag()).map_err(failed)?;
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+fn signals() -> [i32; 3] {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    [SIGINT, SIGTERM, SIGHUP]
+}
+
+#[cfg(not(unix))]
+fn signals() -> [i32; 2] {
+    use signal_hook::consts::{SIGINT, SIGTERM};
+    [SIGINT, SIGTERM]
+}

@@ -1,0 +1,284 @@
+//! `export`: a database becomes a snapshot.
+//!
+//! Open one read transaction, read the catalog, plan; write each table's file into a private stage and match it
+//! with what was read; write the manifest; only then does the name appear.
+
+mod encoders;
+mod order;
+mod plan;
+mod report;
+mod selection;
+mod table;
+
+use std::path::{Path, PathBuf};
+
+use crate::clock::utc_text;
+use crate::durable::{
+    Existing, Stage, TargetForm, apply_mode_to_tree, check_target, clear_leftovers, mode_of, parent_of,
+    publish_directory, publish_file,
+};
+use crate::error::{Error, ErrorKind, Result};
+use crate::matching::match_data_file;
+use crate::parquet_file::WriterSettings;
+use crate::run::Run;
+use crate::snapshot::{
+    DataFile, InlineRow, MANIFEST_FILE, Manifest, SNAPSHOT_KEY, SUMS_FILE, SnapshotFacts, TABLE_KEY,
+    TableEntry, TableFooter, VIEWS_FILE, sums_text, views_text,
+};
+use crate::sqlite::open::OpenOptions;
+
+pub use order::{RequestedOrder, describe_order, describe_reason};
+pub use plan::{ExportPlan, OutputForm, PlannedTable, plan_export};
+pub use report::{ExportReport, ExportedTable};
+pub use selection::Selection;
+
+use plan::PlannedSource;
+use table::{TableJob, WrittenTable};
+
+/// How a database is exported.
+#[derive(Debug, Clone)]
+pub struct ExportOptions {
+    /// Where to; a name made of the source's and the time, in the current folder, unless given.
+    pub output: Option<PathBuf>,
+    /// Whether an existing snapshot of that name is replaced.
+    pub existing: Existing,
+    /// Which tables.
+    pub selection: Selection,
+    /// Orders asked for.
+    pub order_by: Vec<RequestedOrder>,
+    /// How files are written.
+    pub settings: WriterSettings,
+    /// How much memory to use, in bytes.
+    pub memory_limit_bytes: u64,
+    /// How many threads encode and match.
+    pub threads: usize,
+    /// Whether what was written is decoded and matched with what was read.
+    pub verify: bool,
+    /// Whether anything that cannot be kept is an error.
+    pub strict: bool,
+    /// Whether the database is copied first and the copy exported, so that it is held only briefly.
+    pub copy_first: bool,
+    /// Where temporary files go; beside the output unless given.
+    pub temp_folder: Option<PathBuf>,
+    /// How the database is opened.
+    pub open: OpenOptions,
+}
+
+/// Exports the database at `path`.
+///
+/// # Errors
+/// `Usage`, `NotFound`, `Busy`, `Exists`, `Damaged`, `Interrupted` as their names say; `Mismatch` if what was
+/// written is not what was read; `Failed` otherwise, and with `strict` when something cannot be kept.
+pub fn export(path: &Path, options: &ExportOptions, run: Run<'_>) -> Result<ExportReport> {
+    let planned = PlannedSource::open(path, options, run)?;
+    let plan = &planned.plan;
+    if options.strict
+        && let Some(lost) = plan.not_kept.first()
+    {
+        return Err(Error::new(ErrorKind::Failed, format!("not everything can be kept: {lost}"))
+            .at(path)
+            .hint("leave --strict away to export it all the same, or leave the table out with --exclude"));
+    }
+    for lost in &plan.not_kept {
+        run.progress.note(&format!("a restore will not be able to rebuild {lost}"));
+    }
+    let form = match plan.form {
+        OutputForm::Folder => TargetForm::Directory,
+        OutputForm::File => TargetForm::File,
+    };
+    check_target(&plan.output, form, options.existing)?;
+    let parent = parent_of(&plan.output)?;
+    clear_leftovers(&parent)?;
+    let stage = Stage::create(&parent)?;
+    let report = Export { options, planned: &planned, stage: &stage, run }.write()?;
+    stage.remove()?;
+    Ok(report)
+}
+
+/// Names inside the stage; the target gets its own name only in the end.
+const STAGED: &str = "snapshot";
+
+struct Export<'a> {
+    options: &'a ExportOptions,
+    planned: &'a PlannedSource,
+    stage: &'a Stage,
+    run: Run<'a>,
+}
+
+impl Export<'_> {
+    fn write(&self) -> Result<ExportReport> {
+        let plan = &self.planned.plan;
+        self.run.progress.set_run_total(plan.source_size_bytes);
+        if plan.form == OutputForm::Folder {
+            self.stage.create_folder(STAGED)?;
+        }
+        let mut entries = Vec::with_capacity(plan.tables.len());
+        for table in &plan.tables {
+            entries.push(self.write_table(table, &entries)?);
+        }
+        if self.options.verify {
+            self.match_tables(&entries)?;
+        }
+        let manifest = self.manifest(entries);
+        if plan.form == OutputForm::Folder {
+            self.write_manifest(&manifest)?;
+        }
+        self.run.interrupt.check()?;
+        self.publish()?;
+        Ok(ExportReport::new(plan, &manifest))
+    }
+
+    fn write_table(&self, planned: &PlannedTable, before: &[TableEntry]) -> Result<TableEntry> {
+        let table = &self.planned.catalog.tables[planned.ordinal];
+        let Some(file_name) = &planned.file_name else { return self.inline_entry(planned) };
+        let staged_name = match self.planned.plan.form {
+            OutputForm::Folder => Path::new(STAGED).join(file_name),
+            OutputForm::File => PathBuf::from(STAGED),
+        };
+        let job = TableJob {
+            source: &self.planned.source,
+            catalog: &self.planned.catalog,
+            ordinal: planned.ordinal,
+            order: &planned.order,
+            stage: self.stage,
+            staged_name: &staged_name,
+            settings: self.options.settings,
+            memory_limit_bytes: self.options.memory_limit_bytes,
+            threads: self.options.threads,
+            run: self.run,
+        };
+        let entry = |mapping: &_, digest, file: DataFile| TableEntry {
+            table: table.clone(),
+            order: planned.order.clone(),
+            mapping: Clone::clone(mapping),
+            digest,
+            files: vec![file],
+            inline_rows: Vec::new(),
+        };
+        let schema = &self.planned.plan.schema;
+        let WrittenTable { mapping, facts, in_key_order } =
+            job.write(&|mapping, digest, row_groups, in_key_order| {
+                let row_groups = row_groups.to_vec();
+                let path = String::new();
+                let file =
+                    DataFile { path, size_bytes: None, sha256: None, in_key_order, digest, row_groups };
+                let entry = entry(mapping, digest, file);
+                let footer = TableFooter::of(&entry, digest, &entry.files[0].row_groups, schema);
+                let mut pairs = vec![(TABLE_KEY.to_string(), json(&footer)?)];
+                if self.planned.plan.form == OutputForm::File {
+                    // Only rows that stand in the manifest itself can come along in the one file.
+                    let entries =
+                        before.iter().cloned().chain([entry]).chain(self.inline_entries_after(planned)?);
+                    pairs.push((SNAPSHOT_KEY.to_string(), self.manifest(entries.collect()).to_text()?));
+                }
+                Ok(pairs)
+            })?;
+        let file = DataFile {
+            path: if self.planned.plan.form == OutputForm::Folder {
+                file_name.clone()
+            } else {
+                String::new()
+            },
+            size_bytes: Some(facts.size_bytes),
+            sha256: Some(facts.sha256),
+            in_key_order,
+            digest: facts.digest,
+            row_groups: facts.row_groups,
+        };
+        Ok(entry(&mapping, facts.digest, file))
+    }
+
+    fn inline_entries_after(&self, table: &PlannedTable) -> Result<Vec<TableEntry>> {
+        let after = self.planned.plan.tables.iter().filter(|other| other.ordinal > table.ordinal);
+        after.map(|table| self.inline_entry(table)).collect()
+    }
+
+    /// The counters of the selected tables, which are too few for a file of their own.
+    fn inline_entry(&self, planned: &PlannedTable) -> Result<TableEntry> {
+        let PlannedSource { source, catalog, plan, .. } = self.planned;
+        let table = &catalog.tables[planned.ordinal];
+        let selected = |name: &str| {
+            let mut tables = plan.tables.iter().map(|table| &catalog.tables[table.ordinal].name);
+            tables.any(|table| table.is_same(name))
+        };
+        let mut counts = vec![crate::frame::ClassCounts::default(); table.stored_columns().count()];
+        let mut inline_rows = Vec::new();
+        source.for_each_row(catalog, planned.ordinal, |rowid, cells| {
+            if matches!(cells.first(), Some(crate::schema::Cell::Text(name)) if selected(name)) {
+                counts.iter_mut().zip(cells).for_each(|(counts, cell)| counts.count(cell.class()));
+                inline_rows.push(InlineRow::of(rowid, cells));
+            }
+            Ok(std::ops::ControlFlow::Continue(()))
+        })?;
+        let mut entry = TableEntry {
+            table: table.clone(),
+            order: planned.order.clone(),
+            mapping: crate::frame::plan_mapping(table, &counts),
+            digest: crate::digest::ContentDigest::default(),
+            files: Vec::new(),
+            inline_rows,
+        };
+        entry.digest = entry.inline_digest()?;
+        Ok(entry)
+    }
+
+    fn match_tables(&self, entries: &[TableEntry]) -> Result<()> {
+        for entry in entries {
+            for file in &entry.files {
+                let path = match self.planned.plan.form {
+                    OutputForm::Folder => self.stage.path_of(STAGED)?.join(&file.path),
+                    OutputForm::File => self.stage.path_of(STAGED)?,
+                };
+                let (schema, threads) = (&self.planned.plan.schema, self.options.threads);
+                let findings = match_data_file(&path, entry, file, schema, threads, self.run)?;
+                if let Some(finding) = findings.first() {
+                    return Err(Error::new(ErrorKind::Mismatch, format!("what was written is not what was read: {finding}"))
+                        .hint("nothing was published; please report this, it is a mistake of this program or of the disk"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn manifest(&self, entries: Vec<TableEntry>) -> Manifest {
+        let plan = &self.planned.plan;
+        let facts = SnapshotFacts {
+            taken_at_utc: utc_text(plan.taken_at),
+            source_name: plan.source.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            source_size_bytes: plan.source_size_bytes,
+            verified: self.options.verify,
+            whole_database: plan.is_whole,
+            compression_level: self.options.settings.compression_level,
+        };
+        let mut manifest = Manifest::new(facts, self.planned.catalog.header, plan.schema.clone(), entries);
+        manifest.database.journal_mode = plan.journal_mode;
+        manifest.schema_digest = crate::digest::schema_digest(&manifest.database, &manifest.schema);
+        manifest.not_kept.clone_from(&plan.not_kept);
+        manifest.left_out.clone_from(&plan.left_out);
+        manifest
+    }
+
+    fn write_manifest(&self, manifest: &Manifest) -> Result<()> {
+        let text = manifest.to_text()?;
+        let staged = Path::new(STAGED);
+        self.stage.write_file(staged.join(MANIFEST_FILE), text.as_bytes())?;
+        self.stage.write_file(staged.join(VIEWS_FILE), views_text(manifest).as_bytes())?;
+        self.stage.write_file(staged.join(SUMS_FILE), sums_text(manifest, text.as_bytes()).as_bytes())
+    }
+
+    fn publish(&self) -> Result<()> {
+        let plan = &self.planned.plan;
+        if let Some(mode) = mode_of(&plan.source) {
+            apply_mode_to_tree(&self.stage.path_of(STAGED)?, mode)?;
+        }
+        match plan.form {
+            OutputForm::Folder => publish_directory(self.stage, STAGED, &plan.output, self.options.existing),
+            OutputForm::File => publish_file(self.stage, STAGED, &plan.output, self.options.existing),
+        }
+    }
+}
+
+fn json(value: &impl serde::Serialize) -> Result<String> {
+    serde_json::to_string(value)
+        .map_err(|error| Error::new(ErrorKind::Failed, "writing a footer failed").because(error))
+}

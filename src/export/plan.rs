@@ -1,0 +1,231 @@
+//! What an export is going to do, as a value: a dry run prints it, execution consumes it.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+use crate::clock::file_name_time;
+use crate::durable::{Stage, parent_of, require_space};
+use crate::error::{Error, ErrorKind, Result};
+use crate::export::ExportOptions;
+use crate::export::order::order_of;
+use crate::export::selection::Selected;
+use crate::frame::{ClassCounts, TableMapping, plan_mapping};
+use crate::progress::{Phase, PhaseKind};
+use crate::run::Run;
+use crate::schema::{JournalMode, SchemaObject, TotalOrder};
+use crate::snapshot::{LeftOut, file_names};
+use crate::sqlite::catalog::{Catalog, NotKept};
+use crate::sqlite::open::{OpenOptions, Source};
+
+/// What a snapshot is made as; it depends on what was asked, never on the data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutputForm {
+    /// A folder.
+    Folder,
+    /// One Parquet file that is a snapshot by itself.
+    File,
+}
+
+/// What an export is going to do.
+#[derive(Debug, Clone)]
+pub struct ExportPlan {
+    /// The source database.
+    pub source: PathBuf,
+    /// Its size.
+    pub source_size_bytes: u64,
+    /// When its read transaction began.
+    pub taken_at: Timestamp,
+    /// Its journal mode.
+    pub journal_mode: JournalMode,
+    /// Where the snapshot goes.
+    pub output: PathBuf,
+    /// As what.
+    pub form: OutputForm,
+    /// The schema rows that go along.
+    pub schema: Vec<SchemaObject>,
+    /// The tables.
+    pub tables: Vec<PlannedTable>,
+    /// What a restore cannot rebuild.
+    pub not_kept: Vec<NotKept>,
+    /// What was not asked for.
+    pub left_out: Vec<LeftOut>,
+    /// Whether it is the whole database.
+    pub is_whole: bool,
+}
+
+/// One table of an export.
+#[derive(Debug, Clone)]
+pub struct PlannedTable {
+    /// Its place in the catalog.
+    pub ordinal: usize,
+    /// Its name, readable form.
+    pub name: String,
+    /// Its file; `None` where its few rows stand in the manifest.
+    pub file_name: Option<String>,
+    /// The order of its rows.
+    pub order: TotalOrder,
+    /// The order in words.
+    pub order_text: String,
+    /// How its columns become Parquet columns; known to a dry run, which reads all rows.
+    pub mapping: Option<TableMapping>,
+    /// Its rows: counted in a dry run, else estimated.
+    pub row_count: Option<u64>,
+}
+
+/// An opened source, its catalog, and the plan.
+pub(crate) struct PlannedSource {
+    pub(crate) source: Source,
+    pub(crate) catalog: Catalog,
+    pub(crate) plan: ExportPlan,
+    /// Holds the copy that is read in place of the source; removed when the export ends.
+    _copy: Option<Stage>,
+}
+
+/// Plans an export and reads all rows once, so that the plan can show every column mapping.
+///
+/// # Errors
+/// As [`crate::export::export`]; nothing is written.
+pub fn plan_export(path: &Path, options: &ExportOptions, run: Run<'_>) -> Result<ExportPlan> {
+    let PlannedSource { source, catalog, mut plan, .. } = PlannedSource::open(path, options, run)?;
+    for planned in &mut plan.tables {
+        let table = &catalog.tables[planned.ordinal];
+        let total_rows = source.estimate_row_count(table);
+        let kind = PhaseKind::Counting;
+        run.progress.begin(Phase { kind, subject: &planned.name, total_rows, total_bytes: None });
+        let mut counts = vec![ClassCounts::default(); table.stored_columns().count()];
+        let mut rows = 0;
+        source.for_each_row(&catalog, planned.ordinal, |_, cells| {
+            counts.iter_mut().zip(cells).for_each(|(counts, cell)| counts.count(cell.class()));
+            rows += 1;
+            run.interrupt.check()?;
+            run.progress.advance(1, 0);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        run.progress.end();
+        planned.mapping = Some(plan_mapping(table, &counts));
+        planned.row_count = Some(rows);
+    }
+    Ok(plan)
+}
+
+impl PlannedSource {
+    pub(crate) fn open(path: &Path, options: &ExportOptions, run: Run<'_>) -> Result<Self> {
+        let original = Source::open(path, &options.open, run.interrupt)?;
+        let taken_at = run.clock.now();
+        let (catalog, not_kept) = original.read_catalog()?;
+        let journal_mode = catalog.header.journal_mode;
+        let source_size_bytes = original.size_bytes()?;
+        let selected = options.selection.apply(&catalog, &not_kept).map_err(|error| error.at(path))?;
+        let (output, form) = output_of(path, options, &selected, &catalog, taken_at)?;
+        for requested in &options.order_by {
+            if !selected
+                .tables
+                .iter()
+                .any(|table| catalog.tables[table.ordinal].name.is_same(&requested.table))
+            {
+                let message = format!("--order-by names a table {:?} that is not exported", requested.table);
+                return Err(Error::new(ErrorKind::Usage, message).at(path));
+            }
+        }
+        let tables = plan_tables(&selected, &catalog, options)?;
+        let mut planned = Self {
+            plan: ExportPlan {
+                source: path.to_path_buf(),
+                source_size_bytes,
+                taken_at,
+                journal_mode,
+                output,
+                form,
+                schema: selected.objects,
+                tables,
+                not_kept: selected.not_kept,
+                left_out: selected.left_out,
+                is_whole: selected.is_whole,
+            },
+            source: original,
+            catalog,
+            _copy: None,
+        };
+        for table in &mut planned.plan.tables {
+            table.row_count = planned.source.estimate_row_count(&planned.catalog.tables[table.ordinal]);
+        }
+        if options.copy_first {
+            planned = planned.copy_first(options, run)?;
+        }
+        Ok(planned)
+    }
+
+    /// Copies the source and reads the copy from here on.
+    fn copy_first(self, options: &ExportOptions, run: Run<'_>) -> Result<Self> {
+        let folder = match &options.temp_folder {
+            Some(folder) => folder.clone(),
+            None => parent_of(&self.plan.output)?,
+        };
+        require_space(&folder, self.plan.source_size_bytes, "a copy of the database")?;
+        let stage = Stage::create(&folder)?;
+        let copy = stage.path_of("copy.db")?;
+        self.source.copy_to(&copy, run)?;
+        let open = OpenOptions { allow_empty: true, ..options.open.clone() };
+        let source = Source::open(&copy, &open, run.interrupt)?;
+        let (catalog, _) = source.read_catalog()?;
+        if catalog.objects != self.catalog.objects || catalog.tables != self.catalog.tables {
+            return Err(
+                Error::new(ErrorKind::Mismatch, "the copy of the database has another schema").at(copy)
+            );
+        }
+        // Dropping the original ends its read transaction: writers are free from here on.
+        Ok(Self { source, catalog, plan: self.plan, _copy: Some(stage) })
+    }
+}
+
+fn plan_tables(selected: &Selected, catalog: &Catalog, options: &ExportOptions) -> Result<Vec<PlannedTable>> {
+    let names: Vec<&[u8]> =
+        selected.tables.iter().map(|table| catalog.tables[table.ordinal].name.as_bytes()).collect();
+    let files = file_names(&names);
+    let plan = |(selected, file_name): (&crate::export::selection::SelectedTable, String)| {
+        let table = &catalog.tables[selected.ordinal];
+        let order = order_of(table, &options.order_by)?;
+        Ok(PlannedTable {
+            ordinal: selected.ordinal,
+            name: table.name.lossy().into_owned(),
+            file_name: (!selected.counters_only).then_some(file_name),
+            order_text: crate::export::order::describe_order(table, &order),
+            order,
+            mapping: None,
+            row_count: None,
+        })
+    };
+    selected.tables.iter().zip(files).map(plan).collect()
+}
+
+fn output_of(
+    path: &Path,
+    options: &ExportOptions,
+    selected: &Selected,
+    catalog: &Catalog,
+    taken_at: Timestamp,
+) -> Result<(PathBuf, OutputForm)> {
+    let Some(output) = &options.output else {
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        return Ok((PathBuf::from(format!("{stem}-{}", file_name_time(taken_at))), OutputForm::Folder));
+    };
+    let is_parquet = output.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("parquet"));
+    if !is_parquet {
+        return Ok((output.clone(), OutputForm::Folder));
+    }
+    let tables: Vec<_> = selected.tables.iter().filter(|table| !table.counters_only).collect();
+    if selected.is_whole || tables.len() != 1 {
+        let names: Vec<_> = tables.iter().map(|table| catalog.tables[table.ordinal].name.lossy()).collect();
+        return Err(Error::new(
+            ErrorKind::Usage,
+            format!("a .parquet file holds exactly one table, but {} are selected", tables.len()),
+        )
+        .hint(format!(
+            "pick one with --table ({}), or leave .parquet out of the name to get a folder",
+            names.iter().take(10).cloned().collect::<Vec<_>>().join(", ")
+        )));
+    }
+    Ok((output.clone(), OutputForm::File))
+}

@@ -1,0 +1,260 @@
+//! Exporting one table: read, plan, order, encode.
+//!
+//! Optimistic: the first pass starts from a guess at which storage classes each column has and that rows are
+//! in order already. The first cell that does not fit, or row out of order, turns the rest of the pass into
+//! counting; a second pass then writes with full knowledge. What is written depends on the rows alone, never
+//! on the guess.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use crate::digest::{ContentDigest, RowHasher};
+use crate::durable::Stage;
+use crate::error::{Error, ErrorKind, Result};
+use crate::export::encoders::{FrameQueue, encode_in_parallel};
+use crate::export::order::sorting_terms;
+use crate::frame::order::{InOrderCheck, OrderKey, Sorter, with_order_columns};
+use crate::frame::{
+    ClassCounts, FrameBuilder, ROW_GROUP_BYTES, TableMapping, plan_mapping, row_group_is_full,
+};
+use crate::parquet_file::{FileFacts, RowGroupEntry, TableEncoder, TableWriter, WriterSettings};
+use crate::progress::{Phase, PhaseKind};
+use crate::run::Run;
+use crate::schema::{Cell, Table, TotalOrder};
+use crate::sqlite::catalog::Catalog;
+use crate::sqlite::open::Source;
+
+/// Rows looked at before the first guess.
+const SAMPLE_ROWS: u64 = 1_000;
+/// Rows between two looks at the interrupt and two words to the progress.
+const ROWS_PER_STEP: u64 = 4_096;
+/// How large frames for the sorter are, in bytes.
+const SORT_FRAME_BYTES: u64 = 8 * 1024 * 1024;
+
+/// One table to be exported, and how.
+pub(crate) struct TableJob<'a> {
+    pub(crate) source: &'a Source,
+    pub(crate) catalog: &'a Catalog,
+    pub(crate) ordinal: usize,
+    pub(crate) order: &'a TotalOrder,
+    pub(crate) stage: &'a Stage,
+    /// Where in the stage the file goes: its name, inside the snapshot's folder if there is one.
+    pub(crate) staged_name: &'a Path,
+    pub(crate) settings: WriterSettings,
+    pub(crate) memory_limit_bytes: u64,
+    pub(crate) threads: usize,
+    pub(crate) run: Run<'a>,
+}
+
+/// What was written of a table.
+pub(crate) struct WrittenTable {
+    pub(crate) mapping: TableMapping,
+    pub(crate) facts: FileFacts,
+    pub(crate) in_key_order: bool,
+}
+
+/// What one pass over the rows found and, if all went well, wrote.
+struct Pass {
+    counts: Vec<ClassCounts>,
+    digest: ContentDigest,
+    in_order: bool,
+    written: Option<TableWriter>,
+}
+
+/// What a finished table's footer says, made when its rows and row groups are known.
+pub(crate) type FooterOf<'f> =
+    dyn Fn(&TableMapping, ContentDigest, &[RowGroupEntry], bool) -> Result<Vec<(String, String)>> + 'f;
+
+impl TableJob<'_> {
+    fn table(&self) -> &Table {
+        &self.catalog.tables[self.ordinal]
+    }
+
+    /// Writes the table's file.
+    ///
+    /// # Errors
+    /// What SQLite says; I/O failures; `Interrupted`; `Mismatch` if what was encoded is not what was read.
+    pub(crate) fn write(&self, footer: &FooterOf<'_>) -> Result<WrittenTable> {
+        let place = |error: Error| error.in_table(&self.table().name);
+        let guess = plan_mapping(self.table(), &self.sample()?);
+        let first = self.pass(&guess, false).map_err(place)?;
+        let mapping = plan_mapping(self.table(), &first.counts);
+        let (pass, in_key_order) = match first.written {
+            Some(_) if same_columns(&guess, &mapping) => (first, true),
+            rejected => {
+                drop(rejected);
+                self.stage.remove_file(self.staged_name)?;
+                let second = self.pass(&mapping, !first.in_order).map_err(place)?;
+                if second.digest != first.digest {
+                    return Err(place(Error::new(ErrorKind::Mismatch, "two readings of the table differ")));
+                }
+                (second, first.in_order)
+            }
+        };
+        let Some(writer) = pass.written else {
+            return Err(place(Error::new(ErrorKind::Mismatch, "two readings of the table differ")));
+        };
+        let facts = writer
+            .finish(|row_groups| footer(&mapping, pass.digest, row_groups, in_key_order))
+            .map_err(place)?;
+        if facts.digest != pass.digest {
+            return Err(place(Error::new(ErrorKind::Mismatch, "what was encoded is not what was read")));
+        }
+        Ok(WrittenTable { mapping, facts, in_key_order })
+    }
+
+    /// Storage classes of the first rows.
+    fn sample(&self) -> Result<Vec<ClassCounts>> {
+        let mut counts = vec![ClassCounts::default(); self.table().stored_columns().count()];
+        let mut rows = 0;
+        self.source.for_each_row(self.catalog, self.ordinal, |_, cells| {
+            count(&mut counts, cells);
+            rows += 1;
+            Ok(if rows < SAMPLE_ROWS { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+        })?;
+        Ok(counts)
+    }
+
+    /// Reads all rows; writes them as long as they fit `mapping` and, unless they are to be sorted, are in order.
+    fn pass(&self, mapping: &TableMapping, sort: bool) -> Result<Pass> {
+        let table = self.table();
+        let encoder = TableEncoder::new(mapping, &self.settings, sorting_terms(table, mapping, self.order))?;
+        let file = self.stage.create_file(self.staged_name)?;
+        let writer = TableWriter::create(file, &self.stage.path_of(self.staged_name)?, &encoder)?;
+        let (read, writer) =
+            encode_in_parallel(table, mapping, &encoder, writer, self.worker_count(), |queue| {
+                self.read(mapping, sort, queue)
+            })?;
+        let Read { counts, digest, in_order, fits } = read;
+        Ok(Pass { counts, digest, in_order, written: (fits && (in_order || sort)).then_some(writer) })
+    }
+
+    fn read(&self, mapping: &TableMapping, sort: bool, mut queue: FrameQueue<'_>) -> Result<Read> {
+        let table = self.table();
+        let subject = table.name.lossy();
+        let kind = if sort { PhaseKind::Sorting } else { PhaseKind::Exporting };
+        let total_rows = self.source.estimate_row_count(table);
+        self.run.progress.begin(Phase { kind, subject: &subject, total_rows, total_bytes: None });
+        let key = OrderKey::new(self.order, table)?;
+        let mut reader = RowReader {
+            key: (sort || !key.is_rowid_ascending()).then_some(key),
+            key_bytes: Vec::new(),
+            check: InOrderCheck::new(),
+            hasher: RowHasher::default(),
+            builder: FrameBuilder::new(mapping, sort),
+            sorter: sort.then(|| self.sorter(mapping)),
+            result: Read {
+                counts: vec![ClassCounts::default(); mapping.columns.len()],
+                digest: ContentDigest::default(),
+                in_order: true,
+                fits: true,
+            },
+        };
+        let mut step = (0, 0);
+        self.source.for_each_row(self.catalog, self.ordinal, |rowid, cells| {
+            step = (step.0 + 1, step.1 + reader.take(rowid, cells, &mut queue)?);
+            if step.0 == ROWS_PER_STEP {
+                self.run.interrupt.check()?;
+                self.run.progress.advance(step.0, step.1);
+                step = (0, 0);
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        self.run.progress.advance(step.0, step.1);
+        let read = reader.finish(&mut queue);
+        self.run.progress.end();
+        read
+    }
+
+    fn sorter(&self, mapping: &TableMapping) -> Sorter<'_> {
+        let schema = with_order_columns(&mapping.arrow_schema());
+        let folder = self.stage.path().to_path_buf();
+        Sorter::new(schema, self.memory_limit_bytes / 2, Some(folder), self.run.interrupt)
+    }
+
+    /// Threads that encode: as many as asked for, and as few as the memory limit wants.
+    fn worker_count(&self) -> usize {
+        // A row group waits, is encoded and lies encoded: thrice its size for each worker.
+        let fitting = self.memory_limit_bytes / 2 / (3 * ROW_GROUP_BYTES);
+        usize::try_from(fitting).unwrap_or(usize::MAX).clamp(1, self.threads.max(1))
+    }
+}
+
+/// What one reading of all rows found.
+struct Read {
+    counts: Vec<ClassCounts>,
+    digest: ContentDigest,
+    in_order: bool,
+    /// Whether every cell had a place under the mapping.
+    fits: bool,
+}
+
+/// Takes rows as they come: counts, hashes, checks their order, and builds frames of them.
+struct RowReader<'a> {
+    /// `None` where rows come in the order of rowids, which is the order asked for.
+    key: Option<OrderKey>,
+    key_bytes: Vec<u8>,
+    check: InOrderCheck,
+    hasher: RowHasher,
+    builder: FrameBuilder,
+    sorter: Option<Sorter<'a>>,
+    result: Read,
+}
+
+impl RowReader<'_> {
+    /// Takes one row; returns the size of its canonical encoding in bytes.
+    fn take(&mut self, rowid: Option<i64>, cells: &[Cell<'_>], queue: &mut FrameQueue<'_>) -> Result<u64> {
+        count(&mut self.result.counts, cells);
+        let size_bytes = self.hasher.add_row(rowid, cells) as u64;
+        if let Some(key) = &self.key {
+            self.key_bytes.clear();
+            key.encode(rowid, cells, &mut self.key_bytes);
+            self.result.in_order = self.check.push(&self.key_bytes);
+        }
+        if !self.result.fits || (!self.result.in_order && self.sorter.is_none()) {
+            return Ok(size_bytes);
+        }
+        if let Some(sorter) = &mut self.sorter {
+            self.result.fits = self.builder.push_row_with_key(rowid, cells, &self.key_bytes);
+            if self.builder.size_bytes() >= SORT_FRAME_BYTES {
+                sorter.push(self.builder.finish()?)?;
+            }
+        } else {
+            self.result.fits = self.builder.push_row(rowid, cells);
+            if self.builder.is_full() {
+                queue.send(&self.builder.finish()?)?;
+            }
+        }
+        Ok(size_bytes)
+    }
+
+    fn finish(mut self, queue: &mut FrameQueue<'_>) -> Result<Read> {
+        self.result.digest = self.hasher.take();
+        if self.result.fits && self.builder.row_count() > 0 {
+            let batch = self.builder.finish()?;
+            match &mut self.sorter {
+                Some(sorter) => sorter.push(batch)?,
+                None if self.result.in_order => queue.send(&batch)?,
+                None => {}
+            }
+        }
+        if let Some(sorter) = self.sorter
+            && self.result.fits
+        {
+            let mut rows = sorter.finish()?;
+            while let Some(batch) = rows.next_row_group(row_group_is_full)? {
+                queue.send(&batch)?;
+            }
+        }
+        Ok(self.result)
+    }
+}
+
+fn count(counts: &mut [ClassCounts], cells: &[Cell<'_>]) {
+    counts.iter_mut().zip(cells).for_each(|(counts, cell)| counts.count(cell.class()));
+}
+
+/// Whether two mappings make the same Parquet columns.
+fn same_columns(a: &TableMapping, b: &TableMapping) -> bool {
+    a.parquet_columns().eq(b.parquet_columns())
+}

@@ -1,0 +1,195 @@
+//! Rows picked from many batches into one batch that stands on its own.
+//!
+//! Both ways of sorting hand out their rows through [`take_rows`], and nothing else builds sorted batches:
+//! so they come out alike, and a batch never keeps the buffers it was picked from alive.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, BinaryViewArray, RecordBatch, RecordBatchOptions, UInt64Array};
+use arrow::buffer::Buffer;
+use arrow::compute::interleave;
+use arrow::datatypes::{DataType, SchemaRef, UInt64Type};
+use arrow::error::ArrowError;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::run::Interrupt;
+
+/// Rows between two looks at the interrupt.
+const ROWS_PER_CHECK: usize = 8192;
+
+/// Where a row lies: the batch's index, and the row's index in it.
+pub(super) type Place = (usize, usize);
+
+/// Batches whose last two columns are the row's key and its size, as [`super::with_order_columns`] adds them.
+#[derive(Debug, Clone)]
+pub(super) struct KeyedBatch {
+    pub(super) batch: RecordBatch,
+    keys: BinaryViewArray,
+    sizes: UInt64Array,
+}
+
+impl KeyedBatch {
+    /// # Errors
+    /// [`ErrorKind::Failed`] where the columns of key and size are missing, of other types, or hold NULL.
+    pub(super) fn new(batch: RecordBatch) -> Result<Self> {
+        let columns = batch.columns();
+        let found = match columns {
+            [.., keys, sizes] if keys.null_count() == 0 && sizes.null_count() == 0 => {
+                keys.as_binary_view_opt().zip(sizes.as_primitive_opt::<UInt64Type>())
+            }
+            _ => None,
+        };
+        let Some((keys, sizes)) = found.map(|(keys, sizes)| (keys.clone(), sizes.clone())) else {
+            let message = "rows to sort do not end with their key and their size";
+            return Err(Error::new(ErrorKind::Failed, message));
+        };
+        Ok(Self { batch, keys, sizes })
+    }
+
+    pub(super) fn rows(&self) -> usize {
+        self.batch.num_rows()
+    }
+
+    pub(super) fn key(&self, row: usize) -> &[u8] {
+        self.keys.value(row)
+    }
+
+    fn size(&self, row: usize) -> u64 {
+        self.sizes.value(row)
+    }
+}
+
+/// Rows in their order, wherever they come from.
+pub(super) trait RowsInOrder {
+    /// Where the next row lies in [`Self::batches`]; `None` once there are no more.
+    fn next_place(&mut self) -> Result<Option<Place>>;
+
+    /// What the places since the last [`Self::forget_places`] refer to.
+    fn batches(&self) -> &[KeyedBatch];
+
+    /// Lets go of what only places already handed out refer to.
+    fn forget_places(&mut self);
+}
+
+/// How much has been taken.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Taken {
+    pub(super) rows: u64,
+    /// The sum of the rows' stated sizes.
+    pub(super) bytes: u64,
+    /// The sum of their keys' lengths.
+    pub(super) key_bytes: u64,
+}
+
+/// Takes rows until `is_full` and returns the first columns of them, those `schema` names, as one batch.
+///
+/// # Errors
+/// Those of `rows`, [`ErrorKind::Interrupted`], and [`ErrorKind::Failed`] where columns cannot be gathered.
+pub(super) fn take_rows(
+    rows: &mut (impl RowsInOrder + ?Sized),
+    schema: &SchemaRef,
+    interrupt: &Interrupt,
+    is_full: impl Fn(Taken) -> bool,
+) -> Result<Option<RecordBatch>> {
+    rows.forget_places();
+    let mut places = Vec::new();
+    let mut taken = Taken::default();
+    while let Some((batch, row)) = rows.next_place()? {
+        places.push((batch, row));
+        let source = &rows.batches()[batch];
+        taken.rows += 1;
+        taken.bytes = taken.bytes.saturating_add(source.size(row));
+        taken.key_bytes += byte_count(source.key(row).len());
+        if is_full(taken) {
+            break;
+        }
+        if places.len().is_multiple_of(ROWS_PER_CHECK) {
+            interrupt.check()?;
+        }
+    }
+    if places.is_empty() {
+        return Ok(None);
+    }
+    gather(rows.batches(), &places, schema, interrupt).map(Some)
+}
+
+/// Copies the rows at `places`, none of them twice, into a batch of their own.
+fn gather(
+    batches: &[KeyedBatch],
+    places: &[Place],
+    schema: &SchemaRef,
+    interrupt: &Interrupt,
+) -> Result<RecordBatch> {
+    let failed = |source: ArrowError| {
+        Error::new(ErrorKind::Failed, "sorted rows cannot be put together").because(source)
+    };
+    let mut columns = Vec::with_capacity(schema.fields().len());
+    for index in 0..schema.fields().len() {
+        interrupt.check()?;
+        let sources: Vec<&dyn Array> =
+            batches.iter().map(|source| source.batch.column(index).as_ref()).collect();
+        columns.push(without_slack(interleave(&sources, places).map_err(failed)?));
+    }
+    let options = RecordBatchOptions::new().with_row_count(Some(places.len()));
+    RecordBatch::try_new_with_options(SchemaRef::clone(schema), columns, &options).map_err(failed)
+}
+
+/// Copies what views refer to into buffers of their own, so that the picked-from ones can go.
+fn without_slack(array: ArrayRef) -> ArrayRef {
+    match array.data_type() {
+        DataType::Utf8View => Arc::new(array.as_string_view().gc()),
+        DataType::BinaryView => Arc::new(array.as_binary_view().gc()),
+        _ => array,
+    }
+}
+
+/// `batch` itself, or a copy where most of what its buffers hold belongs to other rows (a slice does that).
+pub(super) fn without_strangers(batch: KeyedBatch, interrupt: &Interrupt) -> Result<KeyedBatch> {
+    let needed: u64 = batch.batch.columns().iter().map(needed_bytes).sum();
+    if allocations(&batch.batch).values().sum::<u64>() / 2 <= needed + SLACK_BYTES {
+        return Ok(batch);
+    }
+    let places: Vec<Place> = (0..batch.rows()).map(|row| (0, row)).collect();
+    let schema = batch.batch.schema();
+    KeyedBatch::new(gather(&[batch], &places, &schema, interrupt)?)
+}
+
+/// Builders round up: so much in a batch is not worth a copy.
+const SLACK_BYTES: u64 = 64 * 1024;
+
+fn needed_bytes(array: &ArrayRef) -> u64 {
+    let (width, variable) = match array.data_type() {
+        DataType::Utf8View => (16, array.as_string_view().total_buffer_bytes_used()),
+        DataType::BinaryView => (16, array.as_binary_view().total_buffer_bytes_used()),
+        _ => (8, 0),
+    };
+    byte_count(array.len() * width + variable)
+}
+
+/// The memory behind `batch`: the address of every allocation, and its whole size in bytes.
+pub(super) fn allocations(batch: &RecordBatch) -> HashMap<usize, u64> {
+    let mut found = HashMap::new();
+    let mut count = |buffer: &Buffer| {
+        found.insert(buffer.data_ptr().as_ptr().addr(), byte_count(buffer.capacity()));
+    };
+    for column in batch.columns() {
+        let data = column.to_data();
+        data.buffers().iter().for_each(&mut count);
+        if let Some(nulls) = data.nulls() {
+            count(nulls.buffer());
+        }
+    }
+    found
+}
+
+/// A size in memory as a number of bytes that adds up without overflow.
+pub(super) fn byte_count(size: usize) -> u64 {
+    u64::try_from(size).expect("no allocation has 2^64 bytes")
+}
+
+/// The order is total: only a damaged database, or a wrong order, has two rows at one place.
+pub(super) fn equal_keys() -> Error {
+    Error::new(ErrorKind::Failed, "two rows have the same place in the table's order")
+        .hint("check the database with PRAGMA integrity_check: its primary key may hold a value twice")
+}

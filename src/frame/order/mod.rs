@@ -1,0 +1,16 @@
+//! The total order of a table's rows: keys, the check while reading, and sorting in bounded memory.
+//!
+//! A row's place is one string of bytes ([`OrderKey`]), and comparing two rows is comparing those bytes,
+//! nothing else: no collation, no second comparison of cells anywhere in this crate. Rows that arrive in
+//! order ([`InOrderCheck`]) need no sorting; the others go through a [`Sorter`], which cuts row groups by
+//! the sequence of rows alone, so that memory, threads and disk never show in what is written.
+
+mod gather;
+mod held;
+mod key;
+mod merge;
+mod sorter;
+mod spill;
+
+pub use key::{InOrderCheck, OrderKey};
+pub use sorter::{SortedRows, Sorter, with_order_columns};

@@ -1,0 +1,157 @@
+//! Sorted runs on disk: Arrow IPC streams, uncompressed, in a private folder that somebody else owns.
+//!
+//! A run is written once, read once and removed as soon as it is read, or when its owner is dropped. It is
+//! scratch: never synced, never part of a snapshot. No other module creates or removes files of a sort.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufReader};
+use std::path::{Path, PathBuf};
+
+use arrow::datatypes::SchemaRef;
+use arrow::error::ArrowError;
+use arrow::ipc::reader::StreamReader;
+use arrow::ipc::writer::StreamWriter;
+
+use super::gather::{KeyedBatch, RowsInOrder, Taken, allocations, byte_count, take_rows};
+use crate::error::{Error, ErrorKind, Result};
+use crate::run::Interrupt;
+
+/// A finished run on disk; dropping it removes the file.
+#[derive(Debug)]
+pub(super) struct Run {
+    path: PathBuf,
+    rows: u64,
+    largest_batch_bytes: u64,
+}
+
+impl Run {
+    /// The memory its largest batch takes when read.
+    pub(super) fn largest_batch_bytes(&self) -> u64 {
+        self.largest_batch_bytes
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        // Nothing is lost with a leftover: the private folder goes as a whole, and its owner reports that.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// Where runs go, and how large their batches are.
+#[derive(Debug)]
+pub(super) struct SpillFolder {
+    path: PathBuf,
+    next_number: u64,
+    batch_bytes: u64,
+}
+
+impl SpillFolder {
+    /// Runs in the existing folder at `path`, in batches of `batch_bytes`, or one row where that is larger.
+    pub(super) fn new(path: PathBuf, batch_bytes: u64) -> Self {
+        Self { path, next_number: 1, batch_bytes }
+    }
+
+    /// Writes all of `rows` as one run; `schema` is theirs, key and size included.
+    ///
+    /// # Errors
+    /// Those of `rows`; [`ErrorKind::Failed`] where the file cannot be written; [`ErrorKind::Interrupted`].
+    pub(super) fn write_run(
+        &mut self,
+        rows: &mut (impl RowsInOrder + ?Sized),
+        schema: &SchemaRef,
+        interrupt: &Interrupt,
+    ) -> Result<Run> {
+        let (file, path) = self.create_file()?;
+        let mut run = Run { path, rows: 0, largest_batch_bytes: 0 };
+        let mut writer =
+            StreamWriter::try_new_buffered(file, schema).map_err(|source| writing(&run.path, source))?;
+        let view_bytes = 16 * byte_count(schema.fields().len());
+        let is_full = |taken: Taken| {
+            taken.bytes.saturating_add(taken.key_bytes + taken.rows * view_bytes) >= self.batch_bytes
+        };
+        while let Some(batch) = take_rows(rows, schema, interrupt, is_full)? {
+            writer.write(&batch).map_err(|source| writing(&run.path, source))?;
+            run.rows += byte_count(batch.num_rows());
+            let batch_bytes = allocations(&batch).into_values().sum();
+            run.largest_batch_bytes = run.largest_batch_bytes.max(batch_bytes);
+        }
+        writer.finish().map_err(|source| writing(&run.path, source))?;
+        Ok(run)
+    }
+
+    /// Creates a file nobody else reads; another sort in the same folder only makes the number rise.
+    fn create_file(&mut self) -> Result<(File, PathBuf)> {
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        loop {
+            let path = self.path.join(format!("run-{:06}.arrow", self.next_number));
+            self.next_number += 1;
+            match options.open(&path) {
+                Ok(file) => return Ok((file, path)),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(Error::io("creating a file for sorting", path, error)),
+            }
+        }
+    }
+}
+
+/// Reads a run once, batch by batch, and removes it after its last one.
+pub(super) struct RunReader {
+    /// The reader is dropped, and so the file closed, before the run removes it.
+    open: Option<(StreamReader<BufReader<File>>, Run)>,
+    rows_read: u64,
+}
+
+impl RunReader {
+    /// # Errors
+    /// [`ErrorKind::Failed`] where the file cannot be opened, or does not begin as it was written.
+    pub(super) fn open(run: Run) -> Result<Self> {
+        let file = OpenOptions::new()
+            .read(true)
+            .open(&run.path)
+            .map_err(|source| Error::io("opening a file for sorting", &run.path, source))?;
+        let reader =
+            StreamReader::try_new_buffered(file, None).map_err(|source| reading(&run.path, source))?;
+        Ok(Self { open: Some((reader, run)), rows_read: 0 })
+    }
+
+    /// The next batch; `None` after the last one, from when on the file is gone.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Failed`] where the file cannot be read or is not what was written.
+    pub(super) fn next_batch(&mut self) -> Result<Option<KeyedBatch>> {
+        let Some((reader, run)) = &mut self.open else {
+            return Ok(None);
+        };
+        if let Some(batch) = reader.next().transpose().map_err(|source| reading(&run.path, source))? {
+            self.rows_read += byte_count(batch.num_rows());
+            return KeyedBatch::new(batch).map(Some);
+        }
+        // The stream also ends, without an error, where the file was cut off between two batches.
+        if self.rows_read != run.rows {
+            let message = format!("a file for sorting holds {} rows of {} written", self.rows_read, run.rows);
+            return Err(Error::new(ErrorKind::Failed, message).at(&run.path));
+        }
+        self.open = None;
+        Ok(None)
+    }
+}
+
+fn writing(path: &Path, source: ArrowError) -> Error {
+    failed("writing a file for sorting", path, source)
+}
+
+fn reading(path: &Path, source: ArrowError) -> Error {
+    failed("reading a file for sorting", path, source)
+}
+
+/// An I/O error inside counts as one, so that a full disk gets its hint.
+fn failed(doing: &str, path: &Path, source: ArrowError) -> Error {
+    match source {
+        ArrowError::IoError(_, source) => Error::io(doing, path, source),
+        source => Error::new(ErrorKind::Failed, format!("{doing} failed")).at(path).because(source),
+    }
+}

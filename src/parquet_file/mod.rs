@@ -1,0 +1,41 @@
+//! One table as one Parquet file: how it is written, sealed, read and checked.
+//!
+//! The only owner of the `parquet` crate. `settings` states every choice of the format, `writer` encodes row
+//! groups on any number of threads and appends them in order, `seal` makes one lone file prove every byte of
+//! itself, `reader` gives batches and facts and never panics on a damaged file. Row groups are the only
+//! split: a table is always one file.
+
+pub mod reader;
+pub mod seal;
+pub mod settings;
+#[cfg(test)]
+pub(crate) mod testing;
+pub mod writer;
+
+use std::path::Path;
+
+use parquet::errors::ParquetError;
+
+use crate::error::{Error, ErrorKind};
+
+pub use reader::{ColumnFacts, RowGroupBatches, StatisticsCheck, StatisticsMismatch, TableReader};
+pub use seal::{SealCheck, SealState, check_seal};
+pub use settings::{SortingTerm, WriterSettings};
+pub use writer::{EncodedRowGroup, FileFacts, RowGroupEntry, TableEncoder, TableWriter};
+
+/// An error of the `parquet` crate while `doing` something: I/O failures keep their own kind and hint, and
+/// all else is `kind`.
+fn parquet_error(kind: ErrorKind, doing: &str, path: Option<&Path>, source: ParquetError) -> Error {
+    let source = match source {
+        ParquetError::External(external) => match external.downcast::<std::io::Error>() {
+            Ok(io) => return Error::io(doing, path.unwrap_or(Path::new("")), *io),
+            Err(external) => ParquetError::External(external),
+        },
+        other => other,
+    };
+    let error = Error::new(kind, format!("{doing} failed")).because(source);
+    match path {
+        Some(path) => error.at(path),
+        None => error,
+    }
+}

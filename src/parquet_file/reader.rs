@@ -1,0 +1,313 @@
+//! Reads one table file: batches of a row group, and the facts its footer states.
+//!
+//! The bytes may be damaged or hostile. The decoder below was not made to survive that, so every call into
+//! it is guarded: what it cannot read is [`ErrorKind::Damaged`], never a panic. What it does read is proven
+//! by the digests, not here.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, Field, Schema};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{ColumnChunkMetaData, PageIndexPolicy, RowGroupMetaData};
+
+use crate::digest::ChunkHasher;
+use crate::error::{Error, ErrorKind, Result};
+use crate::parquet_file::parquet_error;
+use crate::parquet_file::settings::SortingTerm;
+
+mod facts;
+mod statistics;
+
+pub use facts::ColumnFacts;
+pub use statistics::{StatisticsCheck, StatisticsMismatch};
+
+/// Most rows of a batch: enough to work in bulk.
+const BATCH_ROWS: u64 = 8192;
+
+/// Size in bytes that a batch of average rows may have.
+const BATCH_BYTES: u64 = 16 * 1024 * 1024;
+
+/// What a cell costs in a batch beside its bytes: a view.
+const CELL_BYTES: u64 = 16;
+
+/// Size of a piece read at a time when hashing a column chunk, in bytes.
+const READ_BYTES: usize = 256 * 1024;
+
+/// An open table file. Row groups can be read from several threads at once.
+#[derive(Debug)]
+pub struct TableReader {
+    path: PathBuf,
+    size_bytes: u64,
+    metadata: ArrowReaderMetadata,
+}
+
+impl TableReader {
+    /// Opens a file and reads its footer.
+    ///
+    /// Any Parquet file opens; whether it is a table of ours is told by its key-value metadata.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Failed`] where the file cannot be opened or read; [`ErrorKind::Damaged`] where it is not
+    /// Parquet or its footer cannot be read.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let file = File::open(path).map_err(|error| Error::io("opening a table file", path, error))?;
+        let size_bytes =
+            file.metadata().map_err(|error| Error::io("opening a table file", path, error))?.len();
+        let metadata = guarded("reading a footer", path, || load_metadata(&file))?;
+        let reader = Self { path: path.to_owned(), size_bytes, metadata };
+        reader.check_footer()?;
+        Ok(reader)
+    }
+
+    /// Where it lies.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its size in bytes when it was opened.
+    #[must_use]
+    pub fn size_bytes(&self) -> u64 {
+        self.size_bytes
+    }
+
+    /// A value of the key-value metadata.
+    #[must_use]
+    pub fn key_value(&self, name: &str) -> Option<&str> {
+        let pairs = self.metadata.metadata().file_metadata().key_value_metadata()?;
+        pairs.iter().find(|pair| pair.key == name)?.value.as_deref()
+    }
+
+    /// How many row groups there are.
+    #[must_use]
+    pub fn row_group_count(&self) -> usize {
+        self.row_groups().len()
+    }
+
+    /// How many rows the footer states.
+    #[must_use]
+    pub fn row_count(&self) -> u64 {
+        self.row_groups().iter().map(|group| unsigned(group.num_rows())).sum()
+    }
+
+    /// How many rows the footer states of one row group; 0 where there is no such row group.
+    #[must_use]
+    pub fn row_group_rows(&self, index: usize) -> u64 {
+        self.row_groups().get(index).map_or(0, |group| unsigned(group.num_rows()))
+    }
+
+    /// The order that the footer claims of every row group; empty where it claims none, or not one for all.
+    #[must_use]
+    pub fn sorting_columns(&self) -> Vec<SortingTerm> {
+        let mut claims = self.row_groups().iter().map(RowGroupMetaData::sorting_columns);
+        let Some(Some(first)) = claims.next() else { return Vec::new() };
+        if !claims.all(|claim| claim == Some(first)) {
+            return Vec::new();
+        }
+        let term = |column: &parquet::file::metadata::SortingColumn| {
+            Some(SortingTerm {
+                column: usize::try_from(column.column_idx).ok()?,
+                descending: column.descending,
+                nulls_first: column.nulls_first,
+            })
+        };
+        first.iter().map(term).collect::<Option<_>>().unwrap_or_default()
+    }
+
+    /// The batches of one row group in order, text and bytes as views.
+    ///
+    /// Shape: at most 8192 rows, fewer where rows are large. The file is opened anew, so that row groups can
+    /// be read on several threads; a file that was replaced meanwhile reads as damaged.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Failed`] where the file cannot be read; [`ErrorKind::Damaged`] where there is no such row
+    /// group or it cannot be decoded. The iterator ends after an error.
+    pub fn read_row_group(&self, index: usize) -> Result<RowGroupBatches> {
+        let group = self.row_groups().get(index).ok_or_else(|| self.damaged("a row group is missing"))?;
+        let file =
+            File::open(&self.path).map_err(|error| Error::io("opening a table file", &self.path, error))?;
+        let batch_rows = batch_rows(group);
+        let reader = guarded("reading a row group", &self.path, || {
+            ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone())
+                .with_row_groups(vec![index])
+                .with_batch_size(batch_rows)
+                .build()
+        })?;
+        Ok(RowGroupBatches { path: self.path.clone(), reader: Some(reader) })
+    }
+
+    /// What the footer says of each column, summed over all row groups.
+    #[must_use]
+    pub fn columns(&self) -> Vec<ColumnFacts> {
+        let schema = self.metadata.metadata().file_metadata().schema_descr();
+        (0..schema.num_columns()).map(|index| facts::sum_column(schema, self.row_groups(), index)).collect()
+    }
+
+    /// The hash of one column chunk's bytes, as the footer and the manifest record it when it is written.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Failed`] where the file cannot be read; [`ErrorKind::Damaged`] where there is no such
+    /// chunk or it lies outside the file.
+    pub fn chunk_hash(&self, row_group_index: usize, column_index: usize) -> Result<String> {
+        let group = self.row_groups().get(row_group_index);
+        let chunk = group
+            .and_then(|group| group.columns().get(column_index))
+            .ok_or_else(|| self.damaged("a column chunk is missing"))?;
+        // `check_footer` has seen that it lies inside the file.
+        let (start, size) = chunk.byte_range();
+        hash_range(&self.path, start, size)
+            .map_err(|error| Error::io("reading a column chunk", &self.path, error))
+    }
+
+    /// Begins to compare what the footer states of one row group with its rows.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Damaged`] where there is no such row group.
+    pub fn check_statistics(&self, row_group_index: usize) -> Result<StatisticsCheck<'_>> {
+        let group = self.row_groups().get(row_group_index);
+        group.map(StatisticsCheck::new).ok_or_else(|| self.damaged("a row group is missing"))
+    }
+
+    fn row_groups(&self) -> &[RowGroupMetaData] {
+        self.metadata.metadata().row_groups()
+    }
+
+    fn damaged(&self, message: &str) -> Error {
+        Error::new(ErrorKind::Damaged, message).at(&self.path)
+    }
+
+    /// Refuses a footer whose numbers contradict each other or the file, before anything relies on them.
+    fn check_footer(&self) -> Result<()> {
+        let metadata = self.metadata.metadata();
+        let column_count = metadata.file_metadata().schema_descr().num_columns();
+        let mut rows: i64 = 0;
+        for group in self.row_groups() {
+            let in_file = |chunk: &ColumnChunkMetaData| {
+                let start = chunk.dictionary_page_offset().unwrap_or_else(|| chunk.data_page_offset());
+                let end = start.checked_add(chunk.compressed_size());
+                start >= 0
+                    && chunk.compressed_size() >= 0
+                    && chunk.uncompressed_size() >= 0
+                    && end.is_some_and(|end| unsigned(end) <= self.size_bytes)
+            };
+            let counted = rows.checked_add(group.num_rows()).filter(|_| group.num_rows() >= 0);
+            if group.num_columns() != column_count || !group.columns().iter().all(in_file) {
+                return Err(self.damaged("a footer names column chunks that are not in the file"));
+            }
+            rows = counted.ok_or_else(|| self.damaged("a footer states an impossible number of rows"))?;
+        }
+        if rows != metadata.file_metadata().num_rows() {
+            return Err(self.damaged("a footer states other rows than its row groups have"));
+        }
+        Ok(())
+    }
+}
+
+/// The footer's metadata with a schema whose text and bytes are views.
+fn load_metadata(file: &File) -> Result<ArrowReaderMetadata, ParquetError> {
+    // Whole row groups are read, for which the page index is of no use.
+    let options = ArrowReaderOptions::new()
+        .with_skip_arrow_metadata(true)
+        .with_page_index_policy(PageIndexPolicy::Skip);
+    let plain = ArrowReaderMetadata::load(file, options.clone())?;
+    let field = |field: &Arc<Field>| match field.data_type() {
+        DataType::Utf8 | DataType::LargeUtf8 => {
+            Arc::new(Field::clone(field).with_data_type(DataType::Utf8View))
+        }
+        DataType::Binary | DataType::LargeBinary => {
+            Arc::new(Field::clone(field).with_data_type(DataType::BinaryView))
+        }
+        _ => Arc::clone(field),
+    };
+    let fields: Vec<_> = plain.schema().fields().iter().map(field).collect();
+    let schema = Arc::new(Schema::new_with_metadata(fields, plain.schema().metadata().clone()));
+    ArrowReaderMetadata::try_new(Arc::clone(plain.metadata()), options.with_schema(schema))
+}
+
+/// Rows of a batch, so that a batch of average rows keeps to [`BATCH_BYTES`].
+fn batch_rows(group: &RowGroupMetaData) -> usize {
+    let chunk_bytes = |chunk: &ColumnChunkMetaData| {
+        let text = chunk.unencoded_byte_array_data_bytes().unwrap_or(0);
+        unsigned(chunk.uncompressed_size().max(text))
+    };
+    let bytes = group.columns().iter().map(chunk_bytes).fold(0, u64::saturating_add);
+    let row_bytes = bytes / unsigned(group.num_rows()).max(1) + group.num_columns() as u64 * CELL_BYTES;
+    let rows = (BATCH_BYTES / row_bytes.max(1)).clamp(1, BATCH_ROWS);
+    usize::try_from(rows).unwrap_or(1)
+}
+
+/// A number of the footer that cannot be negative; a negative one counts as 0.
+fn unsigned(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}
+
+fn hash_range(path: &Path, start: u64, size: u64) -> std::io::Result<String> {
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::Start(start))?;
+    let mut hasher = ChunkHasher::default();
+    let mut piece = vec![0; READ_BYTES];
+    let mut left = size;
+    while left > 0 {
+        let take = usize::try_from(left).unwrap_or(usize::MAX).min(piece.len());
+        file.read_exact(&mut piece[..take])?;
+        hasher.update(&piece[..take]);
+        left -= take as u64;
+    }
+    Ok(hasher.finish())
+}
+
+/// The batches of one row group.
+#[derive(Debug)]
+pub struct RowGroupBatches {
+    path: PathBuf,
+    /// `None` after the end or an error.
+    reader: Option<ParquetRecordBatchReader>,
+}
+
+impl Iterator for RowGroupBatches {
+    type Item = Result<RecordBatch>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        // Gone while it is being asked, so that a reader that gave up midway is never asked again.
+        let mut reader = self.reader.take()?;
+        let batch = guarded("reading a row group", &self.path, || {
+            reader.next().transpose().map_err(ParquetError::from).map(|batch| (batch, reader))
+        });
+        match batch {
+            Ok((Some(batch), reader)) => {
+                self.reader = Some(reader);
+                Some(Ok(batch))
+            }
+            Ok((None, _)) => None,
+            Err(error) => Some(Err(error)),
+        }
+    }
+}
+
+/// Calls into the decoder: its errors and its panics both mean that the file is damaged, I/O failures apart.
+fn guarded<T>(doing: &str, path: &Path, call: impl FnOnce() -> Result<T, ParquetError>) -> Result<T> {
+    match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(parquet_error(ErrorKind::Damaged, doing, Some(path), error)),
+        Err(panic) => {
+            let reason = panic
+                .downcast_ref::<String>()
+                .map(String::as_str)
+                .or_else(|| panic.downcast_ref::<&str>().copied())
+                .unwrap_or("no reason given");
+            Err(Error::new(ErrorKind::Damaged, format!("{doing} failed")).at(path).because(reason))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

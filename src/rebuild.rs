@@ -1,0 +1,320 @@
+//! Rebuilding a database from a snapshot in a staged file, and proving it equal before anybody sees it.
+//!
+//! `restore` publishes what this makes, `verify` throws it away. Nothing here touches a final name.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use arrow::array::RecordBatch;
+use serde::Serialize;
+
+use crate::digest::{ContentDigest, RowHasher};
+use crate::error::{Error, ErrorKind, Result};
+use crate::frame::order::{OrderKey, Sorter, with_order_columns};
+use crate::frame::{FrameBuilder, RowDecoder, row_group_is_full};
+use crate::parquet_file::TableReader;
+use crate::progress::{Phase, PhaseKind};
+use crate::run::Run;
+use crate::schema::{Cell, IndexedValue, OrderReason, OrderTerm, Table, TotalOrder};
+use crate::snapshot::{Snapshot, TableEntry};
+use crate::sqlite::catalog::Catalog;
+use crate::sqlite::check::CheckReport;
+use crate::sqlite::open::{OpenOptions, Source};
+use crate::sqlite::target::{Target, TargetOptions};
+use crate::sqlite::target_plan::{TargetPlan, plan_target};
+
+/// How a database is rebuilt.
+#[derive(Debug, Clone)]
+pub struct RebuildOptions {
+    /// Whether the rebuilt database is read again and matched with the snapshot.
+    pub verify: bool,
+    /// How much memory to use, in bytes.
+    pub memory_limit_bytes: u64,
+    /// A private folder for what does not fit into memory.
+    pub temp_folder: PathBuf,
+}
+
+/// What was rebuilt.
+#[derive(Debug, Clone, Serialize)]
+pub struct Rebuilt {
+    /// How many tables.
+    pub tables: usize,
+    /// How many rows.
+    pub rows: u64,
+    /// What SQLite's checks say; `None` without verification.
+    pub check: Option<CheckReport>,
+}
+
+/// Batches between decoding and inserting.
+const BATCHES_IN_FLIGHT: usize = 2;
+/// How large frames for the sorter are, in bytes.
+const SORT_FRAME_BYTES: u64 = 8 * 1024 * 1024;
+
+/// Rebuilds the database of `snapshot` at `path`, which must not exist.
+///
+/// # Errors
+/// `Mismatch` where rows or schema are not those the manifest names; `Damaged` for data files that cannot be
+/// read; what SQLite says; I/O failures; `Interrupted`.
+pub fn rebuild(snapshot: &Snapshot, path: &Path, options: &RebuildOptions, run: Run<'_>) -> Result<Rebuilt> {
+    let manifest = &snapshot.manifest;
+    let tables: Vec<Table> = manifest.tables.iter().map(|entry| entry.table.clone()).collect();
+    let plan = plan_target(&manifest.schema, &tables, &manifest.not_kept)?;
+    let target_options = TargetOptions {
+        cache_bytes: options.memory_limit_bytes / 4,
+        temp_folder: options.temp_folder.clone(),
+    };
+    let target = Target::create(path, &manifest.database, &target_options, run.interrupt)?;
+    run.progress.set_run_total(manifest.snapshot.source_size_bytes);
+    for (ordinal, entry) in manifest.tables.iter().enumerate() {
+        let without_key = plan.without_constraints.contains(&ordinal);
+        let load = TableLoad { snapshot, entry, ordinal, without_key, target: &target, options, run };
+        load.run().map_err(|error| error.in_table(&entry.table.name))?;
+    }
+    target.finish(&plan, &tables, |index| {
+        run.progress.begin(Phase {
+            kind: PhaseKind::Indexing,
+            subject: index,
+            total_rows: None,
+            total_bytes: None,
+        });
+    })?;
+    run.progress.end();
+    let check = if options.verify { Some(prove(snapshot, &plan, path, run)?) } else { None };
+    Ok(Rebuilt { tables: tables.len(), rows: manifest.tables.iter().map(TableEntry::row_count).sum(), check })
+}
+
+/// Takes one row: its rowid and its cells.
+type TakeRow<'f> = dyn FnMut(Option<i64>, &[Cell<'_>]) -> Result<()> + 'f;
+
+/// Loads one table.
+struct TableLoad<'a> {
+    snapshot: &'a Snapshot,
+    entry: &'a TableEntry,
+    ordinal: usize,
+    without_key: bool,
+    target: &'a Target,
+    options: &'a RebuildOptions,
+    run: Run<'a>,
+}
+
+impl TableLoad<'_> {
+    fn run(&self) -> Result<()> {
+        let subject = self.entry.table.name.lossy();
+        let total_rows = Some(self.entry.row_count());
+        self.run.progress.begin(Phase {
+            kind: PhaseKind::Restoring,
+            subject: &subject,
+            total_rows,
+            total_bytes: None,
+        });
+        let loaded = match self.load(true)? {
+            Some(digest) => digest,
+            // A cell in a column declared REAL is of a kind SQLite would change there.
+            None => self.load(false)?.unwrap_or_default(),
+        };
+        self.run.progress.end();
+        if loaded != self.entry.digest {
+            return Err(Error::new(ErrorKind::Mismatch, "the rows are not those the manifest names")
+                .at(self.snapshot.path())
+                .hint("run `parklite verify --data` to see which file, row group and column is damaged"));
+        }
+        Ok(())
+    }
+
+    /// Inserts all rows; `None` when a column declared REAL would change a cell.
+    fn load(&self, typed_reals: bool) -> Result<Option<ContentDigest>> {
+        let TableEntry { table, inline_rows, files, .. } = self.entry;
+        let mut loader = self.target.load_table(self.ordinal, table, self.without_key, typed_reals)?;
+        let mut hasher = RowHasher::default();
+        let mut fits = true;
+        let mut take = |rowid: Option<i64>, cells: &[Cell<'_>]| -> Result<()> {
+            if fits {
+                let size_bytes = hasher.add_row(rowid, cells);
+                self.run.progress.advance(1, size_bytes as u64);
+                fits = loader.insert(rowid, cells)?;
+            }
+            Ok(())
+        };
+        for row in inline_rows {
+            row.read(&mut take)?;
+        }
+        let in_key_order = files.len() <= 1 && files.iter().all(|file| file.in_key_order);
+        std::thread::scope(|scope| -> Result<()> {
+            let (sender, receiver) = sync_channel::<Result<RecordBatch>>(BATCHES_IN_FLIGHT);
+            let (snapshot, entry) = (self.snapshot, self.entry);
+            scope.spawn(move || {
+                if let Err(error) = decode_files(snapshot, entry, &sender) {
+                    // Where nobody listens any more, another error has already ended the load.
+                    let _ = sender.send(Err(error));
+                }
+            });
+            if in_key_order {
+                self.insert(&receiver, &mut take)
+            } else {
+                self.sort_and_insert(&receiver, &mut take)
+            }
+        })?;
+        Ok(fits.then(|| hasher.take()))
+    }
+
+    fn insert(&self, batches: &Receiver<Result<RecordBatch>>, take: &mut TakeRow<'_>) -> Result<()> {
+        for batch in batches {
+            let batch = batch?;
+            self.run.interrupt.check()?;
+            RowDecoder::new(&self.entry.table, &self.entry.mapping, &batch)?
+                .for_each_row(|rowid, cells| take(rowid, cells))?;
+        }
+        Ok(())
+    }
+
+    /// Puts rows into the order of the b-tree first: appending to a b-tree is several times faster.
+    fn sort_and_insert(&self, batches: &Receiver<Result<RecordBatch>>, take: &mut TakeRow<'_>) -> Result<()> {
+        let TableEntry { table, mapping, .. } = self.entry;
+        let key = OrderKey::new(&key_order(table), table)?;
+        let folder = Some(self.options.temp_folder.clone());
+        let schema = with_order_columns(&mapping.arrow_schema());
+        let mut sorter = Sorter::new(schema, self.options.memory_limit_bytes / 2, folder, self.run.interrupt);
+        let mut builder = FrameBuilder::new(mapping, true);
+        let mut key_bytes = Vec::new();
+        for batch in batches {
+            let batch = batch?;
+            RowDecoder::new(table, mapping, &batch)?.for_each_row(|rowid, cells| {
+                key_bytes.clear();
+                key.encode(rowid, cells, &mut key_bytes);
+                if !builder.push_row_with_key(rowid, cells, &key_bytes) {
+                    return Err(Error::new(ErrorKind::Damaged, "a row does not fit its column mapping"));
+                }
+                if builder.size_bytes() >= SORT_FRAME_BYTES {
+                    sorter.push(builder.finish()?)?;
+                }
+                Ok(())
+            })?;
+        }
+        if builder.row_count() > 0 {
+            sorter.push(builder.finish()?)?;
+        }
+        let mut rows = sorter.finish()?;
+        while let Some(batch) = rows.next_row_group(row_group_is_full)? {
+            self.run.interrupt.check()?;
+            RowDecoder::new(table, mapping, &batch)?.for_each_row(|rowid, cells| take(rowid, cells))?;
+        }
+        Ok(())
+    }
+}
+
+/// Decodes all data files of a table and sends their batches until nobody listens any more.
+fn decode_files(
+    snapshot: &Snapshot,
+    entry: &TableEntry,
+    sender: &SyncSender<Result<RecordBatch>>,
+) -> Result<()> {
+    for file in &entry.files {
+        let path = snapshot.data_path(file);
+        if !path.exists() {
+            return Err(Error::new(ErrorKind::Damaged, "a file of the snapshot is missing").at(&path));
+        }
+        let reader = TableReader::open(&path)?;
+        for index in 0..reader.row_group_count() {
+            for batch in reader.read_row_group(index)? {
+                if sender.send(Ok(batch?)).is_err() {
+                    return Ok(());
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The order of a table's b-tree, or near enough: collations and DESC do not count here.
+fn key_order(table: &Table) -> TotalOrder {
+    let columns: Vec<Option<usize>> = if table.has_rowid() {
+        vec![table.rowid_alias]
+    } else {
+        let keys = table.without_rowid_key.iter().filter(|key| key.is_key);
+        keys.filter_map(|key| match key.value {
+            IndexedValue::Column(column) => Some(Some(column)),
+            _ => None,
+        })
+        .collect()
+    };
+    let terms = columns.into_iter().map(|column| OrderTerm { column, descending: false }).collect();
+    TotalOrder { terms, reason: OrderReason::PrimaryKey }
+}
+
+/// Reads the rebuilt database with fresh eyes and matches schema, tables, checks and every row.
+fn prove(snapshot: &Snapshot, plan: &TargetPlan, path: &Path, run: Run<'_>) -> Result<CheckReport> {
+    let manifest = &snapshot.manifest;
+    let mismatch =
+        |message: &str| Err(Error::new(ErrorKind::Mismatch, message.to_string()).at(snapshot.path()));
+    let options = OpenOptions { allow_empty: true, ..OpenOptions::default() };
+    let source = Source::open(path, &options, run.interrupt)?;
+    let (catalog, _) = source.read_catalog()?;
+    if catalog.header != manifest.database {
+        return mismatch("the restored header is not the one the manifest names");
+    }
+    if catalog.objects != plan.schema_objects() {
+        return mismatch("the restored schema is not the one the manifest names");
+    }
+    if catalog.tables.len() != manifest.tables.len() {
+        return mismatch("the restored tables are not those the manifest names");
+    }
+    let check = source.check(&catalog, run)?;
+    if let Some(finding) = check.structural.first() {
+        return mismatch(&format!("SQLite's integrity check says of the restored database: {finding}"));
+    }
+    for (ordinal, entry) in manifest.tables.iter().enumerate() {
+        let place = |error: Error| error.in_table(&entry.table.name);
+        let restored = &catalog.tables[ordinal];
+        let without_constraints = plan.without_constraints.contains(&ordinal);
+        let is_same = if without_constraints {
+            restored.name == entry.table.name
+        } else {
+            same_table(restored, &entry.table, manifest)
+        };
+        if !is_same {
+            return mismatch("SQLite sees a table otherwise than the manifest describes it").map_err(place);
+        }
+        if digest_of_table(&source, &catalog, ordinal, entry, run)? != entry.digest {
+            return mismatch("the restored rows are not those the manifest names").map_err(place);
+        }
+    }
+    Ok(check)
+}
+
+/// Indexes that cannot be kept are not there; all else must be as it was.
+fn same_table(restored: &Table, original: &Table, manifest: &crate::snapshot::Manifest) -> bool {
+    let is_lost = |name: &crate::schema::Identifier| {
+        manifest.not_kept.iter().any(|lost| lost.index.as_ref() == Some(name))
+    };
+    let mut expected = original.clone();
+    expected.indexes.retain(|index| !is_lost(&index.name));
+    *restored == expected
+}
+
+fn digest_of_table(
+    source: &Source,
+    catalog: &Catalog,
+    ordinal: usize,
+    entry: &TableEntry,
+    run: Run<'_>,
+) -> Result<ContentDigest> {
+    const ROWS_PER_STEP: u64 = 4_096;
+    let subject = entry.table.name.lossy();
+    let total_rows = Some(entry.row_count());
+    run.progress.begin(Phase { kind: PhaseKind::Checking, subject: &subject, total_rows, total_bytes: None });
+    let has_rowid = entry.table.has_rowid();
+    let mut hasher = RowHasher::default();
+    let mut rows = 0;
+    source.for_each_row(catalog, ordinal, |rowid, cells| {
+        hasher.add_row(rowid.filter(|_| has_rowid), cells);
+        rows += 1;
+        if rows % ROWS_PER_STEP == 0 {
+            run.interrupt.check()?;
+            run.progress.advance(ROWS_PER_STEP, 0);
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    run.progress.end();
+    Ok(hasher.take())
+}

@@ -1,0 +1,175 @@
+//! `restore`: a snapshot becomes a fresh database, proven before its name appears.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::clock::file_name_time;
+use crate::durable::{
+    Existing, PathKind, Stage, TargetForm, apply_mode, check_target, clear_leftovers, keep_aside,
+    kind_of_name, mode_of, orphan_neighbours, parent_of, publish_file, publish_over, refuse_orphans,
+    require_space,
+};
+use crate::error::{Error, ErrorKind, Result};
+use crate::rebuild::{RebuildOptions, Rebuilt, rebuild};
+use crate::run::Run;
+use crate::snapshot::{Location, MANIFEST_FILE, Snapshot};
+use crate::sqlite::catalog::NotKept;
+use crate::sqlite::lock::RetiredDatabase;
+
+/// What happens to a database that stands where the restored one shall be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExistingDatabase {
+    /// Nothing: the restore is refused.
+    Refuse,
+    /// It is taken out of use and kept under another name.
+    KeepAside,
+    /// It is taken out of use and removed.
+    Discard,
+}
+
+/// How a snapshot is restored.
+#[derive(Debug, Clone)]
+pub struct RestoreOptions {
+    /// What happens to an existing database.
+    pub existing: ExistingDatabase,
+    /// Whether the restored database is matched with the snapshot.
+    pub verify: bool,
+    /// Whether anything that cannot be kept is an error.
+    pub strict: bool,
+    /// How much memory to use, in bytes.
+    pub memory_limit_bytes: u64,
+    /// Where temporary files go; beside the target unless given.
+    pub temp_folder: Option<PathBuf>,
+    /// How long to wait for the lock on an existing database.
+    pub busy_timeout: Duration,
+}
+
+/// What a restore did.
+#[derive(Debug, Clone, Serialize)]
+pub struct RestoreReport {
+    /// The snapshot.
+    pub snapshot: PathBuf,
+    /// The restored database.
+    pub target: PathBuf,
+    /// Whether it was matched with the snapshot.
+    pub verified: bool,
+    /// Its size.
+    pub size_bytes: u64,
+    /// What was rebuilt.
+    #[serde(flatten)]
+    pub rebuilt: Rebuilt,
+    /// What could not be rebuilt.
+    pub not_kept: Vec<NotKept>,
+    /// Where the database that stood there is kept.
+    pub kept_aside: Option<PathBuf>,
+}
+
+/// Restores the snapshot at `path` as the database `target`.
+///
+/// # Errors
+/// `NotFound`, `Damaged`, `NewerFormat` for the snapshot; `Exists` or `Busy` for the target; `Mismatch` where the
+/// restored database is not what the manifest names; `Failed`, `Interrupted`.
+pub fn restore(path: &Path, target: &Path, options: &RestoreOptions, run: Run<'_>) -> Result<RestoreReport> {
+    let snapshot = Snapshot::open(path)?;
+    if options.strict
+        && let Some(lost) = snapshot.manifest.not_kept.first()
+    {
+        return Err(Error::new(ErrorKind::Failed, format!("not everything can be rebuilt: {lost}")).at(path));
+    }
+    for lost in &snapshot.manifest.not_kept {
+        run.progress.note(&format!("cannot rebuild {lost}"));
+    }
+    let replaces = check_restore_target(target, options.existing)?;
+    let parent = parent_of(target)?;
+    clear_leftovers(&parent)?;
+    require_space(&parent, snapshot.restored_size_bytes(), "the restored database")?;
+    let stage = Stage::create(&parent)?;
+    let temp = options.temp_folder.as_ref().map(|folder| Stage::create(folder)).transpose()?;
+    let rebuild_options = RebuildOptions {
+        verify: options.verify,
+        memory_limit_bytes: options.memory_limit_bytes,
+        temp_folder: temp.as_ref().unwrap_or(&stage).path().to_path_buf(),
+    };
+    let staged = stage.path_of(STAGED)?;
+    let rebuilt = rebuild(&snapshot, &staged, &rebuild_options, run)?;
+    if let Some(mode) = snapshot_mode(&snapshot) {
+        apply_mode(&staged, mode)?;
+    }
+    let size_bytes = std::fs::metadata(&staged).map_or(0, |metadata| metadata.len());
+    run.interrupt.check()?;
+    let kept_aside = if replaces {
+        replace(&stage, target, options, run)?
+    } else {
+        refuse_orphans(target)?;
+        publish_file(&stage, STAGED, target, Existing::Refuse)?;
+        None
+    };
+    stage.remove()?;
+    Ok(RestoreReport {
+        snapshot: path.to_path_buf(),
+        target: target.to_path_buf(),
+        verified: options.verify,
+        size_bytes,
+        rebuilt,
+        not_kept: snapshot.manifest.not_kept,
+        kept_aside,
+    })
+}
+
+const STAGED: &str = "restored.db";
+
+/// Whether the target exists and shall be replaced.
+///
+/// # Errors
+/// `Exists` for a target that may not be replaced, or a fresh one beside which a journal lies.
+pub fn check_restore_target(target: &Path, existing: ExistingDatabase) -> Result<bool> {
+    match (kind_of_name(target)?, existing) {
+        (PathKind::Missing, _) => {
+            check_target(target, TargetForm::File, Existing::Refuse)?;
+            refuse_orphans(target)?;
+            Ok(false)
+        }
+        (PathKind::File { .. }, ExistingDatabase::KeepAside | ExistingDatabase::Discard) => Ok(true),
+        (PathKind::Symlink, ExistingDatabase::KeepAside | ExistingDatabase::Discard) => {
+            Err(Error::new(ErrorKind::Exists, "the target is a symbolic link; it is left alone")
+                .at(target)
+                .hint("name the file it points to"))
+        }
+        _ => check_target(target, TargetForm::File, Existing::Refuse).map(|()| false),
+    }
+}
+
+/// Takes the old database out of use and puts the new one in its place, under the old one's lock.
+fn replace(stage: &Stage, target: &Path, options: &RestoreOptions, run: Run<'_>) -> Result<Option<PathBuf>> {
+    let is_empty = matches!(kind_of_name(target)?, PathKind::File { size_bytes: 0 });
+    let retired = RetiredDatabase::lock(target, options.busy_timeout, run.interrupt)?;
+    let neighbours = orphan_neighbours(target)?;
+    if let Some(neighbour) = neighbours.first() {
+        return Err(Error::new(ErrorKind::Exists, "a journal that is not its own lies beside the target")
+            .at(neighbour)
+            .hint("SQLite would replay it into the restored database; move it away if it is not needed"));
+    }
+    let kept = if options.existing == ExistingDatabase::KeepAside && !is_empty {
+        let mut name = target.as_os_str().to_owned();
+        name.push(format!(".before-restore-{}", file_name_time(run.clock.now())));
+        let kept = PathBuf::from(name);
+        keep_aside(target, &kept)?;
+        Some(kept)
+    } else {
+        None
+    };
+    publish_over(stage, STAGED, target)?;
+    // Only now may others have the old file.
+    drop(retired);
+    Ok(kept)
+}
+
+/// The permission bits the snapshot's files have, which are the source's.
+fn snapshot_mode(snapshot: &Snapshot) -> Option<u32> {
+    match &snapshot.location {
+        Location::Folder(folder) => mode_of(&folder.join(MANIFEST_FILE)),
+        Location::File(path) => mode_of(path),
+    }
+}

@@ -1,0 +1,19 @@
+//! The on-disk format of a snapshot: manifest, file names, folder or single file.
+//!
+//! Readers never build a path from a table's name: the manifest maps tables to files, and a path that leaves
+//! the snapshot is refused. What a Parquet file holds is `parquet_file`'s; how files appear is `durable`'s.
+
+mod files;
+mod manifest;
+mod names;
+mod open;
+mod views;
+
+pub use files::{FileFinding, MANIFEST_FILE, SUMS_FILE, VIEWS_FILE, check_files, sums_text};
+pub use manifest::{
+    DataFile, FORMAT_VERSION, InlineRow, LeftOut, Manifest, SNAPSHOT_KEY, SnapshotFacts, TABLE_KEY,
+    TableEntry, TableFooter, WrittenBy,
+};
+pub use names::file_names;
+pub use open::{Location, Snapshot};
+pub use views::views_text;

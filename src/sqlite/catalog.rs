@@ -1,0 +1,417 @@
+//! Reading what a database consists of: header pragmas, schema rows, tables, columns, indexes.
+//!
+//! Also finds what a restore could not rebuild with this SQLite: indexes and keys that need a function or a
+//! collation it does not have.
+
+use std::collections::HashMap;
+
+use rusqlite::Connection;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::schema::{
+    Affinity, AutoVacuum, Cell, Column, DatabaseHeader, Generated, Identifier, Index, IndexColumn,
+    IndexOrigin, IndexedValue, JournalMode, ObjectKind, SchemaObject, SqlText, Table, TextEncoding,
+};
+use crate::sqlite::failure::{failure, sqlite_message};
+use crate::sqlite::statement::Statement;
+
+/// What a database consists of, as of one commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Catalog {
+    /// The header pragmas.
+    pub header: DatabaseHeader,
+    /// All rows of `sqlite_schema`, in its order.
+    pub objects: Vec<SchemaObject>,
+    /// The tables that hold rows, in the order of `sqlite_schema`.
+    pub tables: Vec<Table>,
+    /// The b-tree of each table; not part of a snapshot.
+    pub(crate) root_pages: Vec<u32>,
+}
+
+/// Something of the schema that a restore cannot rebuild with this SQLite.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotKept {
+    /// The table concerned.
+    pub table: Identifier,
+    /// What of it.
+    pub what: NotKeptKind,
+    /// The index concerned; `None` for the key of a WITHOUT ROWID table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index: Option<Identifier>,
+    /// SQLite's words for why.
+    pub reason: String,
+}
+
+/// What kind of thing cannot be rebuilt, and so what a restore does about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NotKeptKind {
+    /// A created index: a restore leaves it out.
+    Index,
+    /// A PRIMARY KEY or UNIQUE constraint of a table, or the key of a WITHOUT ROWID table: a restore makes an
+    /// ordinary table without constraints that holds the same rows.
+    Constraint,
+}
+
+impl std::fmt::Display for NotKept {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (&self.what, &self.index) {
+            (NotKeptKind::Index, Some(index)) => write!(f, "index {index:?} on table {:?}", self.table)?,
+            (_, Some(_)) => write!(f, "a UNIQUE or PRIMARY KEY constraint of table {:?}", self.table)?,
+            (_, None) => write!(f, "the key of WITHOUT ROWID table {:?}", self.table)?,
+        }
+        write!(f, ": {}", self.reason)
+    }
+}
+
+/// Reads the catalog of the connection's main database, inside its open transaction.
+///
+/// # Errors
+/// `Damaged` for schema rows that make no sense; what SQLite says otherwise.
+pub(crate) fn read_catalog(connection: &Connection) -> Result<Catalog> {
+    let header = read_header(connection)?;
+    let rows = read_objects(connection, header.encoding)?;
+    let kinds = table_kinds(connection)?;
+    let mut tables = Vec::new();
+    let mut root_pages = Vec::new();
+    let is_table = |object: &&(SchemaObject, u32)| object.0.kind == ObjectKind::Table && object.0.has_storage;
+    for (object, root_page) in rows.iter().filter(is_table) {
+        let name = identifier(&object.name, header.encoding)?;
+        let kind = kinds.get(name.as_bytes()).copied().unwrap_or_default();
+        tables.push(read_table(connection, name, kind, &rows)?);
+        root_pages.push(*root_page);
+    }
+    Ok(Catalog { header, objects: rows.into_iter().map(|(object, _)| object).collect(), tables, root_pages })
+}
+
+/// Finds what of the tables a restore could not rebuild with this SQLite.
+///
+/// Must run before [`read_unknown_collations`] is called on the connection.
+///
+/// # Errors
+/// What SQLite says, other than that something is unknown.
+pub(crate) fn find_not_kept(connection: &Connection, tables: &[Table]) -> Result<Vec<NotKept>> {
+    let mut not_kept = Vec::new();
+    for table in tables {
+        let mut add = |what, index: Option<&Identifier>, reason| {
+            not_kept.push(NotKept { table: table.name.clone(), what, index: index.cloned(), reason });
+        };
+        let scan =
+            [b"EXPLAIN SELECT 1 FROM main.".as_slice(), &table.name.quoted(), b" NOT INDEXED"].concat();
+        let unknown_key = if table.has_rowid() { None } else { why_impossible(connection, &scan)? };
+        let key_is_lost = unknown_key.is_some();
+        if let Some(reason) = unknown_key {
+            add(NotKeptKind::Constraint, None, reason);
+        }
+        for index in &table.indexes {
+            let reason = if key_is_lost && is_plain(table, index) {
+                // Its own columns decide: the table's key will not be part of it.
+                unknown_collation(connection, index)?
+            } else {
+                why_impossible(
+                    connection,
+                    &[b"EXPLAIN REINDEX main.".as_slice(), &index.name.quoted()].concat(),
+                )?
+            };
+            match (reason, index.origin) {
+                (Some(reason), IndexOrigin::Created) => add(NotKeptKind::Index, Some(&index.name), reason),
+                (Some(reason), _) if !key_is_lost => add(NotKeptKind::Constraint, Some(&index.name), reason),
+                _ => {}
+            }
+        }
+    }
+    Ok(not_kept)
+}
+
+/// Lets tables be read whose key has a collation this SQLite does not know.
+///
+/// The stand-in compares bytes. It is only ever used for whole scans, in which no comparison happens.
+///
+/// # Errors
+/// What SQLite says.
+pub(crate) fn read_unknown_collations(connection: &Connection) -> Result<()> {
+    connection
+        .collation_needed(|connection, name| connection.create_collation(name, |a: &str, b: &str| a.cmp(b)))
+        .map_err(failure)
+}
+
+/// Whether the index's entries are made of stored columns alone, without expressions or a WHERE clause.
+pub(crate) fn is_plain(table: &Table, index: &Index) -> bool {
+    let is_stored = |column: &IndexColumn| match column.value {
+        IndexedValue::Column(column) => table.columns.get(column).is_some_and(Column::is_stored),
+        IndexedValue::Rowid => true,
+        IndexedValue::Expression => false,
+    };
+    !index.partial && index.columns.iter().filter(|column| column.is_key).all(is_stored)
+}
+
+fn why_impossible(connection: &Connection, explain: &[u8]) -> Result<Option<String>> {
+    match Statement::prepare(connection, explain) {
+        Ok(_) => Ok(None),
+        Err(error) if matches!(error.kind(), ErrorKind::Failed) => Ok(Some(sqlite_message(&error))),
+        Err(error) => Err(error),
+    }
+}
+
+fn unknown_collation(connection: &Connection, index: &Index) -> Result<Option<String>> {
+    for column in index.columns.iter().filter(|column| column.is_key) {
+        let sql = [b"EXPLAIN SELECT 1 ORDER BY 1 COLLATE ".as_slice(), &column.collation.quoted()].concat();
+        if let Some(reason) = why_impossible(connection, &sql)? {
+            return Ok(Some(reason));
+        }
+    }
+    Ok(None)
+}
+
+fn read_header(connection: &Connection) -> Result<DatabaseHeader> {
+    let number = |name: &str| {
+        connection.query_row(&format!("PRAGMA main.{name}"), [], |row| row.get::<_, i64>(0)).map_err(failure)
+    };
+    let text = |name: &str| {
+        connection
+            .query_row(&format!("PRAGMA main.{name}"), [], |row| row.get::<_, String>(0))
+            .map_err(failure)
+    };
+    let odd = |what: &str| Error::new(ErrorKind::Damaged, format!("the database has an impossible {what}"));
+    Ok(DatabaseHeader {
+        user_version: i32::try_from(number("user_version")?).map_err(|_| odd("user_version"))?,
+        // SQLite reads this header field as unsigned where its top bit is set in some versions.
+        application_id: i32::try_from(number("application_id")?).map_err(|_| odd("application_id"))?,
+        encoding: match text("encoding")?.as_str() {
+            "UTF-8" => TextEncoding::Utf8,
+            "UTF-16le" => TextEncoding::Utf16Le,
+            "UTF-16be" => TextEncoding::Utf16Be,
+            _ => return Err(odd("encoding")),
+        },
+        page_size: u32::try_from(number("page_size")?).map_err(|_| odd("page size"))?,
+        auto_vacuum: match number("auto_vacuum")? {
+            0 => AutoVacuum::None,
+            1 => AutoVacuum::Full,
+            2 => AutoVacuum::Incremental,
+            _ => return Err(odd("auto_vacuum setting")),
+        },
+        journal_mode: if text("journal_mode")? == "wal" { JournalMode::Wal } else { JournalMode::Rollback },
+    })
+}
+
+fn read_objects(connection: &Connection, encoding: TextEncoding) -> Result<Vec<(SchemaObject, u32)>> {
+    let mut statement = Statement::prepare(
+        connection,
+        b"SELECT type, name, tbl_name, rootpage, sql FROM main.sqlite_schema NOT INDEXED ORDER BY rowid",
+    )?;
+    let mut objects = Vec::new();
+    while statement.step()? {
+        let mut cells = Vec::with_capacity(5);
+        statement.read_row(0, encoding, &mut cells)?;
+        objects.push(
+            schema_object(&cells).ok_or_else(|| {
+                Error::new(ErrorKind::Damaged, "sqlite_schema has a row that makes no sense")
+            })?,
+        );
+    }
+    Ok(objects)
+}
+
+fn schema_object(cells: &[Cell<'_>]) -> Option<(SchemaObject, u32)> {
+    let [Cell::Text(kind), name, table_name, root_page, sql] = cells else { return None };
+    let kind = match *kind {
+        "table" => ObjectKind::Table,
+        "index" => ObjectKind::Index,
+        "view" => ObjectKind::View,
+        "trigger" => ObjectKind::Trigger,
+        _ => return None,
+    };
+    let root_page = match root_page {
+        Cell::Null => 0,
+        Cell::Integer(page) => u32::try_from(*page).ok()?,
+        _ => return None,
+    };
+    let sql = if matches!(sql, Cell::Null) { None } else { Some(sql_text(sql)?) };
+    let object = SchemaObject {
+        kind,
+        name: sql_text(name)?,
+        table_name: sql_text(table_name)?,
+        has_storage: root_page != 0,
+        sql,
+    };
+    Some((object, root_page))
+}
+
+fn sql_text(cell: &Cell<'_>) -> Option<SqlText> {
+    match cell {
+        Cell::Text(text) => Some(SqlText::Valid((*text).to_string())),
+        Cell::RawText(bytes) => Some(SqlText::Raw(bytes.to_vec())),
+        _ => None,
+    }
+}
+
+/// The name under which SQLite knows an object.
+///
+/// # Errors
+/// `Failed` for a name in a UTF-16 database that is not valid UTF-16: no SQL text can spell it.
+pub(crate) fn identifier(name: &SqlText, encoding: TextEncoding) -> Result<Identifier> {
+    match name {
+        SqlText::Raw(_) if encoding != TextEncoding::Utf8 => {
+            Err(Error::new(ErrorKind::Failed, "a name in this UTF-16 database is not valid text")
+                .in_table(name.lossy()))
+        }
+        name => Ok(Identifier::from_bytes(name.as_bytes())),
+    }
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct TableKind {
+    without_rowid: bool,
+    strict: bool,
+}
+
+fn table_kinds(connection: &Connection) -> Result<HashMap<Vec<u8>, TableKind>> {
+    let sql = "SELECT name, wr, strict FROM pragma_table_list WHERE schema = 'main'";
+    let mut kinds = HashMap::new();
+    for_each(connection, sql, None, |cells| {
+        let [name, without_rowid, strict] = cells else { return None };
+        let kind = TableKind { without_rowid: flag(without_rowid), strict: flag(strict) };
+        kinds.insert(name_bytes(name)?, kind);
+        Some(())
+    })?;
+    Ok(kinds)
+}
+
+fn read_table(
+    connection: &Connection,
+    name: Identifier,
+    kind: TableKind,
+    objects: &[(SchemaObject, u32)],
+) -> Result<Table> {
+    let mut columns = Vec::new();
+    let mut key_columns = Vec::new();
+    let sql = "SELECT name, type, hidden, pk FROM pragma_table_xinfo(?1, 'main') ORDER BY cid";
+    for_each(connection, sql, Some(&name), |cells| {
+        let [column, declared_type, hidden, key] = cells else { return None };
+        let declared_type = Identifier::from_bytes(name_bytes(declared_type).unwrap_or_default());
+        if !matches!(key, Cell::Integer(0)) {
+            key_columns.push(columns.len());
+        }
+        columns.push(Column {
+            name: Identifier::from_bytes(name_bytes(column)?),
+            affinity: Affinity::of_declared_type(declared_type.as_bytes(), kind.strict),
+            declared_type,
+            generated: match hidden {
+                Cell::Integer(2) => Generated::Virtual,
+                Cell::Integer(3) => Generated::Stored,
+                _ => Generated::No,
+            },
+        });
+        Some(())
+    })?;
+    let without_rowid_key = if kind.without_rowid { index_columns(connection, &name)? } else { Vec::new() };
+    let indexes = read_indexes(connection, &name, objects)?;
+    let has_key_index = indexes.iter().any(|index| index.origin == IndexOrigin::PrimaryKey);
+    let rowid_alias = match key_columns[..] {
+        // INTEGER PRIMARY KEY DESC is not an alias: it has an index of its own.
+        [column]
+            if !kind.without_rowid && !has_key_index && columns[column].declared_type.is_same(b"INTEGER") =>
+        {
+            Some(column)
+        }
+        _ => None,
+    };
+    Ok(Table { name, strict: kind.strict, columns, rowid_alias, without_rowid_key, indexes })
+}
+
+fn read_indexes(
+    connection: &Connection,
+    table: &Identifier,
+    objects: &[(SchemaObject, u32)],
+) -> Result<Vec<Index>> {
+    let mut listed = HashMap::new();
+    let sql = "SELECT name, \"unique\", origin, partial FROM pragma_index_list(?1, 'main')";
+    for_each(connection, sql, Some(table), |cells| {
+        let [name, unique, Cell::Text(origin), partial] = cells else { return None };
+        let origin = match *origin {
+            "c" => IndexOrigin::Created,
+            "u" => IndexOrigin::Unique,
+            "pk" => IndexOrigin::PrimaryKey,
+            _ => return None,
+        };
+        listed.insert(name_bytes(name)?, (flag(unique), origin, flag(partial)));
+        Some(())
+    })?;
+    let mut indexes = Vec::new();
+    for (object, _) in objects.iter().filter(|(object, _)| object.kind == ObjectKind::Index) {
+        // The key of a WITHOUT ROWID table is listed but has no row in sqlite_schema.
+        if let Some((unique, origin, partial)) = listed.remove(object.name.as_bytes()) {
+            let name = Identifier::from_bytes(object.name.as_bytes());
+            let columns = index_columns(connection, &name)?;
+            indexes.push(Index { name, origin, unique, partial, columns });
+        }
+    }
+    Ok(indexes)
+}
+
+/// The columns of an index, or of the key of the WITHOUT ROWID table of that name.
+fn index_columns(connection: &Connection, name: &Identifier) -> Result<Vec<IndexColumn>> {
+    let mut columns = Vec::new();
+    let sql = "SELECT cid, \"desc\", coll, key FROM pragma_index_xinfo(?1, 'main') ORDER BY seqno";
+    for_each(connection, sql, Some(name), |cells| {
+        let [Cell::Integer(column), descending, collation, is_key] = cells else { return None };
+        columns.push(IndexColumn {
+            value: match usize::try_from(*column) {
+                Ok(column) => IndexedValue::Column(column),
+                Err(_) if *column == -1 => IndexedValue::Rowid,
+                Err(_) => IndexedValue::Expression,
+            },
+            collation: Identifier::from_bytes(name_bytes(collation).unwrap_or_else(|| b"BINARY".to_vec())),
+            descending: flag(descending),
+            is_key: flag(is_key),
+        });
+        Some(())
+    })?;
+    Ok(columns)
+}
+
+/// Runs one of our own catalog queries; `take` returns `None` for a row that makes no sense.
+fn for_each(
+    connection: &Connection,
+    sql: &str,
+    name: Option<&Identifier>,
+    mut take: impl FnMut(&[Cell<'_>]) -> Option<()>,
+) -> Result<()> {
+    let mut statement = Statement::prepare(connection, sql.as_bytes())?;
+    if let Some(name) = name {
+        statement.bind_text_bytes(1, name.as_bytes())?;
+    }
+    // Results of pragmas are text in the database's encoding.
+    let encoding = read_encoding(connection)?;
+    while statement.step()? {
+        let mut cells = Vec::new();
+        statement.read_row(0, encoding, &mut cells)?;
+        take(&cells).ok_or_else(|| {
+            let error = Error::new(ErrorKind::Failed, "SQLite described the schema in an unexpected way");
+            name.map_or(Error::new(ErrorKind::Failed, error.message()), |name| error.in_table(name))
+        })?;
+    }
+    Ok(())
+}
+
+fn read_encoding(connection: &Connection) -> Result<TextEncoding> {
+    let name: String = connection.query_row("PRAGMA main.encoding", [], |row| row.get(0)).map_err(failure)?;
+    Ok(match name.as_str() {
+        "UTF-16le" => TextEncoding::Utf16Le,
+        "UTF-16be" => TextEncoding::Utf16Be,
+        _ => TextEncoding::Utf8,
+    })
+}
+
+fn name_bytes(cell: &Cell<'_>) -> Option<Vec<u8>> {
+    match cell {
+        Cell::Text(text) => Some(text.as_bytes().to_vec()),
+        Cell::RawText(bytes) => Some(bytes.to_vec()),
+        _ => None,
+    }
+}
+
+fn flag(cell: &Cell<'_>) -> bool {
+    matches!(cell, Cell::Integer(value) if *value != 0)
+}

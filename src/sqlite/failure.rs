@@ -1,0 +1,100 @@
+//! What SQLite's result codes mean to a user: kind, and what to do next.
+
+use std::ffi::c_int;
+
+use rusqlite::ffi;
+
+use crate::error::{Error, ErrorKind};
+
+/// Turns a failed call of rusqlite into an error.
+pub(crate) fn failure(error: rusqlite::Error) -> Error {
+    match &error {
+        rusqlite::Error::SqliteFailure(code, message) => {
+            let text = message.clone().unwrap_or_else(|| code.to_string());
+            failure_of_code(code.extended_code, text)
+        }
+        rusqlite::Error::SqlInputError { error: code, msg, .. } => {
+            failure_of_code(code.extended_code, msg.clone())
+        }
+        _ => Error::new(ErrorKind::Failed, "SQLite failed").because(error),
+    }
+}
+
+/// Turns an (extended) result code and SQLite's message into an error.
+///
+/// Source: SQLite, "Result and Error Codes".
+pub(crate) fn failure_of_code(code: c_int, message: String) -> Error {
+    let (kind, text, hint) = match (code, code & 0xff) {
+        (_, ffi::SQLITE_NOTADB) => (
+            ErrorKind::Damaged,
+            "the file is not a SQLite database, or it is encrypted",
+            Some("an encrypted database must be decrypted with its own tool first"),
+        ),
+        (ffi::SQLITE_IOERR_SHORT_READ, _) => (
+            ErrorKind::Damaged,
+            "the database is shorter than its header says",
+            Some("restore it from a backup, or try the `.recover` command of SQLite's shell"),
+        ),
+        (_, ffi::SQLITE_CORRUPT) => (
+            ErrorKind::Damaged,
+            "the database is damaged",
+            Some("restore it from a backup, or try the `.recover` command of SQLite's shell"),
+        ),
+        (_, ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED | ffi::SQLITE_PROTOCOL) => (
+            ErrorKind::Busy,
+            "the database is locked by another process",
+            Some("try again later, close the program that uses it, or wait longer with --busy-timeout"),
+        ),
+        (
+            ffi::SQLITE_READONLY_ROLLBACK | ffi::SQLITE_READONLY_RECOVERY | ffi::SQLITE_READONLY_CANTINIT,
+            _,
+        ) => (
+            ErrorKind::Failed,
+            "the database was not closed cleanly and cannot be recovered read-only",
+            Some("open it once with its own program or SQLite's shell, so that SQLite recovers it"),
+        ),
+        (_, ffi::SQLITE_CANTOPEN) => (
+            ErrorKind::Failed,
+            "the database cannot be opened",
+            Some("check its permissions; a database in WAL mode also needs a folder that can be written"),
+        ),
+        (_, ffi::SQLITE_FULL) => (
+            ErrorKind::Failed,
+            "the disk is full",
+            Some("free some space, or write elsewhere with -o and --temp-dir"),
+        ),
+        (_, ffi::SQLITE_INTERRUPT) => {
+            (ErrorKind::Interrupted, "interrupted; nothing partial was published", None)
+        }
+        (_, ffi::SQLITE_NOMEM) => (ErrorKind::Failed, "SQLite ran out of memory", None),
+        (_, ffi::SQLITE_TOOBIG) => (ErrorKind::Failed, "a value is larger than SQLite's limit", None),
+        (_, ffi::SQLITE_IOERR) => (ErrorKind::Failed, "reading or writing the database failed", None),
+        _ => (ErrorKind::Failed, "SQLite failed", None),
+    };
+    let error = Error::new(kind, text).because(SqliteMessage { message, code });
+    match hint {
+        Some(hint) => error.hint(hint),
+        None => error,
+    }
+}
+
+/// SQLite's own words and result code.
+#[derive(Debug)]
+pub(crate) struct SqliteMessage {
+    message: String,
+    code: c_int,
+}
+
+impl std::fmt::Display for SqliteMessage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} (SQLite code {})", self.message, self.code)
+    }
+}
+
+impl std::error::Error for SqliteMessage {}
+
+/// SQLite's own words behind an error, where it has any.
+pub(crate) fn sqlite_message(error: &Error) -> String {
+    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<SqliteMessage>());
+    source.map_or_else(|| error.to_string(), |source| source.message.clone())
+}

@@ -1,0 +1,191 @@
+//! Reading all rows of a table, in the order of its b-tree, cell by cell without a copy.
+//!
+//! Tables are read `NOT INDEXED`, so that an index that disagrees with its table can never answer for it.
+
+use std::ops::ControlFlow;
+
+use rusqlite::Connection;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::schema::{Cell, Identifier, Table, TextEncoding};
+use crate::sqlite::failure::failure;
+use crate::sqlite::statement::{ImposterMode, Statement, set_imposter};
+
+const ROWID_NAMES: [&str; 3] = ["rowid", "_rowid_", "oid"];
+
+/// The rows of one table.
+pub(crate) struct TableScan<'c> {
+    cells: Statement<'c>,
+    rowids: Rowids<'c>,
+    encoding: TextEncoding,
+    table: Identifier,
+}
+
+/// Where a row's rowid comes from.
+enum Rowids<'c> {
+    /// There is none.
+    None,
+    /// The first column of the statement.
+    Selected,
+    /// This stored column.
+    Alias(usize),
+    /// A second scan of the same b-tree, because columns have taken all names of the rowid.
+    Imposter { scan: Statement<'c>, _forgotten_on_drop: ImposterGuard<'c> },
+}
+
+/// Forgets the imposter definition when the scan ends.
+struct ImposterGuard<'c>(&'c Connection);
+
+impl Drop for ImposterGuard<'_> {
+    fn drop(&mut self) {
+        // With a page number, switching off also makes SQLite read the schema anew. If that fails, the next
+        // statement fails with the reason.
+        let _ = set_imposter(self.0, ImposterMode::Off, 1);
+    }
+}
+
+impl<'c> TableScan<'c> {
+    /// Prepares a scan of `table`, whose b-tree has its root at `root_page`.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub(crate) fn open(
+        connection: &'c Connection,
+        table: &Table,
+        root_page: u32,
+        encoding: TextEncoding,
+    ) -> Result<Self> {
+        let mut sql = b"SELECT ".to_vec();
+        let rowids = match (table.has_rowid(), table.rowid_alias, free_rowid_name(table)) {
+            (false, ..) => Rowids::None,
+            (true, Some(alias), _) => Rowids::Alias(table.stored_position(alias).ok_or_else(|| {
+                Error::new(ErrorKind::Failed, "the rowid alias is not a stored column").in_table(&table.name)
+            })?),
+            (true, None, Some(name)) => {
+                sql.extend_from_slice(name.as_bytes());
+                sql.push(b',');
+                Rowids::Selected
+            }
+            (true, None, None) => {
+                let guard = ImposterGuard(connection);
+                Rowids::Imposter { scan: rowid_imposter(connection, root_page)?, _forgotten_on_drop: guard }
+            }
+        };
+        for (_, column) in table.stored_columns() {
+            sql.extend_from_slice(&column.name.quoted());
+            sql.push(b',');
+        }
+        sql.pop();
+        sql.extend_from_slice(b" FROM main.");
+        sql.extend_from_slice(&table.name.quoted());
+        sql.extend_from_slice(b" NOT INDEXED");
+        let cells = Statement::prepare(connection, &sql).map_err(|error| error.in_table(&table.name))?;
+        Ok(Self { cells, rowids, encoding, table: table.name.clone() })
+    }
+
+    /// Hands every row to `take`, until it breaks off: its rowid, if the table has them, and its stored columns in declaration
+    /// order.
+    ///
+    /// # Errors
+    /// What SQLite says, with table and row; what `take` says.
+    pub(crate) fn for_each_row(
+        &mut self,
+        mut take: impl FnMut(Option<i64>, &[Cell<'_>]) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
+        let Self { cells: statement, rowids, encoding, table } = self;
+        let mut row_ordinal = 0;
+        let mut spare = Vec::new();
+        loop {
+            row_ordinal += 1;
+            let place = |error: Error| error.in_table(&*table).at_row(row_ordinal);
+            let mut cells: Vec<Cell<'_>> = recycle(spare);
+            if !statement.step().map_err(place)? {
+                break;
+            }
+            let first = usize::from(matches!(rowids, Rowids::Selected));
+            let selected = if first == 1 { Some(statement.read_integer(0)) } else { None };
+            statement.read_row(first, *encoding, &mut cells).map_err(place)?;
+            let rowid = match rowids {
+                Rowids::None => None,
+                Rowids::Selected => selected,
+                Rowids::Alias(position) => match cells.get(*position) {
+                    Some(Cell::Integer(rowid)) => Some(*rowid),
+                    _ => return Err(place(Error::new(ErrorKind::Damaged, "a row has no rowid"))),
+                },
+                Rowids::Imposter { scan, .. } => {
+                    if !scan.step().map_err(place)? {
+                        return Err(place(Error::new(ErrorKind::Damaged, "two scans of a table disagree")));
+                    }
+                    Some(scan.read_integer(0))
+                }
+            };
+            if take(rowid, &cells).map_err(place)?.is_break() {
+                return Ok(());
+            }
+            spare = recycle(cells);
+        }
+        if let Rowids::Imposter { scan, .. } = rowids
+            && scan.step()?
+        {
+            return Err(Error::new(ErrorKind::Damaged, "two scans of a table disagree").in_table(&*table));
+        }
+        Ok(())
+    }
+}
+
+/// An empty vector with the capacity of another one whose cells borrowed from elsewhere.
+fn recycle<'b>(mut cells: Vec<Cell<'_>>) -> Vec<Cell<'b>> {
+    cells.clear();
+    // Collected in place: the standard library reuses the allocation, as both element types are laid out alike.
+    cells.into_iter().map(|_| Cell::Null).collect()
+}
+
+fn rowid_imposter(connection: &Connection, root_page: u32) -> Result<Statement<'_>> {
+    let name = free_table_name(connection)?;
+    set_imposter(connection, ImposterMode::ReadOnly, root_page)?;
+    let created = connection.execute_batch(&format!("CREATE TABLE main.\"{name}\"(c0)")).map_err(failure);
+    set_imposter(connection, ImposterMode::Off, 0)?;
+    created?;
+    Statement::prepare(connection, format!("SELECT rowid FROM main.\"{name}\" NOT INDEXED").as_bytes())
+}
+
+fn free_table_name(connection: &Connection) -> Result<String> {
+    let mut name = "parklite_rowids".to_string();
+    let sql = "SELECT count(*) FROM main.sqlite_schema WHERE lower(name) = ?1";
+    while connection.query_row(sql, [&name], |row| row.get::<_, i64>(0)).map_err(failure)? > 0 {
+        name.push('_');
+    }
+    Ok(name)
+}
+
+/// A name of the rowid that no column has taken.
+pub(crate) fn free_rowid_name(table: &Table) -> Option<&'static str> {
+    let is_free = |name: &&str| !table.columns.iter().any(|column| column.name.is_same(name));
+    ROWID_NAMES.into_iter().find(is_free)
+}
+
+/// How many rows a table roughly has, without scanning it: `None` where nothing is known.
+///
+/// From ANALYZE's statistics, else from the span of rowids.
+pub(crate) fn estimate_row_count(connection: &Connection, table: &Table) -> Option<u64> {
+    let statistics =
+        "SELECT CAST(stat AS INTEGER) FROM main.sqlite_stat1 WHERE tbl = ?1 AND stat GLOB '[0-9]*' LIMIT 1";
+    let name = table.name.as_str()?;
+    if let Ok(rows) = connection.query_row(statistics, [name], |row| row.get::<_, i64>(0)) {
+        return u64::try_from(rows).ok();
+    }
+    let rowid = match table.rowid_alias.and_then(|alias| table.columns.get(alias)) {
+        Some(column) => String::from_utf8(column.name.quoted()).ok()?,
+        None if table.has_rowid() => free_rowid_name(table)?.to_string(),
+        None => return None,
+    };
+    let quoted = String::from_utf8(table.name.quoted()).ok()?;
+    let bound = |function: &str| {
+        let sql = format!("SELECT {function}({rowid}) FROM main.{quoted} NOT INDEXED");
+        connection.query_row(&sql, [], |row| row.get::<_, Option<i64>>(0)).ok()
+    };
+    match (bound("min")?, bound("max")?) {
+        (Some(first), Some(last)) => u64::try_from(i128::from(last) - i128::from(first) + 1).ok(),
+        _ => Some(0),
+    }
+}

@@ -1,0 +1,151 @@
+//! What a restored database's schema will be, and what stands behind each of its rows: pure planning.
+//!
+//! Nearly always the source's schema exactly. Where something cannot be rebuilt with this SQLite, the plan
+//! says so in the same terms as the snapshot's `not_kept` list.
+
+use std::collections::HashSet;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::schema::{Identifier, IndexOrigin, ObjectKind, SchemaObject, SqlText, Table};
+use crate::sqlite::catalog::{NotKept, NotKeptKind, is_plain};
+
+/// One row of the restored `sqlite_schema`, and what stands behind it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedObject {
+    /// The row.
+    pub object: SchemaObject,
+    /// Its b-tree.
+    pub storage: Storage,
+}
+
+/// What b-tree an object has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Storage {
+    /// None: a view, a trigger, a virtual table.
+    None,
+    /// The rows of the table at this index.
+    Table(usize),
+    /// An index over stored columns, built from a stand-in before the schema is put in.
+    PlainIndex {
+        /// Its table's index.
+        table: usize,
+        /// Its index in the table.
+        index: usize,
+    },
+    /// An index with expressions, a WHERE clause or virtual columns, built under its true definition.
+    DeferredIndex {
+        /// Its table's index.
+        table: usize,
+        /// Its index in the table.
+        index: usize,
+    },
+}
+
+/// The whole plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TargetPlan {
+    /// The rows of the restored `sqlite_schema`, in order.
+    pub objects: Vec<PlannedObject>,
+    /// The tables that are restored without their constraints, by index.
+    pub without_constraints: HashSet<usize>,
+}
+
+impl TargetPlan {
+    /// The schema rows alone.
+    #[must_use]
+    pub fn schema_objects(&self) -> Vec<SchemaObject> {
+        self.objects.iter().map(|planned| planned.object.clone()).collect()
+    }
+}
+
+/// Plans the schema of a database restored from `objects` and `tables`.
+///
+/// # Errors
+/// `Damaged` where tables, indexes and schema rows do not fit each other.
+pub fn plan_target(objects: &[SchemaObject], tables: &[Table], not_kept: &[NotKept]) -> Result<TargetPlan> {
+    let table_at = |name: &[u8]| tables.iter().position(|table| table.name.is_same(name));
+    let mut without_constraints = HashSet::new();
+    let mut lost_indexes = HashSet::new();
+    for lost in not_kept {
+        let table = table_at(lost.table.as_bytes()).ok_or_else(|| no_such("table", &lost.table))?;
+        match (lost.what, &lost.index) {
+            (NotKeptKind::Index, Some(index)) => drop(lost_indexes.insert(index.as_bytes())),
+            _ => drop(without_constraints.insert(table)),
+        }
+    }
+    let mut planned = Vec::with_capacity(objects.len());
+    let mut found_tables = HashSet::new();
+    for object in objects {
+        let storage = match (object.kind, object.has_storage) {
+            (_, false) => Storage::None,
+            (ObjectKind::Table, true) => {
+                let table =
+                    table_at(object.name.as_bytes()).ok_or_else(|| no_such("table", &object.name.lossy()))?;
+                if !found_tables.insert(table) {
+                    return Err(no_such("second table", &object.name.lossy()));
+                }
+                Storage::Table(table)
+            }
+            (ObjectKind::Index, true) => {
+                let name = object.name.as_bytes();
+                let table = table_at(object.table_name.as_bytes())
+                    .ok_or_else(|| no_such("table", &object.table_name.lossy()))?;
+                let position = tables[table].indexes.iter().position(|index| index.name.as_bytes() == name);
+                let index = position.ok_or_else(|| no_such("index", &object.name.lossy()))?;
+                let facts = &tables[table].indexes[index];
+                let is_constraint = facts.origin != IndexOrigin::Created;
+                if lost_indexes.contains(name) || (is_constraint && without_constraints.contains(&table)) {
+                    continue;
+                }
+                if is_plain(&tables[table], facts) {
+                    Storage::PlainIndex { table, index }
+                } else {
+                    Storage::DeferredIndex { table, index }
+                }
+            }
+            _ => return Err(no_such("storage of", &object.name.lossy())),
+        };
+        let mut object = object.clone();
+        if let Storage::Table(table) = storage
+            && without_constraints.contains(&table)
+        {
+            object.sql = Some(plain_definition(&tables[table]));
+        }
+        planned.push(PlannedObject { object, storage });
+    }
+    if found_tables.len() != tables.len() {
+        return Err(Error::new(
+            ErrorKind::Damaged,
+            "the snapshot has a table that its schema does not mention",
+        ));
+    }
+    Ok(TargetPlan { objects: planned, without_constraints })
+}
+
+/// A definition without constraints that holds the table's stored columns under their names and types; the
+/// rowid keeps its alias.
+fn plain_definition(table: &Table) -> SqlText {
+    let mut sql = [b"CREATE TABLE ".as_slice(), &table.name.quoted(), b"("].concat();
+    for (position, (index, column)) in table.stored_columns().enumerate() {
+        if position > 0 {
+            sql.extend_from_slice(b", ");
+        }
+        sql.extend_from_slice(&column.name.quoted());
+        if table.rowid_alias == Some(index) {
+            sql.extend_from_slice(b" INTEGER PRIMARY KEY");
+        } else if !column.declared_type.as_bytes().is_empty() {
+            sql.push(b' ');
+            sql.extend_from_slice(&column.declared_type.quoted());
+        }
+    }
+    sql.push(b')');
+    match String::from_utf8(sql) {
+        Ok(text) => SqlText::Valid(text),
+        Err(error) => SqlText::Raw(error.into_bytes()),
+    }
+}
+
+fn no_such(what: &str, name: &dyn std::fmt::Display) -> Error {
+    Error::new(ErrorKind::Damaged, format!("the snapshot's schema mentions a {what} it does not describe"))
+        .in_table(Identifier::from(name.to_string().as_str()))
+}

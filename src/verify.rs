@@ -1,0 +1,169 @@
+//! `verify`: how much of a snapshot is proven, at three levels.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::durable::{Stage, clear_leftovers, parent_of, require_space};
+use crate::error::{ErrorKind, Result};
+use crate::matching::{DataFinding, match_data_file};
+use crate::rebuild::{RebuildOptions, rebuild};
+use crate::run::Run;
+use crate::snapshot::{FileFinding, Snapshot, TableEntry, check_files};
+use crate::sqlite::catalog::NotKept;
+use crate::sqlite::check::CheckReport;
+
+/// How much is proven.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum VerifyLevel {
+    /// Every file is there and has the bytes that were written.
+    Quick,
+    /// And everything decodes to the rows and the schema that were read.
+    Data,
+    /// And a database rebuilt from it passes SQLite's checks and holds the same rows.
+    Restore,
+}
+
+/// How a snapshot is verified.
+#[derive(Debug, Clone)]
+pub struct VerifyOptions {
+    /// How much is proven.
+    pub level: VerifyLevel,
+    /// How much memory to use, in bytes.
+    pub memory_limit_bytes: u64,
+    /// How many threads decode.
+    pub threads: usize,
+    /// Where the temporary database goes; beside the snapshot if that can be written, else the system's
+    /// folder, unless given.
+    pub temp_folder: Option<PathBuf>,
+}
+
+/// What verifying found; nothing found means proven up to the level.
+#[derive(Debug, Clone, Serialize)]
+pub struct VerifyReport {
+    /// The snapshot.
+    pub snapshot: PathBuf,
+    /// How much was proven.
+    pub level: VerifyLevel,
+    /// Whether nothing was found.
+    pub intact: bool,
+    /// Its tables.
+    pub tables: usize,
+    /// Its rows.
+    pub rows: u64,
+    /// The size of its data files.
+    pub size_bytes: u64,
+    /// Files that are missing, changed or surplus.
+    pub files: Vec<FileFinding>,
+    /// Data that is not what was written.
+    pub data: Vec<DataFinding>,
+    /// Why no equal database could be rebuilt.
+    pub restore: Option<String>,
+    /// What SQLite's checks say about the rebuilt database.
+    pub check: Option<CheckReport>,
+    /// What a restore cannot rebuild.
+    pub not_kept: Vec<NotKept>,
+}
+
+/// Disk space needed for the temporary database, in bytes, and how long it takes, roughly.
+#[must_use]
+pub fn estimate_restore(snapshot: &Snapshot) -> (u64, u64) {
+    /// What a slow machine restores and checks in a second.
+    const BYTES_PER_SECOND: u64 = 60 * 1024 * 1024;
+    let bytes = snapshot.restored_size_bytes();
+    (bytes, bytes.div_ceil(BYTES_PER_SECOND))
+}
+
+/// Verifies the snapshot at `path`.
+///
+/// # Errors
+/// `NotFound`, `Damaged`, `NewerFormat` where it cannot be opened; I/O failures; `Interrupted`. What is found
+/// wrong is in the report.
+pub fn verify(path: &Path, options: &VerifyOptions, run: Run<'_>) -> Result<VerifyReport> {
+    let snapshot = Snapshot::open(path)?;
+    let manifest = &snapshot.manifest;
+    run.progress.set_run_total(snapshot.size_bytes());
+    let mut report = VerifyReport {
+        snapshot: path.to_path_buf(),
+        level: options.level,
+        intact: false,
+        tables: manifest.tables.len(),
+        rows: manifest.tables.iter().map(TableEntry::row_count).sum(),
+        size_bytes: snapshot.size_bytes(),
+        files: check_files(&snapshot, run)?,
+        data: Vec::new(),
+        restore: None,
+        check: None,
+        not_kept: manifest.not_kept.clone(),
+    };
+    if options.level >= VerifyLevel::Data {
+        report.data = match_all(&snapshot, options, run)?;
+    }
+    report.intact = report.files.is_empty() && report.data.is_empty();
+    if options.level == VerifyLevel::Restore && report.intact {
+        prove_restore(&snapshot, options, run, &mut report)?;
+    }
+    Ok(report)
+}
+
+fn match_all(snapshot: &Snapshot, options: &VerifyOptions, run: Run<'_>) -> Result<Vec<DataFinding>> {
+    let manifest = &snapshot.manifest;
+    let mut findings = Vec::new();
+    for entry in &manifest.tables {
+        for file in &entry.files {
+            let path = snapshot.data_path(file);
+            // A missing file was found already.
+            if path.is_file() {
+                findings.extend(match_data_file(&path, entry, file, &manifest.schema, options.threads, run)?);
+            }
+        }
+    }
+    Ok(findings)
+}
+
+fn prove_restore(
+    snapshot: &Snapshot,
+    options: &VerifyOptions,
+    run: Run<'_>,
+    report: &mut VerifyReport,
+) -> Result<()> {
+    let stage = temporary_stage(snapshot, options)?;
+    require_space(stage.path(), snapshot.restored_size_bytes(), "the temporary database")?;
+    let rebuild_options = RebuildOptions {
+        verify: true,
+        memory_limit_bytes: options.memory_limit_bytes,
+        temp_folder: stage.path().to_path_buf(),
+    };
+    match rebuild(snapshot, &stage.path_of("verified.db")?, &rebuild_options, run) {
+        Ok(rebuilt) => report.check = rebuilt.check,
+        Err(error) if matches!(error.kind(), ErrorKind::Mismatch | ErrorKind::Damaged) => {
+            report.restore = Some(describe(&error));
+            report.intact = false;
+        }
+        Err(error) => return Err(error),
+    }
+    stage.remove()
+}
+
+fn describe(error: &crate::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+fn temporary_stage(snapshot: &Snapshot, options: &VerifyOptions) -> Result<Stage> {
+    if let Some(folder) = &options.temp_folder {
+        clear_leftovers(folder)?;
+        return Stage::create(folder);
+    }
+    let beside = parent_of(snapshot.path()).and_then(|parent| {
+        clear_leftovers(&parent)?;
+        Stage::create(&parent)
+    });
+    beside.or_else(|_| Stage::create(&std::env::temp_dir()))
+}
