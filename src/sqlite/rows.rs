@@ -77,7 +77,7 @@ impl<'c> TableScan<'c> {
         sql.pop();
         sql.extend_from_slice(b" FROM main.");
         sql.extend_from_slice(&table.name.quoted());
-        sql.extend_from_slice(b" NOT INDEXED");
+        sql.extend_from_slice(&only_the_table(connection, table)?);
         let cells = Statement::prepare(connection, &sql).map_err(|error| error.in_table(&table.name))?;
         Ok(Self { cells, rowids, encoding, table: table.name.clone() })
     }
@@ -153,6 +153,28 @@ fn free_table_name(connection: &Connection) -> Result<String> {
         name.push('_');
     }
     Ok(name)
+}
+
+/// What keeps SQLite from reading an index in place of the table.
+///
+/// A WITHOUT ROWID table is itself an index, which has to be named: `NOT INDEXED` does not mean it.
+fn only_the_table(connection: &Connection, table: &Table) -> Result<Vec<u8>> {
+    if table.has_rowid() {
+        return Ok(b" NOT INDEXED".to_vec());
+    }
+    let sql = b"SELECT CAST(name AS BLOB) FROM pragma_index_list(?1, 'main') WHERE origin = 'pk'";
+    let mut statement = Statement::prepare(connection, sql)?;
+    statement.bind_text_bytes(1, table.name.as_bytes())?;
+    let mut cells = Vec::new();
+    if statement.step()? {
+        statement.read_row(0, TextEncoding::Utf8, &mut cells)?;
+    }
+    match cells.first() {
+        Some(Cell::Blob(name)) => {
+            Ok([b" INDEXED BY ".as_slice(), &Identifier::from_bytes(*name).quoted()].concat())
+        }
+        _ => Err(Error::new(ErrorKind::Failed, "a WITHOUT ROWID table has no key").in_table(&table.name)),
+    }
 }
 
 /// A name of the rowid that no column has taken.

@@ -273,8 +273,13 @@ impl Target {
     }
 
     fn finish_header(self) -> Result<()> {
-        let DatabaseHeader { user_version, application_id, journal_mode, .. } = self.header;
-        let pragmas = format!("PRAGMA user_version={user_version}; PRAGMA application_id={application_id};");
+        let DatabaseHeader { user_version, application_id, journal_mode, default_cache_size, .. } =
+            self.header;
+        let cache = default_cache_size.map(|pages| format!("PRAGMA default_cache_size={pages};"));
+        let pragmas = format!(
+            "PRAGMA user_version={user_version}; PRAGMA application_id={application_id}; {}",
+            cache.unwrap_or_default()
+        );
         self.connection.execute_batch(&pragmas).map_err(failure)?;
         if journal_mode == JournalMode::Wal {
             let sql = "PRAGMA locking_mode=NORMAL; PRAGMA journal_mode=WAL;";
