@@ -114,7 +114,8 @@ impl Target {
         let mut into = name.clone();
         if !shape.has_rowid() {
             // Through an ordinary definition, the key columns of a WITHOUT ROWID table refuse NULL.
-            into = format!("{name} rows");
+            // A second attempt needs a second name: the first imposter is still defined.
+            into = format!("{name} rows {typed_reals}");
             let root = self.root_pages().map_err(place)?.remove(name.as_str()).unwrap_or_default();
             let definition = shape.definition(&into);
             let defined = define_imposter(&self.connection, ImposterMode::Writable, root, &definition);
