@@ -67,6 +67,7 @@ pub(crate) fn run() -> ExitCode {
         let printed = write_stdout(&String::from_utf8_lossy(&script));
         return finish(printed.map(|()| 0), &cli);
     }
+    silence_expected_panics();
     let interrupt = Interrupt::new();
     if let Err(error) = handle_signals(&interrupt) {
         return finish(Err(error), &cli);
@@ -82,6 +83,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Completions { .. } => unreachable_completions(),
     };
     reporter.finish();
+    let outcome = outcome.map_err(|error| interrupted(error, &interrupt));
     let code = outcome.and_then(|outcome| {
         if cli.output.json {
             let document = serde_json::to_string_pretty(&outcome.document).unwrap_or_default();
@@ -92,6 +94,14 @@ pub(crate) fn run() -> ExitCode {
         Ok(outcome.status as u8)
     });
     finish(code, &cli)
+}
+
+/// Whatever failed after a signal failed because of it, such as a wait for a lock.
+fn interrupted(error: Error, interrupt: &Interrupt) -> Error {
+    match interrupt.check() {
+        Err(stopped) if error.kind() != stopped.kind() => stopped.because(error),
+        _ => error,
+    }
 }
 
 fn unreachable_completions() -> Result<Outcome> {
@@ -113,6 +123,16 @@ fn finish(code: Result<u8>, cli: &Cli) -> ExitCode {
             ExitCode::from(error.kind().exit_code())
         }
     }
+}
+
+/// A decoder that panics on a damaged file is caught and told as an error: its own words would only confuse.
+fn silence_expected_panics() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !parklite::parquet_file::is_decoding() {
+            usual(panic);
+        }
+    }));
 }
 
 /// The first signal asks the run to stop and clean up; a second one ends it at once.
