@@ -9,7 +9,7 @@ use parklite::run::{Interrupt, Run};
 use serde::Serialize;
 
 use crate::cli::args::{Cli, Command};
-use crate::cli::exit::{error_document, print_error, write_stdout};
+use crate::cli::exit::{error_document, print_error, write_stderr, write_stdout};
 use crate::cli::progress::{ProgressStyle, reporter};
 use crate::cli::terminal::Terminal;
 use crate::cli::text::safe_json;
@@ -90,6 +90,9 @@ pub(crate) fn run() -> ExitCode {
             write_stdout(&format!("{}\n", safe_json(&document)))?;
         } else if !cli.output.quiet {
             write_stdout(&outcome.text)?;
+        } else if outcome.status != Status::Done {
+            // Quiet means that nothing is said while all is well.
+            write_stderr(&outcome.text);
         }
         Ok(outcome.status as u8)
     });

@@ -1,4 +1,6 @@
-//! The round trip of random databases; shrunk failures are kept beside this file.
+//! The round trip of random databases; shrunk failures are kept in `tests/proptest-regressions/`.
+//!
+//! `PARKLITE_RANDOM_CASES` says how many each test makes, for a longer run than usual.
 
 use parklite::export::{ExportOptions, RequestedOrder, export};
 use proptest::prelude::*;
@@ -8,8 +10,13 @@ use crate::fixtures::Fixture;
 use crate::judge;
 use crate::property::arbitrary_database;
 
+fn cases() -> ProptestConfig {
+    let cases = std::env::var("PARKLITE_RANDOM_CASES").ok().and_then(|cases| cases.parse().ok());
+    ProptestConfig::with_cases(cases.unwrap_or(64))
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(cases())]
 
     #[test]
     fn random_databases_come_back(recipe in arbitrary_database()) {
