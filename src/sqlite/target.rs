@@ -19,12 +19,10 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::run::Interrupt;
-use crate::schema::{
-    Affinity, AutoVacuum, Cell, DatabaseHeader, IndexColumn, IndexedValue, JournalMode, SqlText, Table,
-    TextEncoding,
-};
+use crate::schema::{AutoVacuum, DatabaseHeader, JournalMode, SqlText, Table, TextEncoding};
 use crate::sqlite::failure::failure;
 use crate::sqlite::open::{configure, open_connection};
+use crate::sqlite::stand_in::{StandIn, TableLoader, index_term};
 use crate::sqlite::statement::{ImposterMode, Statement, define_imposter};
 use crate::sqlite::target_plan::{PlannedObject, Storage, TargetPlan};
 
@@ -114,16 +112,7 @@ impl Target {
             let defined = define_imposter(&self.connection, ImposterMode::Writable, root, &definition);
             defined.map_err(place)?;
         }
-        let statement = Statement::prepare(&self.connection, &shape.insert(&into, self.header.encoding))
-            .map_err(place)?;
-        Ok(TableLoader {
-            statement,
-            encoding: self.header.encoding,
-            writes_rowid: shape.has_separate_rowid(),
-            reals: shape.real_columns(),
-            alias: table.rowid_alias.and_then(|alias| table.stored_position(alias)),
-            row_ordinal: 0,
-        })
+        TableLoader::prepare(&self.connection, &shape, &into, self.header.encoding).map_err(place)
     }
 
     /// Builds the plain indexes, puts the true schema in, builds the other indexes, and sets the header.
@@ -310,97 +299,6 @@ fn index_name(position: usize) -> String {
     format!("parklite index {position}")
 }
 
-/// A table of ours that lays rows out as the true table does.
-struct StandIn<'a> {
-    table: &'a Table,
-    /// Without the key of a WITHOUT ROWID table, because it cannot be kept.
-    plain: bool,
-    typed_reals: bool,
-}
-
-impl StandIn<'_> {
-    fn has_rowid(&self) -> bool {
-        self.plain || self.table.has_rowid()
-    }
-
-    fn has_separate_rowid(&self) -> bool {
-        self.table.has_rowid() && self.table.rowid_alias.is_none()
-    }
-
-    fn real_columns(&self) -> Vec<usize> {
-        if !self.typed_reals {
-            return Vec::new();
-        }
-        let columns = self.table.stored_columns().enumerate();
-        columns
-            .filter(|(_, (_, column))| column.affinity == Affinity::Real)
-            .map(|(position, _)| position)
-            .collect()
-    }
-
-    /// Unqualified: an imposter's definition must be.
-    fn definition(&self, name: &str) -> String {
-        let reals = self.real_columns();
-        let column = |(position, (index, _)): (usize, (usize, _))| {
-            let declared = match () {
-                () if self.table.rowid_alias == Some(index) => " INTEGER PRIMARY KEY",
-                () if reals.contains(&position) => " REAL",
-                () => "",
-            };
-            format!("c{position}{declared}")
-        };
-        let columns: Vec<String> = self.table.stored_columns().enumerate().map(column).collect();
-        let columns = columns.join(", ");
-        if self.has_rowid() {
-            return format!("CREATE TABLE \"{name}\"({columns})");
-        }
-        let keys = self.table.without_rowid_key.iter().filter(|key| key.is_key);
-        let keys: Vec<String> = keys.filter_map(|key| index_term(self.table, key).ok()).collect();
-        format!("CREATE TABLE \"{name}\"({columns}, PRIMARY KEY({})) WITHOUT ROWID", keys.join(", "))
-    }
-
-    /// With UTF-8, one parameter a cell. With UTF-16, two: whether it is text, and the value, text as a blob
-    /// of its stored bytes, since SQLite's own conversion from UTF-8 changes some characters.
-    fn insert(&self, name: &str, encoding: TextEncoding) -> Vec<u8> {
-        let count = self.table.stored_columns().count();
-        let rowid = self.has_separate_rowid();
-        let mut columns = Vec::with_capacity(count + 1);
-        let mut values = Vec::with_capacity(count + 1);
-        if rowid {
-            columns.push("rowid".to_string());
-            values.push("?1".to_string());
-        }
-        for position in 0..count {
-            columns.push(format!("c{position}"));
-            let parameter = first_parameter(rowid, position, encoding);
-            values.push(match encoding {
-                TextEncoding::Utf8 => format!("?{parameter}"),
-                _ => format!("iif(?{parameter}, CAST(?{next} AS TEXT), ?{next})", next = parameter + 1),
-            });
-        }
-        format!("INSERT INTO main.\"{name}\"({}) VALUES ({})", columns.join(", "), values.join(", "))
-            .into_bytes()
-    }
-}
-
-fn first_parameter(rowid: bool, position: usize, encoding: TextEncoding) -> usize {
-    let width = if encoding == TextEncoding::Utf8 { 1 } else { 2 };
-    1 + usize::from(rowid) + position * width
-}
-
-fn index_term(table: &Table, column: &IndexColumn) -> Result<String> {
-    let broken = || {
-        Error::new(ErrorKind::Damaged, "the snapshot describes an index that cannot be").in_table(&table.name)
-    };
-    let name = match column.value {
-        IndexedValue::Column(column) => format!("c{}", table.stored_position(column).ok_or_else(broken)?),
-        IndexedValue::Rowid => "rowid".to_string(),
-        IndexedValue::Expression => return Err(broken()),
-    };
-    let collation = String::from_utf8(column.collation.quoted()).map_err(|_| broken())?;
-    Ok(format!("{name} COLLATE {collation}{}", if column.descending { " DESC" } else { "" }))
-}
-
 /// The text of a CREATE UNIQUE INDEX without its UNIQUE.
 ///
 /// SQLite stores the text of an index beginning with exactly these words, whatever was typed.
@@ -412,70 +310,4 @@ fn without_unique(sql: &SqlText) -> Option<SqlText> {
         Ok(text) => SqlText::Valid(text),
         Err(error) => SqlText::Raw(error.into_bytes()),
     })
-}
-
-/// Inserts the rows of one table.
-pub struct TableLoader<'t> {
-    statement: Statement<'t>,
-    encoding: TextEncoding,
-    writes_rowid: bool,
-    reals: Vec<usize>,
-    alias: Option<usize>,
-    row_ordinal: u64,
-}
-
-impl TableLoader<'_> {
-    /// Inserts the next row; false, and nothing inserted, if a column declared REAL would change a cell.
-    ///
-    /// # Errors
-    /// What SQLite says, with the row.
-    pub fn insert(&mut self, rowid: Option<i64>, cells: &[Cell<'_>]) -> Result<bool> {
-        self.row_ordinal += 1;
-        if self.reals.iter().any(|&position| cells.get(position).is_none_or(|cell| !keeps_as_real(cell))) {
-            return Ok(false);
-        }
-        self.bind_and_execute(rowid, cells).map_err(|error| error.at_row(self.row_ordinal))?;
-        Ok(true)
-    }
-
-    fn bind_and_execute(&mut self, rowid: Option<i64>, cells: &[Cell<'_>]) -> Result<()> {
-        let missing = || Error::new(ErrorKind::Damaged, "a row has no rowid");
-        if self.writes_rowid {
-            self.statement.bind_integer(1, rowid.ok_or_else(missing)?)?;
-        }
-        if let Some(alias) = self.alias
-            && !matches!(cells.get(alias), Some(Cell::Integer(_)))
-        {
-            return Err(missing());
-        }
-        for (position, &cell) in cells.iter().enumerate() {
-            let parameter = first_parameter(self.writes_rowid, position, self.encoding);
-            match (self.encoding, cell) {
-                (TextEncoding::Utf8, cell) => self.statement.bind(parameter, cell)?,
-                (encoding, Cell::Text(text)) => {
-                    self.statement.bind_integer(parameter, 1)?;
-                    self.statement.bind_blob(parameter + 1, &encoding.encode(text))?;
-                }
-                (_, Cell::RawText(bytes)) => {
-                    self.statement.bind_integer(parameter, 1)?;
-                    self.statement.bind_blob(parameter + 1, bytes)?;
-                }
-                (_, cell) => {
-                    self.statement.bind_integer(parameter, 0)?;
-                    self.statement.bind(parameter + 1, cell)?;
-                }
-            }
-        }
-        self.statement.execute()
-    }
-}
-
-/// Whether a column declared REAL stores the cell as it is.
-fn keeps_as_real(cell: &Cell<'_>) -> bool {
-    match cell {
-        Cell::Null | Cell::Blob(_) => true,
-        // SQLite stores whole reals as integers there, and negative zero has no integer.
-        Cell::Real(value) => value.to_bits() != (-0.0_f64).to_bits(),
-        Cell::Integer(_) | Cell::Text(_) | Cell::RawText(_) => false,
-    }
 }
