@@ -35,6 +35,9 @@ impl ObjectKind {
 /// One row of `sqlite_schema`, exactly; rows keep their order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SchemaObject {
+    /// Its rowid, which can be asked for like any other.
+    #[serde(with = "exact_integer")]
+    pub rowid: i64,
     /// `type`.
     #[serde(rename = "type")]
     pub kind: ObjectKind,
@@ -46,6 +49,37 @@ pub struct SchemaObject {
     pub has_storage: bool,
     /// `sql`: byte for byte; `None` for automatic indexes.
     pub sql: Option<SqlText>,
+}
+
+/// Integers in JSON: a number up to 2^53, a string of decimal digits beyond, since many readers round there.
+mod exact_integer {
+    use serde::de::Error as _;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    const LARGEST_EXACT: u64 = 1 << 53;
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(untagged)]
+    enum NumberOrText {
+        Number(i64),
+        Text(String),
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes the field by reference")]
+    pub(super) fn serialize<S: Serializer>(value: &i64, serializer: S) -> Result<S::Ok, S::Error> {
+        if value.unsigned_abs() <= LARGEST_EXACT {
+            NumberOrText::Number(*value).serialize(serializer)
+        } else {
+            NumberOrText::Text(value.to_string()).serialize(serializer)
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+        match NumberOrText::deserialize(deserializer)? {
+            NumberOrText::Number(value) => Ok(value),
+            NumberOrText::Text(text) => text.parse().map_err(D::Error::custom),
+        }
+    }
 }
 
 /// SQLite's column affinities.
@@ -219,6 +253,25 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rowids_beyond_two_to_the_53_are_strings_in_json() {
+        for (rowid, json) in
+            [(7, "7"), (i64::MAX, "\"9223372036854775807\""), (i64::MIN, "\"-9223372036854775808\"")]
+        {
+            let object = SchemaObject {
+                rowid,
+                kind: ObjectKind::View,
+                name: SqlText::Valid("v".into()),
+                table_name: SqlText::Valid("v".into()),
+                has_storage: false,
+                sql: None,
+            };
+            let text = serde_json::to_string(&object).expect("serialises");
+            assert!(text.contains(&format!("\"rowid\":{json},")), "{text}");
+            assert_eq!(serde_json::from_str::<SchemaObject>(&text).expect("parses"), object);
+        }
+    }
 
     #[test]
     fn affinity_follows_the_declared_type_in_sqlites_order_of_rules() {

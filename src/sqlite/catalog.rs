@@ -90,7 +90,7 @@ fn read_default_cache_size(connection: &Connection) -> Result<Option<i32>> {
 fn read_objects(connection: &Connection, encoding: TextEncoding) -> Result<Vec<(SchemaObject, u32)>> {
     let mut statement = Statement::prepare(
         connection,
-        b"SELECT type, name, tbl_name, rootpage, sql FROM main.sqlite_schema NOT INDEXED ORDER BY rowid",
+        b"SELECT rowid, type, name, tbl_name, rootpage, sql FROM main.sqlite_schema NOT INDEXED ORDER BY rowid",
     )?;
     let mut objects = Vec::new();
     while statement.step()? {
@@ -106,7 +106,9 @@ fn read_objects(connection: &Connection, encoding: TextEncoding) -> Result<Vec<(
 }
 
 fn schema_object(cells: &[Cell<'_>]) -> Option<(SchemaObject, u32)> {
-    let [Cell::Text(kind), name, table_name, root_page, sql] = cells else { return None };
+    let [Cell::Integer(rowid), Cell::Text(kind), name, table_name, root_page, sql] = cells else {
+        return None;
+    };
     let kind = match *kind {
         "table" => ObjectKind::Table,
         "index" => ObjectKind::Index,
@@ -121,6 +123,7 @@ fn schema_object(cells: &[Cell<'_>]) -> Option<(SchemaObject, u32)> {
     };
     let sql = if matches!(sql, Cell::Null) { None } else { Some(sql_text(sql)?) };
     let object = SchemaObject {
+        rowid: *rowid,
         kind,
         name: sql_text(name)?,
         table_name: sql_text(table_name)?,

@@ -136,11 +136,11 @@ impl Target {
             }
         }
         self.put_schema_in(plan).map_err(place)?;
-        for (position, planned) in plan.objects.iter().enumerate() {
+        for planned in &plan.objects {
             self.interrupt.check()?;
             if let Storage::DeferredIndex { .. } = planned.storage {
                 on_index(&planned.object.name.lossy());
-                self.build_deferred_index(position, planned).map_err(place)?;
+                self.build_deferred_index(planned).map_err(place)?;
             }
         }
         self.finish_header().map_err(place)
@@ -177,7 +177,8 @@ impl Target {
         self.execute(b"DELETE FROM main.sqlite_schema")?;
         let text = if self.header.encoding == TextEncoding::Utf8 { "?" } else { "CAST(? AS TEXT)" };
         let sql = format!(
-            "INSERT INTO main.sqlite_schema(type, name, tbl_name, rootpage, sql) VALUES (?, {text}, {text}, ?, {text})"
+            "INSERT INTO main.sqlite_schema(rowid, type, name, tbl_name, rootpage, sql)
+             VALUES (?, ?, {text}, {text}, ?, {text})"
         );
         let mut insert = Statement::prepare(&self.connection, sql.as_bytes())?;
         for (position, PlannedObject { object, storage }) in plan.objects.iter().enumerate() {
@@ -190,13 +191,14 @@ impl Target {
                     *roots.get(&index_name(position)).ok_or_else(stand_in_is_missing)?
                 }
             };
-            insert.bind_text_bytes(1, object.kind.name().as_bytes())?;
-            self.bind_sql_text(&mut insert, 2, &object.name)?;
-            self.bind_sql_text(&mut insert, 3, &object.table_name)?;
-            insert.bind_integer(4, i64::from(root))?;
+            insert.bind_integer(1, object.rowid)?;
+            insert.bind_text_bytes(2, object.kind.name().as_bytes())?;
+            self.bind_sql_text(&mut insert, 3, &object.name)?;
+            self.bind_sql_text(&mut insert, 4, &object.table_name)?;
+            insert.bind_integer(5, i64::from(root))?;
             match &object.sql {
-                Some(sql) => self.bind_sql_text(&mut insert, 5, sql)?,
-                None => insert.bind_null(5)?,
+                Some(sql) => self.bind_sql_text(&mut insert, 6, sql)?,
+                None => insert.bind_null(6)?,
             }
             insert.execute()?;
         }
@@ -222,7 +224,7 @@ impl Target {
         })
     }
 
-    fn build_deferred_index(&self, position: usize, planned: &PlannedObject) -> Result<()> {
+    fn build_deferred_index(&self, planned: &PlannedObject) -> Result<()> {
         let name = crate::schema::Identifier::from_bytes(planned.object.name.as_bytes());
         let reindex = [b"REINDEX main.".as_slice(), &name.quoted()].concat();
         let Err(error) = self.execute(&reindex) else { return Ok(()) };
@@ -231,13 +233,13 @@ impl Target {
             return Err(error.in_table(planned.object.table_name.lossy()));
         };
         let original = planned.object.sql.clone();
-        self.replace_sql(position, Some(&relaxed))?;
+        self.replace_sql(planned.object.rowid, Some(&relaxed))?;
         let built = self.execute(&reindex);
-        self.replace_sql(position, original.as_ref())?;
+        self.replace_sql(planned.object.rowid, original.as_ref())?;
         built.map_err(|error| error.in_table(planned.object.table_name.lossy()))
     }
 
-    fn replace_sql(&self, position: usize, sql: Option<&SqlText>) -> Result<()> {
+    fn replace_sql(&self, rowid: i64, sql: Option<&SqlText>) -> Result<()> {
         self.set_defensive(false)?;
         self.execute(b"PRAGMA writable_schema=ON")?;
         let text = if self.header.encoding == TextEncoding::Utf8 { "?1" } else { "CAST(?1 AS TEXT)" };
@@ -247,8 +249,6 @@ impl Target {
             Some(sql) => self.bind_sql_text(&mut update, 1, sql)?,
             None => update.bind_null(1)?,
         }
-        // The rows were inserted in order into an empty table: rowids are ordinals.
-        let rowid = i64::try_from(position + 1).map_err(|_| stand_in_is_missing())?;
         update.bind_integer(2, rowid)?;
         update.execute()?;
         drop(update);
