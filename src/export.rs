@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 
 use crate::clock::utc_text;
 use crate::durable::{
-    Existing, Stage, TargetForm, apply_mode_to_tree, check_target, clear_leftovers, mode_of, parent_of,
-    publish_directory, publish_file,
+    Existing, Stage, TargetForm, apply_mode_to_tree, check_target, mode_of, parent_of, publish_directory,
+    publish_file,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::matching::match_data_file;
@@ -88,10 +88,11 @@ pub fn export(path: &Path, options: &ExportOptions, run: Run<'_>) -> Result<Expo
     };
     check_target(&plan.output, form, options.existing)?;
     let parent = parent_of(&plan.output)?;
-    clear_leftovers(&parent)?;
-    let stage = Stage::create(&parent)?;
-    let report = Export { options, planned: &planned, stage: &stage, run }.write()?;
-    stage.remove()?;
+    let stage = Stage::create_and_clear(&parent)?;
+    let temp = options.temp_folder.as_deref().map(Stage::create_and_clear).transpose()?;
+    let spills = temp.as_ref().unwrap_or(&stage).path();
+    let report = Export { options, planned: &planned, stage: &stage, spills, run }.write()?;
+    stage.remove_or_tell(run.progress);
     Ok(report)
 }
 
@@ -102,6 +103,8 @@ struct Export<'a> {
     options: &'a ExportOptions,
     planned: &'a PlannedSource,
     stage: &'a Stage,
+    /// Where rows go that are sorted and do not fit into memory.
+    spills: &'a Path,
     run: Run<'a>,
 }
 
@@ -116,6 +119,7 @@ impl Export<'_> {
         for table in &plan.tables {
             entries.push(self.write_table(table, &entries)?);
         }
+        self.planned.source.finish()?;
         if self.options.verify {
             self.match_tables(&entries)?;
         }
@@ -141,6 +145,7 @@ impl Export<'_> {
             ordinal: planned.ordinal,
             order: &planned.order,
             stage: self.stage,
+            spills: self.spills,
             staged_name: &staged_name,
             settings: self.options.settings,
             memory_limit_bytes: self.options.memory_limit_bytes,

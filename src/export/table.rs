@@ -38,6 +38,8 @@ pub(crate) struct TableJob<'a> {
     pub(crate) ordinal: usize,
     pub(crate) order: &'a TotalOrder,
     pub(crate) stage: &'a Stage,
+    /// An existing private folder for sorting.
+    pub(crate) spills: &'a Path,
     /// Where in the stage the file goes: its name, inside the snapshot's folder if there is one.
     pub(crate) staged_name: &'a Path,
     pub(crate) settings: WriterSettings,
@@ -168,8 +170,8 @@ impl TableJob<'_> {
 
     fn sorter(&self, mapping: &TableMapping) -> Sorter<'_> {
         let schema = with_order_columns(&mapping.arrow_schema());
-        let folder = self.stage.path().to_path_buf();
-        Sorter::new(schema, self.memory_limit_bytes / 2, Some(folder), self.run.interrupt)
+        let folder = Some(self.spills.to_path_buf());
+        Sorter::new(schema, self.memory_limit_bytes / 2, folder, self.run.interrupt)
     }
 
     /// Threads that encode: as many as asked for, and as few as the memory limit wants.
