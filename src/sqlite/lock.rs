@@ -51,12 +51,17 @@ impl RetiredDatabase {
         configure(&mut connection, busy_timeout, interrupt)?;
         // Exclusive locking comes first, so that the WAL is folded in without a shared index file.
         connection.execute_batch("PRAGMA locking_mode=EXCLUSIVE").map_err(failure)?;
-        let mode: String =
-            connection.query_row("PRAGMA main.journal_mode=DELETE", [], |row| row.get(0)).map_err(failure)?;
-        if mode != "delete" {
-            return Err(Error::new(ErrorKind::Busy, "the database's WAL cannot be folded in"));
-        }
+        set_journal_mode(&connection, "delete")?;
+        // Under exclusive locking SQLite only blanks a journal; leaving the persistent mode removes it, be it from
+        // folding in the WAL, from rolling back, or kept by a program that reuses its journal.
+        connection.execute_batch("PRAGMA locking_mode=NORMAL").map_err(failure)?;
+        set_journal_mode(&connection, "persist")?;
+        set_journal_mode(&connection, "delete")?;
         connection.execute_batch("BEGIN EXCLUSIVE").map_err(failure)?;
+        // Readers of a WAL would not respect this lock.
+        if journal_mode(&connection, "PRAGMA main.journal_mode")? != "delete" {
+            return Err(not_folded_in());
+        }
         connection
             .query_row("SELECT count(*) FROM main.sqlite_schema", [], |row| row.get::<_, i64>(0))
             .map_err(failure)?;
@@ -68,4 +73,21 @@ impl RetiredDatabase {
     pub fn path(&self) -> &Path {
         &self.path
     }
+}
+
+fn set_journal_mode(connection: &Connection, mode: &str) -> Result<()> {
+    if journal_mode(connection, &format!("PRAGMA main.journal_mode={mode}"))? != mode {
+        return Err(not_folded_in());
+    }
+    Ok(())
+}
+
+fn journal_mode(connection: &Connection, pragma: &str) -> Result<String> {
+    connection.query_row(pragma, [], |row| row.get(0)).map_err(failure)
+}
+
+/// Another process in the way is an error of its own, at least as a rule.
+fn not_folded_in() -> Error {
+    Error::new(ErrorKind::Failed, "the WAL of the database to be replaced could not be folded into it")
+        .hint("check the disk and its free space, and that no program uses the database; it is as it was")
 }
