@@ -90,8 +90,8 @@ pub fn export(path: &Path, options: &ExportOptions, run: Run<'_>) -> Result<Expo
     let parent = parent_of(&plan.output)?;
     let stage = Stage::create_and_clear(&parent)?;
     let temp = options.temp_folder.as_deref().map(Stage::create_and_clear).transpose()?;
-    let spills = temp.as_ref().unwrap_or(&stage).path();
-    let report = Export { options, planned: &planned, stage: &stage, spills, run }.write()?;
+    let spill_folder = temp.as_ref().unwrap_or(&stage).path();
+    let report = Export { options, planned: &planned, stage: &stage, spill_folder, run }.write()?;
     stage.remove_or_tell(run.progress);
     Ok(report)
 }
@@ -104,7 +104,7 @@ struct Export<'a> {
     planned: &'a PlannedSource,
     stage: &'a Stage,
     /// Where rows go that are sorted and do not fit into memory.
-    spills: &'a Path,
+    spill_folder: &'a Path,
     run: Run<'a>,
 }
 
@@ -145,8 +145,8 @@ impl Export<'_> {
             ordinal: planned.ordinal,
             order: &planned.order,
             stage: self.stage,
-            spills: self.spills,
             staged_name: &staged_name,
+            spill_folder: self.spill_folder,
             settings: self.options.settings,
             memory_limit_bytes: self.options.memory_limit_bytes,
             threads: self.options.threads,

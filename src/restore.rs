@@ -7,16 +7,16 @@ use serde::Serialize;
 
 use crate::clock::file_name_time;
 use crate::durable::{
-    Existing, PathKind, Stage, TargetForm, apply_mode, check_target, drop_second_names, kind_of_name,
-    mode_of, orphan_neighbours, parent_of, publish_file, publish_over, publish_over_keeping, refuse_orphans,
-    remove_stale_shared_memory, require_space,
+    Existing, PathKind, Stage, TargetForm, apply_mode, check_target, drop_second_names, identity_of,
+    kind_of_name, mode_of, orphan_neighbours, parent_of, publish_file, publish_over, publish_over_keeping,
+    refuse_orphans, remove_stale_shared_memory, require_space,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::rebuild::{RebuildOptions, Rebuilt, rebuild};
 use crate::run::Run;
 use crate::snapshot::{Location, MANIFEST_FILE, Snapshot};
-use crate::sqlite::catalog::NotKept;
-use crate::sqlite::lock::RetiredDatabase;
+use crate::sqlite::lock::{RetiredDatabase, refuse_foreign_wal};
+use crate::sqlite::not_kept::NotKept;
 
 /// What happens to a database that stands where the restored one shall be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +82,10 @@ pub fn restore(path: &Path, target: &Path, options: &RestoreOptions, run: Run<'_
         run.progress.note(&format!("cannot rebuild {lost}"));
     }
     let replaces = check_restore_target(target, options.existing)?;
+    if replaces {
+        // Better now than after all the work.
+        RetiredDatabase::check(target, options.busy_timeout, run.interrupt)?;
+    }
     let parent = parent_of(target)?;
     let stage = Stage::create_and_clear(&parent)?;
     require_space(&parent, snapshot.restored_size_bytes(), "the restored database")?;
@@ -130,7 +134,10 @@ pub fn check_restore_target(target: &Path, existing: ExistingDatabase) -> Result
             refuse_orphans(target)?;
             Ok(false)
         }
-        (PathKind::File { .. }, ExistingDatabase::KeepAside | ExistingDatabase::Discard) => Ok(true),
+        (PathKind::File { .. }, ExistingDatabase::KeepAside | ExistingDatabase::Discard) => {
+            refuse_foreign_wal(target)?;
+            Ok(true)
+        }
         (PathKind::Symlink, ExistingDatabase::KeepAside | ExistingDatabase::Discard) => {
             Err(Error::new(ErrorKind::Exists, "the target is a symbolic link; it is left alone")
                 .at(target)
@@ -143,7 +150,21 @@ pub fn check_restore_target(target: &Path, existing: ExistingDatabase) -> Result
 /// Takes the old database out of use and puts the new one in its place, under the old one's lock.
 fn replace(stage: &Stage, target: &Path, options: &RestoreOptions, run: Run<'_>) -> Result<Option<PathBuf>> {
     let is_empty = matches!(kind_of_name(target)?, PathKind::File { size_bytes: 0 });
+    let keeps_old = options.existing == ExistingDatabase::KeepAside && !is_empty;
+    let old = identity_of(target);
+    refuse_foreign_wal(target)?;
     let retired = RetiredDatabase::lock(target, options.busy_timeout, run.interrupt)?;
+    let replaced = replace_locked(stage, target, keeps_old, run);
+    match &replaced {
+        Err(_) if old.is_some() && identity_of(target) == old => retired.give_back(),
+        // Only now may others have the old file, of which nothing may be written any more: its WAL would get the
+        // name that belongs to the new one.
+        _ => drop(retired),
+    }
+    replaced
+}
+
+fn replace_locked(stage: &Stage, target: &Path, keeps_old: bool, run: Run<'_>) -> Result<Option<PathBuf>> {
     remove_stale_shared_memory(target)?;
     let neighbours = orphan_neighbours(target)?;
     if let Some(neighbour) = neighbours.first() {
@@ -153,17 +174,12 @@ fn replace(stage: &Stage, target: &Path, options: &RestoreOptions, run: Run<'_>)
     }
     let prefix = name_with(target, KEPT);
     drop_second_names(target, &prefix)?;
-    let kept = if options.existing == ExistingDatabase::KeepAside && !is_empty {
-        let kept = free_name(&name_with(&prefix, &file_name_time(run.clock.now())))?;
-        publish_over_keeping(stage, STAGED, target, &kept)?;
-        Some(kept)
-    } else {
-        publish_over(stage, STAGED, target)?;
-        None
-    };
-    // Only now may others have the old file.
-    drop(retired);
-    Ok(kept)
+    if !keeps_old {
+        return publish_over(stage, STAGED, target).map(|()| None);
+    }
+    let kept = free_name(&name_with(&prefix, &file_name_time(run.clock.now())))?;
+    publish_over_keeping(stage, STAGED, target, &kept)?;
+    Ok(Some(kept))
 }
 
 /// What follows a database's name, before a time, when another takes its place.

@@ -408,7 +408,7 @@ fn read_path(
         }
         let word = text(index);
         let is_word = word.starts_with(|first: char| first.is_alphanumeric() || first == '_');
-        if !is_word && !(is_use && word == "*") {
+        if !(is_word || is_use && word == "*") {
             return index;
         }
         path.push(word.to_string());

@@ -25,7 +25,7 @@ mod sync;
 
 pub use leftovers::clear_leftovers;
 pub use neighbours::{
-    drop_second_names, keep_aside, orphan_neighbours, refuse_orphans, remove_stale_shared_memory,
+    drop_second_names, identity_of, keep_aside, orphan_neighbours, refuse_orphans, remove_stale_shared_memory,
 };
 pub use path_kind::{PathKind, kind_of_name, kind_of_source, parent_of};
 pub use permissions::{apply_mode, apply_mode_to_tree, file_mode, folder_mode, mode_of};

@@ -128,20 +128,24 @@ pub fn drop_second_names(old: &Path, prefix: &Path) -> Result<()> {
 
 /// Whether two names, neither of them a link, are those of one file; never where files have no identity.
 pub(super) fn is_same_file(one: &Path, other: &Path) -> bool {
-    let identity = |path: &Path| fs::symlink_metadata(path).ok().and_then(|found| file_identity(&found));
-    identity(one).is_some_and(|one| identity(other) == Some(one))
+    identity_of(one).is_some_and(|one| identity_of(other) == Some(one))
 }
 
-#[cfg(unix)]
-#[expect(clippy::unnecessary_wraps, reason = "the same signature everywhere")]
-fn file_identity(found: &fs::Metadata) -> Option<(u64, u64)> {
-    use std::os::unix::fs::MetadataExt as _;
-    Some((found.dev(), found.ino()))
-}
-
-#[cfg(not(unix))]
-fn file_identity(_found: &fs::Metadata) -> Option<(u64, u64)> {
-    None
+/// What tells the thing of this name from all others, whatever its name; `None` where it is missing, or where the
+/// system has no such thing.
+#[must_use]
+pub fn identity_of(path: &Path) -> Option<(u64, u64)> {
+    let found = fs::symlink_metadata(path).ok()?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        Some((found.dev(), found.ino()))
+    }
+    #[cfg(not(unix))]
+    {
+        drop(found);
+        None
+    }
 }
 
 fn already_kept(kept: &Path) -> Error {

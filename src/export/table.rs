@@ -38,10 +38,10 @@ pub(crate) struct TableJob<'a> {
     pub(crate) ordinal: usize,
     pub(crate) order: &'a TotalOrder,
     pub(crate) stage: &'a Stage,
-    /// An existing private folder for sorting.
-    pub(crate) spills: &'a Path,
     /// Where in the stage the file goes: its name, inside the snapshot's folder if there is one.
     pub(crate) staged_name: &'a Path,
+    /// A private folder for rows that do not fit into memory while they are sorted.
+    pub(crate) spill_folder: &'a Path,
     pub(crate) settings: WriterSettings,
     pub(crate) memory_limit_bytes: u64,
     pub(crate) threads: usize,
@@ -170,8 +170,8 @@ impl TableJob<'_> {
 
     fn sorter(&self, mapping: &TableMapping) -> Sorter<'_> {
         let schema = with_order_columns(&mapping.arrow_schema());
-        let folder = Some(self.spills.to_path_buf());
-        Sorter::new(schema, self.memory_limit_bytes / 2, folder, self.run.interrupt)
+        let folder = self.spill_folder.to_path_buf();
+        Sorter::new(schema, self.memory_limit_bytes / 2, Some(folder), self.run.interrupt)
     }
 
     /// Threads that encode: as many as asked for, and as few as the memory limit wants.

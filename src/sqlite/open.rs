@@ -59,8 +59,10 @@ impl Source {
     /// `Failed` if the file was changed by something that knows nothing of SQLite's locks, such as a copy over it:
     /// what was read may be a mixture then. (Not noticed where a WAL that holds something is folded in meanwhile.)
     pub fn finish(&self) -> Result<()> {
+        // Looked at under the lock: from its end on writers may change what they want.
+        let now = Looks::of(&self.path);
         self.connection.execute_batch("COMMIT").map_err(|error| failure(error).at(&self.path))?;
-        match (&self.still, Looks::of(&self.path)) {
+        match (&self.still, now) {
             (Some(before), Some(after)) if before.identity == after.identity && *before != after => {
                 Err(Error::new(
                     ErrorKind::Failed,
@@ -169,6 +171,17 @@ fn open_read_only(path: &Path, options: &OpenOptions, interrupt: &Interrupt) -> 
             "PRAGMA query_only=ON; PRAGMA cell_size_check=ON; PRAGMA mmap_size=0; PRAGMA temp_store=MEMORY;",
         )
         .map_err(|error| failure(error).at(path))?;
+    Ok(connection)
+}
+
+/// Opens a private file of ours to run checks on it, which need a connection that may write.
+pub(crate) fn open_to_check(path: &Path, interrupt: &Interrupt) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_EXRESCODE;
+    let mut connection = open_connection(path, flags)?;
+    configure(&mut connection, Duration::ZERO, interrupt)?;
+    connection.execute_batch("PRAGMA query_only=ON; PRAGMA cell_size_check=ON;").map_err(failure)?;
     Ok(connection)
 }
 

@@ -51,8 +51,11 @@ fn create(path: &Path, journal_mode: &str, mark: &str) {
     }
 }
 
+/// Done to the source, given another database.
+type Deed = fn(&Path, &Path);
+
 /// What is done to the source, given the file to put in its place.
-const DEEDS: [(&str, fn(&Path, &Path)); 5] = [
+const DEEDS: [(&str, Deed); 5] = [
     ("replaced", |source, other| {
         let copy = source.with_extension("copy");
         fs::copy(other, &copy).expect("copied");
@@ -76,7 +79,7 @@ const DEEDS: [(&str, fn(&Path, &Path)); 5] = [
 fn export_during(
     journal_mode: &str,
     copy_first: bool,
-    (name, deed): (&str, fn(&Path, &Path)),
+    (name, deed): (&str, Deed),
     number: usize,
 ) -> Option<bool> {
     let folder = tempfile::tempdir().expect("a temporary folder");

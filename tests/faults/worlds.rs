@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use crate::support::{
-    copy_tree, dump, ending, export_options, export_with, names, parklite, run, stages, tree,
+    PARKLITE, copy_tree, dump, ending, export_options, export_with, names, parklite, run, stages, tree,
 };
 
 /// One use of the program whose fate is examined.
@@ -322,11 +322,9 @@ impl Visit<'_> {
         }
         let verified = run(&mut parklite(self.path(), ["verify", job.target(), "--temp-dir", "temp"]));
         assert!(verified.status.success(), "{what}: the target is not intact: {}", ending(&verified));
-        let inspected = run(&mut Command::new(crate::support::PARKLITE).current_dir(self.path()).args([
-            "inspect",
-            "--json",
-            job.target(),
-        ]));
+        let mut inspect = Command::new(PARKLITE);
+        inspect.current_dir(self.path()).args(["inspect", "--json", job.target()]);
+        let inspected = run(&mut inspect);
         let facts = String::from_utf8_lossy(&inspected.stdout);
         assert!(facts.contains("\"new.db\""), "{what}: the target is of another source");
         State::New
