@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 
 use crate::clock::utc_text;
 use crate::durable::{
-    Existing, Stage, TargetForm, apply_mode_to_tree, check_target, clear_leftovers, mode_of, parent_of,
-    publish_directory, publish_file,
+    Existing, Stage, TargetForm, apply_mode_to_tree, check_target, mode_of, parent_of, publish_directory,
+    publish_file,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::matching::match_data_file;
@@ -88,20 +88,12 @@ pub fn export(path: &Path, options: &ExportOptions, run: Run<'_>) -> Result<Expo
     };
     check_target(&plan.output, form, options.existing)?;
     let parent = parent_of(&plan.output)?;
-    clear_leftovers(&parent)?;
-    let stage = Stage::create(&parent)?;
-    let temp = temporary_stage(options)?;
+    let stage = Stage::create_and_clear(&parent)?;
+    let temp = options.temp_folder.as_deref().map(Stage::create_and_clear).transpose()?;
     let spill_folder = temp.as_ref().unwrap_or(&stage).path();
     let report = Export { options, planned: &planned, stage: &stage, spill_folder, run }.write()?;
-    stage.remove()?;
+    stage.remove_or_tell(run.progress);
     Ok(report)
-}
-
-/// A private folder in the one asked for with `--temp-dir`.
-fn temporary_stage(options: &ExportOptions) -> Result<Option<Stage>> {
-    let Some(folder) = &options.temp_folder else { return Ok(None) };
-    clear_leftovers(folder)?;
-    Stage::create(folder).map(Some)
 }
 
 /// Names inside the stage; the target gets its own name only in the end.
@@ -111,6 +103,7 @@ struct Export<'a> {
     options: &'a ExportOptions,
     planned: &'a PlannedSource,
     stage: &'a Stage,
+    /// Where rows go that are sorted and do not fit into memory.
     spill_folder: &'a Path,
     run: Run<'a>,
 }
@@ -126,6 +119,7 @@ impl Export<'_> {
         for table in &plan.tables {
             entries.push(self.write_table(table, &entries)?);
         }
+        self.planned.source.finish()?;
         if self.options.verify {
             self.match_tables(&entries)?;
         }

@@ -7,15 +7,15 @@ use serde::Serialize;
 
 use crate::clock::file_name_time;
 use crate::durable::{
-    Existing, PathKind, Stage, TargetForm, apply_mode, check_target, clear_leftovers, keep_aside,
-    kind_of_name, mode_of, orphan_neighbours, parent_of, publish_file, publish_over, refuse_orphans,
-    require_space,
+    Existing, PathKind, Stage, TargetForm, apply_mode, check_target, drop_second_names, identity_of,
+    kind_of_name, mode_of, orphan_neighbours, parent_of, publish_file, publish_over, publish_over_keeping,
+    refuse_orphans, remove_stale_shared_memory, require_space,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::rebuild::{RebuildOptions, Rebuilt, rebuild};
 use crate::run::Run;
 use crate::snapshot::{Location, MANIFEST_FILE, Snapshot};
-use crate::sqlite::lock::RetiredDatabase;
+use crate::sqlite::lock::{RetiredDatabase, refuse_foreign_wal};
 use crate::sqlite::not_kept::NotKept;
 
 /// What happens to a database that stands where the restored one shall be.
@@ -87,16 +87,9 @@ pub fn restore(path: &Path, target: &Path, options: &RestoreOptions, run: Run<'_
         RetiredDatabase::check(target, options.busy_timeout, run.interrupt)?;
     }
     let parent = parent_of(target)?;
-    clear_leftovers(&parent)?;
+    let stage = Stage::create_and_clear(&parent)?;
     require_space(&parent, snapshot.restored_size_bytes(), "the restored database")?;
-    let stage = Stage::create(&parent)?;
-    let temp = match &options.temp_folder {
-        Some(folder) => {
-            clear_leftovers(folder)?;
-            Some(Stage::create(folder)?)
-        }
-        None => None,
-    };
+    let temp = options.temp_folder.as_deref().map(Stage::create_and_clear).transpose()?;
     let rebuild_options = RebuildOptions {
         verify: options.verify,
         memory_limit_bytes: options.memory_limit_bytes,
@@ -116,7 +109,7 @@ pub fn restore(path: &Path, target: &Path, options: &RestoreOptions, run: Run<'_
         publish_file(&stage, STAGED, target, Existing::Refuse)?;
         None
     };
-    stage.remove()?;
+    stage.remove_or_tell(run.progress);
     Ok(RestoreReport {
         snapshot: path.to_path_buf(),
         target: target.to_path_buf(),
@@ -141,7 +134,10 @@ pub fn check_restore_target(target: &Path, existing: ExistingDatabase) -> Result
             refuse_orphans(target)?;
             Ok(false)
         }
-        (PathKind::File { .. }, ExistingDatabase::KeepAside | ExistingDatabase::Discard) => Ok(true),
+        (PathKind::File { .. }, ExistingDatabase::KeepAside | ExistingDatabase::Discard) => {
+            refuse_foreign_wal(target)?;
+            Ok(true)
+        }
         (PathKind::Symlink, ExistingDatabase::KeepAside | ExistingDatabase::Discard) => {
             Err(Error::new(ErrorKind::Exists, "the target is a symbolic link; it is left alone")
                 .at(target)
@@ -154,33 +150,56 @@ pub fn check_restore_target(target: &Path, existing: ExistingDatabase) -> Result
 /// Takes the old database out of use and puts the new one in its place, under the old one's lock.
 fn replace(stage: &Stage, target: &Path, options: &RestoreOptions, run: Run<'_>) -> Result<Option<PathBuf>> {
     let is_empty = matches!(kind_of_name(target)?, PathKind::File { size_bytes: 0 });
+    let keeps_old = options.existing == ExistingDatabase::KeepAside && !is_empty;
+    let old = identity_of(target);
+    refuse_foreign_wal(target)?;
     let retired = RetiredDatabase::lock(target, options.busy_timeout, run.interrupt)?;
+    let replaced = replace_locked(stage, target, keeps_old, run);
+    match &replaced {
+        Err(_) if old.is_some() && identity_of(target) == old => retired.give_back(),
+        // Only now may others have the old file, of which nothing may be written any more: its WAL would get the
+        // name that belongs to the new one.
+        _ => drop(retired),
+    }
+    replaced
+}
+
+fn replace_locked(stage: &Stage, target: &Path, keeps_old: bool, run: Run<'_>) -> Result<Option<PathBuf>> {
+    remove_stale_shared_memory(target)?;
     let neighbours = orphan_neighbours(target)?;
     if let Some(neighbour) = neighbours.first() {
         return Err(Error::new(ErrorKind::Exists, "a journal that is not its own lies beside the target")
             .at(neighbour)
             .hint("SQLite would replay it into the restored database; move it away if it is not needed"));
     }
-    let kept = if options.existing == ExistingDatabase::KeepAside && !is_empty {
-        let mut name = target.as_os_str().to_owned();
-        name.push(format!(".before-restore-{}", file_name_time(run.clock.now())));
-        let kept = PathBuf::from(name);
-        keep_aside(target, &kept)?;
-        Some(kept)
-    } else {
-        None
-    };
-    match publish_over(stage, STAGED, target) {
-        Ok(()) => {
-            // Only now may others have the old file.
-            drop(retired);
-            Ok(kept)
-        }
-        Err(error) => {
-            retired.give_back();
-            Err(error)
-        }
+    let prefix = name_with(target, KEPT);
+    drop_second_names(target, &prefix)?;
+    if !keeps_old {
+        return publish_over(stage, STAGED, target).map(|()| None);
     }
+    let kept = free_name(&name_with(&prefix, &file_name_time(run.clock.now())))?;
+    publish_over_keeping(stage, STAGED, target, &kept)?;
+    Ok(Some(kept))
+}
+
+/// What follows a database's name, before a time, when another takes its place.
+const KEPT: &str = ".before-restore-";
+
+fn name_with(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    PathBuf::from(name)
+}
+
+/// `name`, or where it is taken, which takes two restores in one second, the first free of `name-2`, `name-3` …
+fn free_name(name: &Path) -> Result<PathBuf> {
+    let mut free = name.to_path_buf();
+    let mut number = 2;
+    while kind_of_name(&free)? != PathKind::Missing {
+        free = name_with(name, &format!("-{number}"));
+        number += 1;
+    }
+    Ok(free)
 }
 
 /// The permission bits the snapshot's files have, which are the source's.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::durable::{Stage, clear_leftovers, parent_of, require_space};
+use crate::durable::{Stage, parent_of, require_space};
 use crate::error::{ErrorKind, Result};
 use crate::matching::{DataFinding, match_data_file};
 use crate::rebuild::{RebuildOptions, rebuild};
@@ -143,7 +143,8 @@ fn prove_restore(
         }
         Err(error) => return Err(error),
     }
-    stage.remove()
+    stage.remove_or_tell(run.progress);
+    Ok(())
 }
 
 fn describe(error: &crate::error::Error) -> String {
@@ -158,12 +159,8 @@ fn describe(error: &crate::error::Error) -> String {
 
 fn temporary_stage(snapshot: &Snapshot, options: &VerifyOptions) -> Result<Stage> {
     if let Some(folder) = &options.temp_folder {
-        clear_leftovers(folder)?;
-        return Stage::create(folder);
+        return Stage::create_and_clear(folder);
     }
-    let beside = parent_of(snapshot.path()).and_then(|parent| {
-        clear_leftovers(&parent)?;
-        Stage::create(&parent)
-    });
-    beside.or_else(|_| Stage::create(&std::env::temp_dir()))
+    let beside = parent_of(snapshot.path()).and_then(|parent| Stage::create_and_clear(&parent));
+    beside.or_else(|_| Stage::create_and_clear(&std::env::temp_dir()))
 }

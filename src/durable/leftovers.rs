@@ -6,19 +6,22 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 
-use super::lock::lock_dead_stage;
+use super::lock::{LOCK_NAME, lock_dead_stage};
 use super::rename::rename_onto_free_name;
 use super::stage::{is_stage_name, remove_stage_folder};
 use super::sync::Folder;
 
 /// Where in a stage a target waits while its successor is put in place by two renames, under its own name.
 pub(super) const DISPLACED: &str = ".displaced";
+/// Where in a stage a replaced folder goes for removal.
+pub(super) const REPLACED: &str = ".replaced";
 
 /// Removes the staging folders in `parent` whose run is dead, and names those that are gone.
 ///
 /// Those of living runs are locked and left alone; so is one that may not be opened, locked or removed. A
-/// run killed between moving an old target away and naming the new one has its old target put back first;
-/// where the name is in use by now, the stage stays as it is. A missing parent has no leftovers.
+/// run killed between moving an old target away and naming the new one has its old target put back first. Where
+/// the name is in use by now, the old target goes if the new one has left the stage for that name, and else the
+/// stage stays as it is. A missing parent has no leftovers.
 ///
 /// # Errors
 /// [`ErrorKind::Failed`](crate::error::ErrorKind::Failed) when the folder cannot be listed.
@@ -54,8 +57,8 @@ fn clear(stage: &Path, parent: &Path) -> bool {
     removed
 }
 
-/// Gives displaced targets their names back. Where a name is in use nothing tells whether the old target was
-/// meant to go, so that is an error, and the stage stays.
+/// Gives displaced targets their names back. Where a name is in use and the successor is still staged, somebody else
+/// took the name and nothing tells whether the old target was meant to go: that is an error, and the stage stays.
 fn put_displaced_back(stage: &Path, parent: &Path) -> io::Result<()> {
     let displaced = stage.join(DISPLACED);
     if !fs::symlink_metadata(&displaced).is_ok_and(|found| found.is_dir()) {
@@ -67,9 +70,25 @@ fn put_displaced_back(stage: &Path, parent: &Path) -> io::Result<()> {
     }
     for entry in fs::read_dir(displaced)? {
         let entry = entry?;
-        rename_onto_free_name(&entry.path(), &parent.join(entry.file_name()))?;
+        match rename_onto_free_name(&entry.path(), &parent.join(entry.file_name())) {
+            // In one step, so that half of it is never put back.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && !holds_staged_work(stage)? => {
+                fs::rename(entry.path(), stage.join(REPLACED))?;
+            }
+            done => done?,
+        }
     }
     Folder::open(parent).and_then(|parent| parent.sync()).map_err(io::Error::other)
+}
+
+fn holds_staged_work(stage: &Path) -> io::Result<bool> {
+    for entry in fs::read_dir(stage)? {
+        let name = entry?.file_name();
+        if ![DISPLACED, REPLACED, LOCK_NAME].iter().any(|&own| name == own) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 #[cfg(unix)]
@@ -155,6 +174,20 @@ mod tests {
         fs::remove_dir(&target).expect("removed");
         assert_eq!(clear_leftovers(folder.path()).expect("cleared"), [dead]);
         assert_eq!(fs::read(target.join("manifest.json")).expect("back"), b"old");
+    }
+
+    #[test]
+    fn a_displaced_target_whose_successor_has_its_name_is_removed() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let dead = leftover(folder.path(), 'a');
+        fs::create_dir_all(dead.join(DISPLACED).join("old")).expect("made");
+        fs::write(dead.join(DISPLACED).join("old/manifest.json"), b"old").expect("written");
+        fs::create_dir(folder.path().join("old")).expect("made");
+        // What is still staged cannot have taken the name.
+        assert!(clear_leftovers(folder.path()).expect("listed").is_empty());
+        fs::remove_file(dead.join("half.parquet")).expect("removed");
+        assert_eq!(clear_leftovers(folder.path()).expect("cleared"), [dead]);
+        assert_eq!(fs::read_dir(folder.path().join("old")).expect("still there").count(), 0);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 
 /// The file that is locked where folders cannot be.
-const LOCK_NAME: &str = ".lock";
+pub(super) const LOCK_NAME: &str = ".lock";
 
 /// Whether a folder just made could be claimed.
 pub(super) enum Claim {

@@ -24,10 +24,14 @@ mod stage;
 mod sync;
 
 pub use leftovers::clear_leftovers;
-pub use neighbours::{keep_aside, orphan_neighbours, refuse_orphans};
+pub use neighbours::{
+    drop_second_names, identity_of, keep_aside, orphan_neighbours, refuse_orphans, remove_stale_shared_memory,
+};
 pub use path_kind::{PathKind, kind_of_name, kind_of_source, parent_of};
 pub use permissions::{apply_mode, apply_mode_to_tree, file_mode, folder_mode, mode_of};
-pub use publish::{Existing, TargetForm, check_target, publish_directory, publish_file, publish_over};
+pub use publish::{
+    Existing, TargetForm, check_target, publish_directory, publish_file, publish_over, publish_over_keeping,
+};
 pub use space::{free_space, require_space};
 pub use stage::Stage;
 pub use sync::sync_tree;

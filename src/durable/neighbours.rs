@@ -36,6 +36,24 @@ pub fn orphan_neighbours(target: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
+/// Removes the shared memory that a killed process left beside `target`; none is fine.
+///
+/// Only for a database that this process holds locked exclusively and out of WAL mode, so that nobody maps it.
+///
+/// # Errors
+/// [`ErrorKind::Failed`] when it is there and cannot be removed.
+pub fn remove_stale_shared_memory(target: &Path) -> Result<()> {
+    let mut name = OsString::from(tidy(target)?);
+    name.push("-shm");
+    let path = PathBuf::from(name);
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(Error::io("removing the shared memory of the replaced database", &path, error))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Fails when [`orphan_neighbours`] finds any.
 ///
 /// # Errors
@@ -74,10 +92,59 @@ pub fn keep_aside(old: &Path, kept: &Path) -> Result<()> {
         return Err(Error::new(ErrorKind::Failed, "only a regular file can be kept aside").at(old));
     }
     match fs::hard_link(old, &kept) {
-        Ok(()) => Folder::open(&holding_folder(&kept))?.sync(),
+        Ok(()) => Folder::open(&holding_folder(&kept)).and_then(|folder| folder.sync()).inspect_err(|_| {
+            let _best_effort = fs::remove_file(&kept);
+        }),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(already_kept(&kept)),
         Err(error) if has_no_hard_links(&error) => copy_aside(old, &kept),
         Err(error) => Err(Error::io("keeping the old file under a second name", &kept, error)),
+    }
+}
+
+/// Removes the names that begin with `prefix`, a path, and are but second names of the file `old`: a run that was
+/// killed between [`keep_aside`] and the replacement left them. Two names of one living database are a danger to it,
+/// since SQLite finds a journal by the name.
+///
+/// # Errors
+/// [`ErrorKind::Failed`] when the folder cannot be listed or a name not be removed.
+pub fn drop_second_names(old: &Path, prefix: &Path) -> Result<()> {
+    let prefix = tidy(prefix)?;
+    let folder = holding_folder(&prefix);
+    let begins = |name: &std::ffi::OsStr| {
+        let prefix = prefix.file_name().unwrap_or_default().as_encoded_bytes();
+        name.as_encoded_bytes().starts_with(prefix)
+    };
+    let entries = fs::read_dir(&folder).map_err(|error| Error::io("listing a folder", &folder, error))?;
+    for entry in entries {
+        let entry = entry.map_err(|error| Error::io("listing a folder", &folder, error))?;
+        let path = entry.path();
+        if begins(&entry.file_name()) && is_same_file(&path, old) {
+            fs::remove_file(&path)
+                .map_err(|error| Error::io("removing the second name of a database", &path, error))?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether two names, neither of them a link, are those of one file; never where files have no identity.
+pub(super) fn is_same_file(one: &Path, other: &Path) -> bool {
+    identity_of(one).is_some_and(|one| identity_of(other) == Some(one))
+}
+
+/// What tells the thing of this name from all others, whatever its name; `None` where it is missing, or where the
+/// system has no such thing.
+#[must_use]
+pub fn identity_of(path: &Path) -> Option<(u64, u64)> {
+    let found = fs::symlink_metadata(path).ok()?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        Some((found.dev(), found.ino()))
+    }
+    #[cfg(not(unix))]
+    {
+        drop(found);
+        None
     }
 }
 
@@ -162,6 +229,22 @@ mod tests {
             assert_eq!(fs::read_dir(folder.path()).expect("listed").count(), 3);
             assert_eq!(mode_of(&at("kept")), mode_of(&at("app.db")));
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_second_names_of_the_same_file_are_dropped() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("app.db"), b"old").expect("written");
+        fs::write(at("app.db.kept-1"), b"older").expect("written");
+        fs::hard_link(at("app.db"), at("app.db.kept-2")).expect("linked");
+        fs::hard_link(at("app.db"), at("other")).expect("linked");
+        std::os::unix::fs::symlink("app.db", at("app.db.kept-3")).expect("linked");
+        drop_second_names(&at("app.db"), &at("app.db.kept-")).expect("listed");
+        let left = ["app.db", "app.db.kept-1", "other", "app.db.kept-3"];
+        assert!(left.iter().all(|name| at(name).symlink_metadata().is_ok()));
+        assert!(!at("app.db.kept-2").exists());
     }
 
     #[cfg(unix)]

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, ErrorKind, Result};
 
-use super::leftovers::DISPLACED;
+use super::leftovers::{DISPLACED, REPLACED};
 use super::path_kind::{PathKind, holding_folder, kind_of_name};
 use super::publish::{Existing, TargetForm, check_target, irreplaceable, obstacle};
 use super::rename::{exchange, is_unsupported, rename_onto_free_name};
@@ -16,8 +16,6 @@ use super::stage::Stage;
 
 /// How often a target that appears and vanishes meanwhile is looked at again.
 const ATTEMPTS: usize = 8;
-/// Where in a stage a replaced folder goes for removal.
-const REPLACED: &str = ".replaced";
 
 /// One synced staged thing on its way to its name.
 pub(super) struct Placement<'a> {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, ErrorKind, Result};
 
+use super::neighbours::{is_same_file, keep_aside};
 use super::path_kind::{PathKind, holding_folder, kind_of_name, tidy};
 use super::placement::Placement;
 use super::stage::Stage;
@@ -102,6 +103,20 @@ pub fn publish_over(stage: &Stage, name: impl AsRef<Path>, target: &Path) -> Res
     stage.sync(&staged)?;
     let parent = Folder::open(&holding_folder(&target))?;
     Placement { stage, staged, target, form: TargetForm::File, sync_parent: &|| parent.sync() }.over_file()
+}
+
+/// Like [`publish_over`], and the old file keeps the name `kept`, which must be free.
+///
+/// # Errors
+/// Those of [`keep_aside`] and [`publish_over`]. While the old file is still the target, `kept` is not left behind,
+/// except where files have no identity.
+pub fn publish_over_keeping(stage: &Stage, name: impl AsRef<Path>, target: &Path, kept: &Path) -> Result<()> {
+    keep_aside(target, kept)?;
+    publish_over(stage, name, target).inspect_err(|_| {
+        if is_same_file(target, kept) {
+            let _best_effort = fs::remove_file(kept);
+        }
+    })
 }
 
 fn publish(stage: &Stage, name: &Path, target: &Path, form: TargetForm, existing: Existing) -> Result<()> {

@@ -1,7 +1,7 @@
 //! The three renames: onto a free name, by exchange, and (`std::fs::rename`) over a file.
 //!
 //! Linux and macOS do the first two in one step; elsewhere, and on file systems that cannot, a free name is
-//! taken through a hard link or a reservation, and an exchange is refused as unsupported.
+//! taken through a hard link or after a look, and an exchange is refused as unsupported.
 
 use std::fs;
 use std::io;
@@ -52,33 +52,20 @@ fn rename_file_by_hand(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
+/// The rename itself refuses a folder that holds something, and on unix a file: of what takes the name between look
+/// and rename, only an empty folder is lost. No empty folder reserves the name, since a kill would leave it there.
 fn rename_folder_by_hand(from: &Path, to: &Path) -> io::Result<()> {
-    match reserve_and_rename_folder(from, to) {
-        Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {
-            Err(io::ErrorKind::AlreadyExists.into())
-        }
-        done => done,
-    }
-}
-
-#[cfg(unix)]
-fn reserve_and_rename_folder(from: &Path, to: &Path) -> io::Result<()> {
-    // A folder may be renamed over an empty one, so an empty one reserves the name.
-    fs::create_dir(to)?;
-    fs::rename(from, to).inspect_err(|_| {
-        let _reservation_gone = fs::remove_dir(to);
-    })
-}
-
-#[cfg(not(unix))]
-fn reserve_and_rename_folder(from: &Path, to: &Path) -> io::Result<()> {
-    // The rename itself refuses a folder that holds something; a name taken between check and rename could
-    // only be an empty folder or a file of the same moment.
     match fs::symlink_metadata(to) {
-        Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => fs::rename(from, to),
-        Err(error) => Err(error),
+        Ok(_) => return Err(io::ErrorKind::AlreadyExists.into()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
     }
+    fs::rename(from, to).map_err(|error| match error.kind() {
+        io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::NotADirectory => {
+            io::ErrorKind::AlreadyExists.into()
+        }
+        _ => error,
+    })
 }
 
 #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]

@@ -8,7 +8,9 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::progress::Progress;
 
+use super::leftovers::clear_leftovers;
 use super::lock::{Claim, lock_new_stage};
 use super::path_kind::holding_folder;
 use super::sync::sync_tree;
@@ -68,6 +70,15 @@ impl Stage {
         }
         Err(Error::new(ErrorKind::Failed, "every staging folder vanished before it could be locked")
             .at(parent))
+    }
+
+    /// Like [`create`](Self::create), after clearing `parent` of what killed runs left there.
+    ///
+    /// # Errors
+    /// Those of [`create`](Self::create) and of [`clear_leftovers`].
+    pub fn create_and_clear(parent: &Path) -> Result<Self> {
+        clear_leftovers(parent)?;
+        Self::create(parent)
     }
 
     /// The folder; valid while this value lives.
@@ -140,6 +151,13 @@ impl Stage {
     /// [`clear_leftovers`](super::clear_leftovers) tries again.
     pub fn remove(mut self) -> Result<()> {
         self.remove_now().map_err(|error| Error::io("removing a staging folder", &self.path, error))
+    }
+
+    /// Like [`remove`](Self::remove) after the work is done: what cannot be removed is told, and fails nothing.
+    pub fn remove_or_tell(self, progress: &dyn Progress) {
+        if let Err(error) = self.remove() {
+            progress.note(&format!("{error}; the next run removes it"));
+        }
     }
 
     fn remove_now(&mut self) -> io::Result<()> {

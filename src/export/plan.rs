@@ -165,9 +165,10 @@ impl PlannedSource {
             None => parent_of(&self.plan.output)?,
         };
         require_space(&folder, self.plan.source_size_bytes, "a copy of the database")?;
-        let stage = Stage::create(&folder)?;
+        let stage = Stage::create_and_clear(&folder)?;
         let copy = stage.path_of("copy.db")?;
         self.source.copy_to(&copy, run)?;
+        self.source.finish()?;
         let open = OpenOptions { allow_empty: true, ..options.open.clone() };
         let source = Source::open(&copy, &open, run.interrupt)?;
         let (catalog, _) = source.read_catalog()?;
@@ -176,7 +177,6 @@ impl PlannedSource {
                 Error::new(ErrorKind::Mismatch, "the copy of the database has another schema").at(copy)
             );
         }
-        // Dropping the original ends its read transaction: writers are free from here on.
         Ok(Self { source, catalog, plan: self.plan, _copy: Some(stage) })
     }
 }

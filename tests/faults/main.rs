@@ -1,0 +1,19 @@
+//! What happens when something goes wrong: a writer in between, a kill, a failing disk, a lock, a source that is
+//! swapped, too little memory. After each of them the old state or the new one is there, complete, and nothing
+//! else.
+//!
+//! By default fewer exports run beside a writer, and random moments are fewer; `PARKLITE_FULL=1` runs all of
+//! them. Kills and failures at each system call need `strace`; where it is absent or not permitted they say
+//! that they were skipped, and only kills at many moments remain.
+
+#![cfg(unix)]
+
+mod busy;
+mod consistency;
+mod failures;
+mod kills;
+mod memory;
+mod neighbours;
+mod sources;
+mod support;
+mod worlds;
