@@ -16,7 +16,7 @@ use crate::rebuild::{RebuildOptions, Rebuilt, rebuild};
 use crate::run::Run;
 use crate::snapshot::{Location, MANIFEST_FILE, Snapshot};
 use crate::sqlite::catalog::NotKept;
-use crate::sqlite::lock::RetiredDatabase;
+use crate::sqlite::lock::{RetiredDatabase, refuse_foreign_wal};
 
 /// What happens to a database that stands where the restored one shall be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,8 +50,10 @@ pub struct RestoreOptions {
 #[derive(Debug, Clone, Serialize)]
 pub struct RestoreReport {
     /// The snapshot.
+    #[serde(serialize_with = "crate::report::lossy_path")]
     pub snapshot: PathBuf,
     /// The restored database.
+    #[serde(serialize_with = "crate::report::lossy_path")]
     pub target: PathBuf,
     /// Whether it was matched with the snapshot.
     pub verified: bool,
@@ -63,6 +65,7 @@ pub struct RestoreReport {
     /// What could not be rebuilt.
     pub not_kept: Vec<NotKept>,
     /// Where the database that stood there is kept.
+    #[serde(serialize_with = "crate::report::lossy_path_if_any")]
     pub kept_aside: Option<PathBuf>,
 }
 
@@ -76,7 +79,9 @@ pub fn restore(path: &Path, target: &Path, options: &RestoreOptions, run: Run<'_
     if options.strict
         && let Some(lost) = snapshot.manifest.not_kept.first()
     {
-        return Err(Error::new(ErrorKind::Failed, format!("not everything can be rebuilt: {lost}")).at(path));
+        return Err(Error::new(ErrorKind::Failed, format!("not everything can be rebuilt: {lost}"))
+            .at(path)
+            .hint("leave --strict away to restore everything else"));
     }
     for lost in &snapshot.manifest.not_kept {
         run.progress.note(&format!("cannot rebuild {lost}"));
@@ -131,7 +136,10 @@ pub fn check_restore_target(target: &Path, existing: ExistingDatabase) -> Result
             refuse_orphans(target)?;
             Ok(false)
         }
-        (PathKind::File { .. }, ExistingDatabase::KeepAside | ExistingDatabase::Discard) => Ok(true),
+        (PathKind::File { .. }, ExistingDatabase::KeepAside | ExistingDatabase::Discard) => {
+            refuse_foreign_wal(target)?;
+            Ok(true)
+        }
         (PathKind::Symlink, ExistingDatabase::KeepAside | ExistingDatabase::Discard) => {
             Err(Error::new(ErrorKind::Exists, "the target is a symbolic link; it is left alone")
                 .at(target)
@@ -144,6 +152,7 @@ pub fn check_restore_target(target: &Path, existing: ExistingDatabase) -> Result
 /// Takes the old database out of use and puts the new one in its place, under the old one's lock.
 fn replace(stage: &Stage, target: &Path, options: &RestoreOptions, run: Run<'_>) -> Result<Option<PathBuf>> {
     let is_empty = matches!(kind_of_name(target)?, PathKind::File { size_bytes: 0 });
+    refuse_foreign_wal(target)?;
     let retired = RetiredDatabase::lock(target, options.busy_timeout, run.interrupt)?;
     let neighbours = orphan_neighbours(target)?;
     if let Some(neighbour) = neighbours.first() {
