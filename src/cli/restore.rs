@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use parklite::error::{Error, ErrorKind, Result};
 use parklite::restore::{ExistingDatabase, RestoreOptions, RestoreReport, check_restore_target, restore};
 use parklite::run::Run;
+use parklite::snapshot::Snapshot;
 
 use crate::cli::args::RestoreArgs;
 use crate::cli::ask::ask;
@@ -16,10 +17,12 @@ use crate::cli::verify::push_check;
 
 /// Runs the verb.
 pub(crate) fn run(args: &RestoreArgs, json: bool, run: Run<'_>, reporter: &dyn Reporter) -> Result<Outcome> {
+    // Nobody is asked about a snapshot that cannot be restored anyway.
+    Snapshot::open(&args.snapshot)?;
     let existing = match (args.overwrite, args.discard_old) {
         (true, true) => ExistingDatabase::Discard,
         (true, false) => ExistingDatabase::KeepAside,
-        (false, _) => existing_by_asking(args, json, reporter)?,
+        (false, _) => existing_by_asking(args, json, run, reporter)?,
     };
     let options = RestoreOptions {
         existing,
@@ -35,7 +38,12 @@ pub(crate) fn run(args: &RestoreArgs, json: bool, run: Run<'_>, reporter: &dyn R
 }
 
 /// A person at a terminal may say yes; nobody else is asked.
-fn existing_by_asking(args: &RestoreArgs, json: bool, reporter: &dyn Reporter) -> Result<ExistingDatabase> {
+fn existing_by_asking(
+    args: &RestoreArgs,
+    json: bool,
+    run: Run<'_>,
+    reporter: &dyn Reporter,
+) -> Result<ExistingDatabase> {
     let is_file = std::fs::symlink_metadata(&args.target).is_ok_and(|metadata| metadata.is_file());
     if !is_file || json {
         return Ok(ExistingDatabase::Refuse);
@@ -47,7 +55,7 @@ fn existing_by_asking(args: &RestoreArgs, json: bool, reporter: &dyn Reporter) -
          programs that use it should be closed.",
         safe(&args.target.display().to_string())
     );
-    match ask(&question) {
+    match ask(&question, run.interrupt)? {
         Some(true) => Ok(ExistingDatabase::KeepAside),
         Some(false) => {
             Err(Error::new(ErrorKind::Exists, "the target exists and was left alone").at(&args.target))

@@ -24,11 +24,6 @@ impl Terminal {
         Self::of(std::io::stderr().is_terminal())
     }
 
-    /// The standard output stream of this process.
-    pub(crate) fn stdout() -> Self {
-        Self::of(std::io::stdout().is_terminal())
-    }
-
     fn of(is_terminal: bool) -> Self {
         let term = std::env::var_os("TERM");
         let no_color = std::env::var_os("NO_COLOR");
