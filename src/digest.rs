@@ -230,8 +230,8 @@ impl ChunkHasher {
 /// The schema digest: SHA-256 over the header pragmas and every schema object in order.
 ///
 /// Canonical form, each piece behind its u64 little-endian length: first one line of `user_version`,
-/// `application_id`, encoding, `page_size`, auto-vacuum and journal mode, parted by single spaces and spelled as
-/// in the manifest; then per object, in order, its type, name, table name, one byte 1 or 0 for having storage,
+/// `application_id`, encoding, `page_size`, auto-vacuum, journal mode and `default_cache_size` (empty if never set),
+/// parted by single spaces and spelled as in the manifest; then per object, in order, its type, name, table name, one byte 1 or 0 for having storage,
 /// and its SQL (a single NUL byte where it has none).
 #[must_use]
 pub fn schema_digest(header: &DatabaseHeader, objects: &[SchemaObject]) -> Sha256Digest {
@@ -241,13 +241,14 @@ pub fn schema_digest(header: &DatabaseHeader, objects: &[SchemaObject]) -> Sha25
         hasher.update(piece);
     };
     let header = format!(
-        "{} {} {} {} {} {}",
+        "{} {} {} {} {} {} {}",
         header.user_version,
         header.application_id,
         header.encoding.name(),
         header.page_size,
         header.auto_vacuum.name(),
-        header.journal_mode.name()
+        header.journal_mode.name(),
+        header.default_cache_size.map(|pages| pages.to_string()).unwrap_or_default()
     );
     add(header.as_bytes());
     for object in objects {

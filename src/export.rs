@@ -78,9 +78,18 @@ pub fn export(path: &Path, options: &ExportOptions, run: Run<'_>) -> Result<Expo
     let parent = parent_of(&plan.output)?;
     clear_leftovers(&parent)?;
     let stage = Stage::create(&parent)?;
-    let report = Export { options, planned: &planned, stage: &stage, run }.write()?;
+    let temp = temporary_stage(options)?;
+    let spill_folder = temp.as_ref().unwrap_or(&stage).path();
+    let report = Export { options, planned: &planned, stage: &stage, spill_folder, run }.write()?;
     stage.remove()?;
     Ok(report)
+}
+
+/// A private folder in the one asked for with `--temp-dir`.
+fn temporary_stage(options: &ExportOptions) -> Result<Option<Stage>> {
+    let Some(folder) = &options.temp_folder else { return Ok(None) };
+    clear_leftovers(folder)?;
+    Stage::create(folder).map(Some)
 }
 
 /// Names inside the stage; the target gets its own name only in the end.
@@ -90,6 +99,7 @@ struct Export<'a> {
     options: &'a ExportOptions,
     planned: &'a PlannedSource,
     stage: &'a Stage,
+    spill_folder: &'a Path,
     run: Run<'a>,
 }
 
@@ -130,6 +140,7 @@ impl Export<'_> {
             order: &planned.order,
             stage: self.stage,
             staged_name: &staged_name,
+            spill_folder: self.spill_folder,
             settings: self.options.settings,
             memory_limit_bytes: self.options.memory_limit_bytes,
             threads: self.options.threads,

@@ -1,4 +1,34 @@
 //! parklite: SQLite in, ordered zstd Parquet out, and the exact database back, verified.
+//!
+//! ```text
+//!  source database ──► rows ──► frames ──► order ──► encoder ──► staged file ──► matched ──► published
+//!    one transaction    cells    polars     polars,    parquet,    private          decoded     synced,
+//!                                over Arrow if needed  N threads   folder           again       renamed
+//!
+//!  snapshot ──► decoder ──► cells ──► staged database ──► schema, indexes ──► matched ──► published
+//! ```
+//!
+//! # Layers
+//!
+//! Arrows point down only. The verbs [`export`], [`restore`], [`verify`] and [`inspect`] each read as their own
+//! table of contents; [`rebuild`] and [`matching`] are what several of them share. Below them,
+//! [`sqlite`] knows everything about SQLite, [`frame`] turns cells into columns and back and orders rows,
+//! [`parquet_file`] is one table as Parquet, [`snapshot`] is the format on disk. At the bottom lie plain data
+//! ([`schema`]), [`digest`]s, [`durable`] files, [`error`], [`progress`], [`clock`] and [`run`]. The library never
+//! prints, never exits and never reads the wall clock.
+//!
+//! # Glossary
+//!
+//! - *storage class*: NULL, INTEGER, REAL, TEXT or BLOB; a property of each cell, not of its column.
+//! - *cell*: one value of one row, with its storage class and exact bytes.
+//! - *main column*, *companion column*: the Parquet column of the class most cells have, and one more for each
+//!   further class.
+//! - *number family*: a DOUBLE main column that shows every number, and the exact integers beside it.
+//! - *total order*: the one order of a table's rows in its snapshot, ties broken by key.
+//! - *content digest*: row count and sum of row hashes; does not depend on order, files or compression.
+//! - *seal*: the SHA-256 of a Parquet file inside itself.
+//! - *stage*, *publish*: a private folder beside the target, and giving its content the final name.
+//! - *stand-in*: a table of ours that lays rows out as the true one does, while a database is rebuilt.
 
 pub mod clock;
 pub mod digest;

@@ -21,7 +21,7 @@ use crate::snapshot::{Snapshot, TableEntry};
 use crate::sqlite::catalog::Catalog;
 use crate::sqlite::check::CheckReport;
 use crate::sqlite::open::{OpenOptions, Source};
-use crate::sqlite::target::{Target, TargetOptions};
+use crate::sqlite::target::Target;
 use crate::sqlite::target_plan::{TargetPlan, plan_target};
 
 /// How a database is rebuilt.
@@ -64,11 +64,8 @@ pub fn rebuild(snapshot: &Snapshot, path: &Path, options: &RebuildOptions, run: 
     let manifest = &snapshot.manifest;
     let tables: Vec<Table> = manifest.tables.iter().map(|entry| entry.table.clone()).collect();
     let plan = plan_target(&manifest.schema, &tables, &manifest.not_kept)?;
-    let target_options = TargetOptions {
-        cache_bytes: options.memory_limit_bytes / 4,
-        temp_folder: options.temp_folder.clone(),
-    };
-    let target = Target::create(path, &manifest.database, &target_options, run.interrupt)?;
+    let cache_bytes = options.memory_limit_bytes / 4;
+    let target = Target::create(path, &manifest.database, cache_bytes, run.interrupt)?;
     run.progress.set_run_total(manifest.snapshot.source_size_bytes);
     for (ordinal, entry) in manifest.tables.iter().enumerate() {
         let without_key = plan.without_constraints.contains(&ordinal);

@@ -87,11 +87,21 @@ pub fn restore(path: &Path, target: &Path, options: &RestoreOptions, run: Run<'_
         run.progress.note(&format!("cannot rebuild {lost}"));
     }
     let replaces = check_restore_target(target, options.existing)?;
+    if replaces {
+        // Better now than after all the work.
+        RetiredDatabase::check(target, options.busy_timeout, run.interrupt)?;
+    }
     let parent = parent_of(target)?;
     clear_leftovers(&parent)?;
     require_space(&parent, snapshot.restored_size_bytes(), "the restored database")?;
     let stage = Stage::create(&parent)?;
-    let temp = options.temp_folder.as_ref().map(|folder| Stage::create(folder)).transpose()?;
+    let temp = match &options.temp_folder {
+        Some(folder) => {
+            clear_leftovers(folder)?;
+            Some(Stage::create(folder)?)
+        }
+        None => None,
+    };
     let rebuild_options = RebuildOptions {
         verify: options.verify,
         memory_limit_bytes: options.memory_limit_bytes,
@@ -169,10 +179,17 @@ fn replace(stage: &Stage, target: &Path, options: &RestoreOptions, run: Run<'_>)
     } else {
         None
     };
-    publish_over(stage, STAGED, target)?;
-    // Only now may others have the old file.
-    drop(retired);
-    Ok(kept)
+    match publish_over(stage, STAGED, target) {
+        Ok(()) => {
+            // Only now may others have the old file.
+            drop(retired);
+            Ok(kept)
+        }
+        Err(error) => {
+            retired.give_back();
+            Err(error)
+        }
+    }
 }
 
 /// The permission bits the snapshot's files have, which are the source's.

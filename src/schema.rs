@@ -274,6 +274,9 @@ pub struct DatabaseHeader {
     pub auto_vacuum: AutoVacuum,
     /// WAL or not.
     pub journal_mode: JournalMode,
+    /// `PRAGMA default_cache_size`, an old setting that lies in the header; `None` where it was never set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_cache_size: Option<i32>,
 }
 
 /// What kind of row of `sqlite_schema` it is.

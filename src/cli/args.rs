@@ -10,6 +10,7 @@ use crate::cli::units::{parse_duration, parse_memory};
 
 const MORE: &str = "More options";
 const OUTPUT: &str = "Output";
+const ORDER_BY_HELP: &str = "Order a table's rows: 'events=_created_at desc,id'; may be given again";
 
 /// SQLite in, ordered zstd Parquet out, and the exact database back, verified.
 #[derive(Debug, Parser)]
@@ -66,6 +67,7 @@ pub(crate) enum Command {
     parklite export gymlog.db --table events -o gymlog-backup-2026-11-20.parquet\n  \
     parklite export gymlog.db --exclude 'cache_*' --order-by 'sets=workout_id,position'\n  \
     parklite export gymlog.db --dry-run")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
 pub(crate) struct ExportArgs {
     /// The database.
     pub(crate) database: PathBuf,
@@ -75,8 +77,8 @@ pub(crate) struct ExportArgs {
     /// Take only tables of this name; may be given again; * ? [..] {a,b} are patterns.
     #[arg(short, long = "table", value_name = "PATTERN")]
     pub(crate) tables: Vec<String>,
-    /// Order a table's rows: 'events=_created_at desc,id'; may be given again.
-    #[arg(long, value_name = "TABLE=COLUMNS")]
+    /// Order a table's rows.
+    #[arg(long, value_name = "TABLE=COLUMNS", help = ORDER_BY_HELP)]
     pub(crate) order_by: Vec<String>,
     /// Replace an existing snapshot of that name.
     #[arg(long)]
@@ -158,6 +160,7 @@ pub(crate) struct VerifyArgs {
     parklite restore gymlog-2026-11-20T09-30-00Z/ restored.db\n  \
     parklite restore gymlog-2026-11-20T09-30-00Z/ gymlog.db --overwrite\n\n\
     A database that is replaced is kept beside the new one as <NAME>.before-restore-<TIME>.")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
 pub(crate) struct RestoreArgs {
     /// The snapshot: a folder, or a single-table file.
     pub(crate) snapshot: PathBuf,

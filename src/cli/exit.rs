@@ -17,9 +17,14 @@ const RESET: &str = "\x1b[0m";
 
 /// Prints an error on the standard error stream, for people.
 pub(crate) fn print_error(error: &Error, color: bool) {
+    write_stderr(&render_error(error, color));
+}
+
+/// Writes on the standard error stream.
+pub(crate) fn write_stderr(text: &str) {
     let mut stderr = io::stderr().lock();
     // Nobody is left to be told when even this stream fails.
-    let _ = stderr.write_all(render_error(error, color).as_bytes());
+    let _ = stderr.write_all(text.as_bytes());
     let _ = stderr.flush();
 }
 

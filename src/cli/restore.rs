@@ -2,10 +2,12 @@
 
 use std::fmt::Write as _;
 
+use parklite::durable::parent_of;
 use parklite::error::{Error, ErrorKind, Result};
 use parklite::restore::{ExistingDatabase, RestoreOptions, RestoreReport, check_restore_target, restore};
 use parklite::run::Run;
 use parklite::snapshot::Snapshot;
+use parklite::sqlite::set_temporary_folder;
 
 use crate::cli::args::RestoreArgs;
 use crate::cli::ask::ask;
@@ -32,6 +34,9 @@ pub(crate) fn run(args: &RestoreArgs, json: bool, run: Run<'_>, reporter: &dyn R
         temp_folder: args.resources.temp_dir.clone(),
         busy_timeout: args.busy.busy_timeout,
     };
+    set_temporary_folder(
+        args.resources.temp_dir.clone().map_or_else(|| parent_of(&args.target), Ok)?.as_path(),
+    )?;
     let report = restore(&args.snapshot, &args.target, &options, run)?;
     let status = if report.not_kept.is_empty() { Status::Done } else { Status::Partly };
     Outcome::new("restore", &report, report_text(&report), status)

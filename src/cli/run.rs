@@ -9,7 +9,7 @@ use parklite::run::{Interrupt, Run};
 use serde::Serialize;
 
 use crate::cli::args::{Cli, Command};
-use crate::cli::exit::{error_document, print_error, write_stdout};
+use crate::cli::exit::{error_document, print_error, write_stderr, write_stdout};
 use crate::cli::progress::{ProgressStyle, reporter};
 use crate::cli::terminal::Terminal;
 use crate::cli::text::safe_json;
@@ -64,6 +64,7 @@ pub(crate) fn run() -> ExitCode {
         let printed = write_stdout(&String::from_utf8_lossy(&script));
         return finish(printed.map(|()| 0), &cli);
     }
+    silence_expected_panics();
     let interrupt = Interrupt::new();
     if let Err(error) = handle_signals(&interrupt) {
         return finish(Err(error), &cli);
@@ -79,17 +80,16 @@ pub(crate) fn run() -> ExitCode {
         Command::Completions { .. } => unreachable_completions(),
     };
     reporter.finish();
-    // Who stops waiting for a lock has interrupted the run.
-    let outcome = outcome.map_err(|error| match interrupt.check() {
-        Err(interrupted) if error.kind() == ErrorKind::Busy => interrupted,
-        _ => error,
-    });
+    let outcome = outcome.map_err(|error| interrupted(error, &interrupt));
     let code = outcome.and_then(|outcome| {
         if cli.output.json {
             let document = serde_json::to_string_pretty(&outcome.document).unwrap_or_default();
             write_stdout(&format!("{}\n", safe_json(&document)))?;
         } else if !cli.output.quiet {
             write_stdout(&outcome.text)?;
+        } else if outcome.status != Status::Done {
+            // Quiet means that nothing is said while all is well.
+            write_stderr(&outcome.text);
         }
         Ok(outcome.status as u8)
     });
@@ -120,6 +120,14 @@ fn usage_error(refusal: &clap::Error) -> Error {
     Error::new(ErrorKind::Usage, message.join(" ")).hint(hint)
 }
 
+/// Whatever failed after a signal failed because of it, such as a wait for a lock.
+fn interrupted(error: Error, interrupt: &Interrupt) -> Error {
+    match interrupt.check() {
+        Err(stopped) if error.kind() != stopped.kind() => stopped.because(error),
+        _ => error,
+    }
+}
+
 fn unreachable_completions() -> Result<Outcome> {
     Err(Error::new(ErrorKind::Usage, "completions are printed before anything runs"))
 }
@@ -143,6 +151,16 @@ fn print_error_document(error: &Error) {
         "error": error_document(error),
     }));
     let _ = write_stdout(&format!("{}\n", safe_json(&document.unwrap_or_default())));
+}
+
+/// A decoder that panics on a damaged file is caught and told as an error: its own words would only confuse.
+fn silence_expected_panics() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !parklite::parquet_file::is_decoding() {
+            usual(panic);
+        }
+    }));
 }
 
 /// The first signal asks the run to stop and clean up; a second one ends it at once.

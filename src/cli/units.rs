@@ -62,7 +62,7 @@ mod tests {
         assert!(parse_memory("1MiB").is_err());
         assert_eq!(parse_duration("10s"), Ok(Duration::from_secs(10)));
         assert_eq!(parse_duration("500ms"), Ok(Duration::from_millis(500)));
-        assert_eq!(parse_duration("2m"), Ok(Duration::from_secs(120)));
+        assert_eq!(parse_duration("2m"), Ok(Duration::from_mins(2)));
         assert!(parse_duration("-1").is_err() && parse_duration("3 weeks").is_err());
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use parklite::error::Result;
 use parklite::run::Run;
 use parklite::snapshot::Snapshot;
+use parklite::sqlite::set_temporary_folder;
 use parklite::verify::{VerifyLevel, VerifyOptions, VerifyReport, estimate_restore, verify};
 
 use crate::cli::args::VerifyArgs;
@@ -33,6 +34,9 @@ pub(crate) fn run(args: &VerifyArgs, run: Run<'_>) -> Result<Outcome> {
             bytes(needed_bytes),
             duration(Duration::from_secs(seconds))
         ));
+    }
+    if let Some(folder) = &args.resources.temp_dir {
+        set_temporary_folder(folder)?;
     }
     let report = verify(&args.snapshot, &options, run)?;
     let status = if report.intact { Status::Done } else { Status::Differs };

@@ -40,6 +40,8 @@ pub(crate) struct TableJob<'a> {
     pub(crate) stage: &'a Stage,
     /// Where in the stage the file goes: its name, inside the snapshot's folder if there is one.
     pub(crate) staged_name: &'a Path,
+    /// A private folder for rows that do not fit into memory while they are sorted.
+    pub(crate) spill_folder: &'a Path,
     pub(crate) settings: WriterSettings,
     pub(crate) memory_limit_bytes: u64,
     pub(crate) threads: usize,
@@ -168,7 +170,7 @@ impl TableJob<'_> {
 
     fn sorter(&self, mapping: &TableMapping) -> Sorter<'_> {
         let schema = with_order_columns(&mapping.arrow_schema());
-        let folder = self.stage.path().to_path_buf();
+        let folder = self.spill_folder.to_path_buf();
         Sorter::new(schema, self.memory_limit_bytes / 2, Some(folder), self.run.interrupt)
     }
 

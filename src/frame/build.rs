@@ -43,7 +43,7 @@ pub fn row_group_is_full(rows: u64, bytes: u64) -> bool {
     rows >= ROW_GROUP_ROWS || bytes >= ROW_GROUP_BYTES
 }
 
-/// The size of a row in bytes: its values, and one for each cell.
+/// The size of a row in bytes: its values, and four for each cell.
 ///
 /// Depends on the row alone, so row groups are cut alike whatever way the rows came.
 #[must_use]

@@ -18,7 +18,9 @@ use parquet::errors::ParquetError;
 
 use crate::error::{Error, ErrorKind};
 
-pub use reader::{ColumnFacts, RowGroupBatches, StatisticsCheck, StatisticsMismatch, TableReader};
+pub use reader::{
+    ColumnFacts, RowGroupBatches, StatisticsCheck, StatisticsMismatch, TableReader, is_decoding,
+};
 pub use seal::{SealCheck, SealState, check_seal};
 pub use settings::{SortingTerm, WriterSettings};
 pub use writer::{EncodedRowGroup, FileFacts, RowGroupEntry, TableEncoder, TableWriter};

@@ -4,6 +4,7 @@
 //! it is guarded: what it cannot read is [`ErrorKind::Damaged`], never a panic. What it does read is proven
 //! by the digests, not here.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -293,9 +294,22 @@ impl Iterator for RowGroupBatches {
     }
 }
 
+thread_local! {
+    static DECODING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this thread is inside the decoder, whose panics are caught and told as errors.
+#[must_use]
+pub fn is_decoding() -> bool {
+    DECODING.get()
+}
+
 /// Calls into the decoder: its errors and its panics both mean that the file is damaged, I/O failures apart.
 fn guarded<T>(doing: &str, path: &Path, call: impl FnOnce() -> Result<T, ParquetError>) -> Result<T> {
-    match catch_unwind(AssertUnwindSafe(call)) {
+    DECODING.set(true);
+    let called = catch_unwind(AssertUnwindSafe(call));
+    DECODING.set(false);
+    match called {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(parquet_error(ErrorKind::Damaged, doing, Some(path), error)),
         Err(panic) => {

@@ -207,7 +207,18 @@ fn read_header(connection: &Connection) -> Result<DatabaseHeader> {
             _ => return Err(odd("auto_vacuum setting")),
         },
         journal_mode: if text("journal_mode")? == "wal" { JournalMode::Wal } else { JournalMode::Rollback },
+        default_cache_size: read_default_cache_size(connection)?,
     })
+}
+
+/// The setting, unless it answers as it does in a database that never set it.
+fn read_default_cache_size(connection: &Connection) -> Result<Option<i32>> {
+    const PRAGMA: &str = "PRAGMA default_cache_size";
+    let read = |connection: &Connection| {
+        connection.query_row(PRAGMA, [], |row| row.get::<_, i32>(0)).map_err(failure)
+    };
+    let never_set = read(&Connection::open_in_memory().map_err(failure)?)?;
+    Ok(Some(read(connection)?).filter(|pages| *pages != never_set))
 }
 
 fn read_objects(connection: &Connection, encoding: TextEncoding) -> Result<Vec<(SchemaObject, u32)>> {

@@ -8,7 +8,7 @@ use crate::run::Run;
 use crate::schema::{Cell, Table};
 use crate::sqlite::catalog::{Catalog, NotKept, find_not_kept, read_catalog, read_unknown_collations};
 use crate::sqlite::check::{CheckReport, check_database};
-use crate::sqlite::open::Source;
+use crate::sqlite::open::{Source, open_to_check};
 use crate::sqlite::rows::{TableScan, estimate_row_count};
 
 impl Source {
@@ -47,7 +47,9 @@ impl Source {
         estimate_row_count(&self.connection, table)
     }
 
-    /// Runs SQLite's own checks.
+    /// Runs SQLite's own checks on a private file of ours.
+    ///
+    /// On a connection of their own that may write: a read-only one leaves CHECK constraints out.
     ///
     /// # Errors
     /// What SQLite says, other than findings.
@@ -58,7 +60,8 @@ impl Source {
             total_rows: None,
             total_bytes: None,
         });
-        let report = check_database(&self.connection, &catalog.tables, catalog.header.encoding);
+        let report = open_to_check(self.path(), run.interrupt)
+            .and_then(|connection| check_database(&connection, &catalog.tables, catalog.header.encoding));
         run.progress.end();
         report.map_err(|error| error.at(self.path()))
     }

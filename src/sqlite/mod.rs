@@ -15,6 +15,30 @@ mod statement;
 pub mod target;
 pub mod target_plan;
 
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::sqlite::failure::failure;
+
+/// Says where SQLite puts temporary files of this process, such as those of sorting an index.
+///
+/// SQLite keeps one such folder for the whole process and does not guard it: call this before any database is
+/// opened on another thread. It deletes such files as soon as it has opened them, where the system can.
+///
+/// # Errors
+/// What SQLite says; `Usage` for a folder whose name is not valid UTF-8.
+pub fn set_temporary_folder(folder: &Path) -> Result<()> {
+    let Some(text) = folder.to_str() else {
+        return Err(Error::new(ErrorKind::Usage, "the temporary folder's name is not valid UTF-8").at(folder));
+    };
+    let connection = Connection::open_in_memory().map_err(failure)?;
+    // An old pragma, but the only way to set the folder without touching the environment.
+    let sql = format!("PRAGMA temp_store_directory='{}'", text.replace('\'', "''"));
+    connection.execute_batch(&sql).map_err(|error| failure(error).at(folder))
+}
+
 /// The version of the SQLite library in this program.
 #[must_use]
 pub fn library_version() -> &'static str {

@@ -112,6 +112,17 @@ fn open_read_only(path: &Path, options: &OpenOptions, interrupt: &Interrupt) -> 
     Ok(connection)
 }
 
+/// Opens a private file of ours to run checks on it, which need a connection that may write.
+pub(crate) fn open_to_check(path: &Path, interrupt: &Interrupt) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_EXRESCODE;
+    let mut connection = open_connection(path, flags)?;
+    configure(&mut connection, Duration::ZERO, interrupt)?;
+    connection.execute_batch("PRAGMA query_only=ON; PRAGMA cell_size_check=ON;").map_err(failure)?;
+    Ok(connection)
+}
+
 /// Opens a connection without SQLite ever taking the path for a URI.
 pub(crate) fn open_connection(path: &Path, flags: OpenFlags) -> Result<Connection> {
     let absolute =

@@ -11,6 +11,9 @@ use crate::schema::{Cell, Identifier, Table, TextEncoding};
 use crate::sqlite::failure::failure;
 use crate::sqlite::statement::{ImposterMode, Statement, define_imposter, forget_imposters};
 
+/// How many columns a SELECT may have in the bundled SQLite, which is also how many a table may have.
+const MOST_RESULT_COLUMNS: usize = 2_000;
+
 const ROWID_NAMES: [&str; 3] = ["rowid", "_rowid_", "oid"];
 
 /// The rows of one table.
@@ -29,7 +32,8 @@ enum Rowids<'c> {
     Selected,
     /// This stored column.
     Alias(usize),
-    /// A second scan of the same b-tree, because columns have taken all names of the rowid.
+    /// A second scan of the same b-tree, because columns have taken all names of the rowid, or all places of
+    /// a result row.
     Imposter { scan: Statement<'c>, _forgotten_on_drop: ImposterGuard<'c> },
 }
 
@@ -55,7 +59,8 @@ impl<'c> TableScan<'c> {
         encoding: TextEncoding,
     ) -> Result<Self> {
         let mut sql = b"SELECT ".to_vec();
-        let rowids = match (table.has_rowid(), table.rowid_alias, free_rowid_name(table)) {
+        let room = table.stored_columns().count() < MOST_RESULT_COLUMNS;
+        let rowids = match (table.has_rowid(), table.rowid_alias, free_rowid_name(table).filter(|_| room)) {
             (false, ..) => Rowids::None,
             (true, Some(alias), _) => Rowids::Alias(table.stored_position(alias).ok_or_else(|| {
                 Error::new(ErrorKind::Failed, "the rowid alias is not a stored column").in_table(&table.name)
@@ -77,7 +82,7 @@ impl<'c> TableScan<'c> {
         sql.pop();
         sql.extend_from_slice(b" FROM main.");
         sql.extend_from_slice(&table.name.quoted());
-        sql.extend_from_slice(b" NOT INDEXED");
+        sql.extend_from_slice(&only_the_table(connection, table, encoding)?);
         let cells = Statement::prepare(connection, &sql).map_err(|error| error.in_table(&table.name))?;
         Ok(Self { cells, rowids, encoding, table: table.name.clone() })
     }
@@ -153,6 +158,31 @@ fn free_table_name(connection: &Connection) -> Result<String> {
         name.push('_');
     }
     Ok(name)
+}
+
+/// What keeps SQLite from reading an index in place of the table.
+///
+/// A WITHOUT ROWID table is itself an index, which has to be named: `NOT INDEXED` does not mean it.
+fn only_the_table(connection: &Connection, table: &Table, encoding: TextEncoding) -> Result<Vec<u8>> {
+    if table.has_rowid() {
+        return Ok(b" NOT INDEXED".to_vec());
+    }
+    let sql = b"SELECT name FROM pragma_index_list(?1, 'main') WHERE origin = 'pk'";
+    let mut statement = Statement::prepare(connection, sql)?;
+    statement.bind_text_bytes(1, table.name.as_bytes())?;
+    let mut cells = Vec::new();
+    if statement.step()? {
+        statement.read_row(0, encoding, &mut cells)?;
+    }
+    match cells.first() {
+        Some(Cell::Text(name)) => Ok(index_clause(name.as_bytes())),
+        Some(Cell::RawText(name)) => Ok(index_clause(name)),
+        _ => Err(Error::new(ErrorKind::Failed, "a WITHOUT ROWID table has no key").in_table(&table.name)),
+    }
+}
+
+fn index_clause(name: &[u8]) -> Vec<u8> {
+    [b" INDEXED BY ".as_slice(), &Identifier::from_bytes(name).quoted()].concat()
 }
 
 /// A name of the rowid that no column has taken.

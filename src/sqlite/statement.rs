@@ -394,6 +394,24 @@ mod tests {
     }
 
     #[test]
+    fn an_imposter_reaches_the_rows_of_another_definition() -> Result<()> {
+        let connection = Connection::open_in_memory().expect("opens");
+        connection
+            .execute_batch("CREATE TABLE t(rowid, oid, _rowid_); INSERT INTO t VALUES (NULL, 2, 3);")
+            .expect("creates");
+        let sql = "SELECT rootpage FROM sqlite_schema";
+        let root: u32 = connection.query_row(sql, [], |row| row.get(0)).expect("has a root page");
+        define_imposter(&connection, ImposterMode::ReadOnly, root, "CREATE TABLE w(c0)")?;
+        let rowid: i64 = connection.query_row("SELECT rowid FROM w", [], |row| row.get(0)).expect("reads");
+        assert_eq!(rowid, 1);
+        assert!(connection.execute("DELETE FROM w", []).is_err(), "a read-only imposter refuses writes");
+        forget_imposters(&connection)?;
+        assert!(connection.prepare("SELECT * FROM w").is_err(), "an imposter is no part of the schema");
+        assert!(connection.prepare("SELECT * FROM t").is_ok());
+        Ok(())
+    }
+
+    #[test]
     fn a_second_statement_is_refused() {
         let connection = Connection::open_in_memory().expect("opens");
         assert!(Statement::prepare(&connection, b"SELECT 1; SELECT 2").is_err());

@@ -36,24 +36,18 @@ pub struct Target {
     interrupt: Interrupt,
 }
 
-/// How a restored database is built.
-#[derive(Debug, Clone)]
-pub struct TargetOptions {
-    /// How many bytes SQLite may use for its page cache and for sorting an index.
-    pub cache_bytes: u64,
-    /// Where SQLite puts what does not fit: a private folder.
-    pub temp_folder: PathBuf,
-}
-
 impl Target {
     /// Creates the database at `path`, which must not exist or be empty.
+    ///
+    /// `cache_bytes`: how much SQLite may use for its page cache, and again for sorting an index; what does not
+    /// fit goes to temporary files (see [`crate::sqlite::set_temporary_folder`]).
     ///
     /// # Errors
     /// `Damaged` for a page size no database has; what SQLite says.
     pub fn create(
         path: &Path,
         header: &DatabaseHeader,
-        options: &TargetOptions,
+        cache_bytes: u64,
         interrupt: &Interrupt,
     ) -> Result<Self> {
         if !header.page_size.is_power_of_two() || !(512..=65536).contains(&header.page_size) {
@@ -80,10 +74,9 @@ impl Target {
                 AutoVacuum::Full => 1,
                 AutoVacuum::Incremental => 2,
             },
-            (options.cache_bytes / 1024).max(256)
+            (cache_bytes / 1024).max(256)
         );
         connection.execute_batch(&pragmas).map_err(|error| failure(error).at(path))?;
-        set_temp_folder(&connection, &options.temp_folder).map_err(|error| error.at(path))?;
         configure(&mut connection, Duration::ZERO, interrupt)?;
         // Without any object, SQLite would not even store the encoding; the row goes with all stand-ins.
         connection
@@ -114,7 +107,8 @@ impl Target {
         let mut into = name.clone();
         if !shape.has_rowid() {
             // Through an ordinary definition, the key columns of a WITHOUT ROWID table refuse NULL.
-            into = format!("{name} rows");
+            // A second attempt needs a second name: the first imposter is still defined.
+            into = format!("{name} rows {typed_reals}");
             let root = self.root_pages().map_err(place)?.remove(name.as_str()).unwrap_or_default();
             let definition = shape.definition(&into);
             let defined = define_imposter(&self.connection, ImposterMode::Writable, root, &definition);
@@ -273,8 +267,13 @@ impl Target {
     }
 
     fn finish_header(self) -> Result<()> {
-        let DatabaseHeader { user_version, application_id, journal_mode, .. } = self.header;
-        let pragmas = format!("PRAGMA user_version={user_version}; PRAGMA application_id={application_id};");
+        let DatabaseHeader { user_version, application_id, journal_mode, default_cache_size, .. } =
+            self.header;
+        let cache = default_cache_size.map(|pages| format!("PRAGMA default_cache_size={pages};"));
+        let pragmas = format!(
+            "PRAGMA user_version={user_version}; PRAGMA application_id={application_id}; {}",
+            cache.unwrap_or_default()
+        );
         self.connection.execute_batch(&pragmas).map_err(failure)?;
         if journal_mode == JournalMode::Wal {
             let sql = "PRAGMA locking_mode=NORMAL; PRAGMA journal_mode=WAL;";
@@ -309,17 +308,6 @@ fn stand_in_name(ordinal: usize) -> String {
 
 fn index_name(position: usize) -> String {
     format!("parklite index {position}")
-}
-
-/// SQLite keeps one temporary folder per process; the pragma that sets it is old but part of the bundled
-/// version.
-fn set_temp_folder(connection: &Connection, folder: &Path) -> Result<()> {
-    let Some(folder) = folder.to_str() else {
-        // Not spellable in SQL; SQLite then uses the system's folder.
-        return Ok(());
-    };
-    let sql = format!("PRAGMA temp_store_directory='{}'", folder.replace('\'', "''"));
-    connection.execute_batch(&sql).map_err(failure)
 }
 
 /// A table of ours that lays rows out as the true table does.

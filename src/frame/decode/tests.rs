@@ -97,7 +97,7 @@ fn a_row_that_does_not_fit_leaves_nothing_behind() {
         assert!(!builder.push_row(Some(2), &misfit), "{misfit:?}");
     }
     assert!(!builder.push_row(None, &cells(&fitting[0])), "a row without its rowid");
-    assert_eq!((builder.row_count(), builder.size_bytes()), (1, 8 + 1 + 2));
+    assert_eq!((builder.row_count(), builder.size_bytes()), (1, 8 + 1 + 2 * 4));
     let batch = builder.finish().expect("a batch");
     assert_eq!(rows_of(&table, &mapping, &batch), fitting);
 }

@@ -50,7 +50,7 @@ fn compare_findings(
     match (original, restored) {
         (Ok(a), Ok(b)) => expect_subset(place, a, &b, findings),
         (Ok(_), Err(message)) => {
-            findings.add(place, &format!("cannot run on the restored database: {message}"))
+            findings.add(place, &format!("cannot run on the restored database: {message}"));
         }
         (Err(_), _) => {}
     }

@@ -1,11 +1,11 @@
-use super::cell::{Cell, selected};
+use super::cell::{Cell, difference, selected};
 use super::findings::Findings;
 use super::side::{Pair, Side};
 
 /// What is compared of a row of `sqlite_schema`: whether there is storage, not where.
 const COLUMNS: [&str; 5] = ["type", "name", "tbl_name", "rootpage <> 0", "sql"];
 
-/// Compares `sqlite_schema` row by row, in its order.
+/// Compares `sqlite_schema`: which objects there are, their order and each of them.
 pub(super) fn compare(pair: &Pair, findings: &mut Findings) {
     compare_rows(pair, "", findings);
 }
@@ -17,21 +17,51 @@ pub(super) fn compare_objects_of(pair: &Pair, table: &str, findings: &mut Findin
 
 fn compare_rows(pair: &Pair, only_table: &str, findings: &mut Findings) {
     let (original, restored) = pair.ask(|side| rows(side, only_table));
-    for ordinal in 0..original.len().max(restored.len()) {
-        match (original.get(ordinal), restored.get(ordinal)) {
-            (Some(a), Some(b)) if a == b => {}
-            (Some(a), Some(b)) => {
-                let differing: Vec<String> = (0..COLUMNS.len())
-                    .filter(|&i| a[i] != b[i])
-                    .map(|i| format!("{}: {}", COLUMNS[i], super::cell::difference(&a[i], &b[i])))
-                    .collect();
-                findings.add("sqlite_schema", &format!("row {}: {}", ordinal + 1, differing.join("; ")));
-            }
-            (Some(a), None) => findings.add("sqlite_schema", &format!("restored lacks {} {}", a[0], a[1])),
-            (None, Some(b)) => findings.add("sqlite_schema", &format!("original lacks {} {}", b[0], b[1])),
-            (None, None) => unreachable!("the ordinal is below one of the lengths"),
+    let lacking = |one: &[Vec<Cell>], other: &[Vec<Cell>]| -> Vec<String> {
+        one.iter()
+            .filter(|row| !other.iter().any(|other| is_same_object(row, other)))
+            .map(|row| label(row))
+            .collect()
+    };
+    for object in lacking(&original, &restored) {
+        findings.add("sqlite_schema", &format!("restored lacks {object}"));
+    }
+    for object in lacking(&restored, &original) {
+        findings.add("sqlite_schema", &format!("original lacks {object}"));
+    }
+    let common = |one: &[Vec<Cell>], other: &[Vec<Cell>]| -> Vec<Vec<Cell>> {
+        one.iter().filter(|row| other.iter().any(|other| is_same_object(row, other))).cloned().collect()
+    };
+    compare_common(&common(&original, &restored), &common(&restored, &original), findings);
+}
+
+/// Compares the order and then the content of the objects that both sides have.
+fn compare_common(original: &[Vec<Cell>], restored: &[Vec<Cell>], findings: &mut Findings) {
+    if let Some((a, b)) = original.iter().zip(restored).find(|(a, b)| !is_same_object(a, b)) {
+        findings.add(
+            "sqlite_schema",
+            &format!("order: original has {} where restored has {}", label(a), label(b)),
+        );
+    }
+    for a in original {
+        let Some(b) = restored.iter().find(|row| is_same_object(a, row)) else { continue };
+        for (column, (a_cell, b_cell)) in COLUMNS.iter().zip(a.iter().zip(b)).filter(|(_, (a, b))| a != b) {
+            findings.add("sqlite_schema", &format!("{}, {column}: {}", label(a), difference(a_cell, b_cell)));
         }
     }
+}
+
+/// Type and name make an object; no two have both.
+fn is_same_object(a: &[Cell], b: &[Cell]) -> bool {
+    a[..2] == b[..2]
+}
+
+fn label(row: &[Cell]) -> String {
+    let word = |cell: &Cell| match cell {
+        Cell::Text(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        other => other.to_string(),
+    };
+    format!("{} {:?}", word(&row[0]), word(&row[1]))
 }
 
 fn rows(side: &Side, only_table: &str) -> Vec<Vec<Cell>> {

@@ -120,7 +120,7 @@ fn words(connection: &Connection, module: &str) -> Vec<String> {
 
 /// The beginning of a word as a bare prefix; only letters and digits may stand unquoted.
 fn first_letters(word: &str) -> String {
-    let letters: String = word.chars().take(2).take_while(|c| c.is_ascii_alphanumeric()).collect();
+    let letters: String = word.chars().take(2).take_while(char::is_ascii_alphanumeric).collect();
     if letters.is_empty() || letters.eq_ignore_ascii_case("or") { "a".to_owned() } else { letters }
 }
 

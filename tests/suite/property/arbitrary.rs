@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 
 use proptest::collection::vec;
-use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
@@ -113,7 +112,7 @@ const EDGE_REALS: [f64; 16] = [
     f64::MAX,
     f64::MIN_POSITIVE,
     5e-324,
-    0.30000000000000004,
+    0.300_000_000_000_000_04,
     -2.5,
 ];
 
@@ -144,7 +143,9 @@ fn table() -> impl Strategy<Value = TableRecipe> {
         .prop_map(|((name, kind, mut columns, strict), (indexes, rows, delete_every))| {
             make_distinct(columns.iter_mut().map(|column| &mut column.name));
             if !strict {
-                columns.iter_mut().for_each(|column| column.strict = None);
+                for column in &mut columns {
+                    column.strict = None;
+                }
             }
             TableRecipe { name, kind, columns, indexes, rows, delete_every }
         })

@@ -18,7 +18,7 @@ pub(crate) struct DatabaseRecipe {
 pub(crate) struct TableRecipe {
     pub(crate) name: String,
     pub(crate) kind: TableKind,
-    /// At least one; the first [`TableKind::key_columns`] of them are the key.
+    /// At least two; the first ones are the key where the kind has one.
     pub(crate) columns: Vec<ColumnRecipe>,
     pub(crate) indexes: Vec<IndexRecipe>,
     pub(crate) rows: Vec<RowRecipe>,
@@ -84,14 +84,6 @@ impl TableRecipe {
 }
 
 impl TableKind {
-    pub(crate) fn key_columns(self) -> usize {
-        match self {
-            Self::NoKey => 0,
-            Self::Alias { .. } | Self::KeyBesideRowid => 1,
-            Self::WithoutRowid { key_columns, .. } => key_columns,
-        }
-    }
-
     /// Whether a row's rowid is not one of its cells.
     pub(crate) fn has_free_rowid(self) -> bool {
         matches!(self, Self::NoKey | Self::KeyBesideRowid)

@@ -25,25 +25,26 @@ proptest! {
         let (first, second) = (built(&recipe), built(&recipe));
         judge::same_database(&first.path, &second.path);
     }
+}
 
-    #[test]
-    fn the_judge_sees_one_changed_cell_in_any_database(recipe in arbitrary_database(), choice in any::<prop::sample::Index>()) {
-        let original = built(&recipe);
+#[test]
+fn the_judge_sees_one_changed_cell_in_any_database() {
+    let recipes = samples(60);
+    let mut seen = 0;
+    for (ordinal, recipe) in recipes.iter().enumerate() {
+        let original = built(recipe);
         let changed = original.duplicate();
-        if let Some(what) = change_one_cell(&changed.open(), &recipe, choice) {
-            let lines = judge::differences(&original.path, &changed.path);
-            prop_assert!(!lines.is_empty(), "{what}");
+        if let Some(what) = change_one_cell(&changed.open(), recipe, ordinal) {
+            assert!(!judge::differences(&original.path, &changed.path).is_empty(), "{what}");
+            seen += 1;
         }
     }
+    assert!(seen > recipes.len() / 2, "only {seen} databases took the change");
 }
 
 /// Changes the class or the bytes of one cell of the last column of some table; what was done, in words.
-fn change_one_cell(
-    connection: &Connection,
-    recipe: &DatabaseRecipe,
-    choice: prop::sample::Index,
-) -> Option<String> {
-    let table = &recipe.tables[choice.index(recipe.tables.len())];
+fn change_one_cell(connection: &Connection, recipe: &DatabaseRecipe, ordinal: usize) -> Option<String> {
+    let table = &recipe.tables[ordinal % recipe.tables.len()];
     let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
     let (name, column) = (quoted(&table.name), quoted(&table.columns.last()?.name));
     let key = quoted(&table.columns[0].name);
@@ -52,7 +53,7 @@ fn change_one_cell(
     // A blob that no strategy makes, so that the cell cannot have held it; STRICT columns may refuse it.
     let sql = format!(
         "UPDATE {name} SET {column} = x'decade' WHERE {key} IS (SELECT {key} FROM {name} LIMIT 1 OFFSET {})",
-        choice.index(usize::try_from(count).ok()?.max(1))
+        ordinal % usize::try_from(count).ok()?.max(1)
     );
     (connection.execute(&sql, []).ok()? > 0).then_some(sql)
 }

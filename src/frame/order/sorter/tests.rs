@@ -1,3 +1,5 @@
+use std::sync::LazyLock;
+
 use std::fs;
 use std::path::Path;
 
@@ -8,7 +10,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-static NEVER: Interrupt = Interrupt::new();
+static NEVER: LazyLock<Interrupt> = LazyLock::new(Interrupt::new);
 const KIB: u64 = 1024;
 const ROOMY: u64 = 1 << 40;
 
