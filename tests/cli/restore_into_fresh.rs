@@ -1,7 +1,10 @@
 //! Restoring to a name that is free, or that only seems to be.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::symlink;
+use std::path::Path;
 
 use crate::place::Place;
 
@@ -82,6 +85,20 @@ fn an_empty_file_is_replaced_when_asked() {
     place.run("restore snap back.db").fails(12, "exists").changes_nothing();
     place.run("restore snap back.db --overwrite").exits(0).changes_only(&["back.db"], &[""; 0]);
     assert_eq!(place.content("back.db"), place.content("gymlog.db"));
+}
+
+#[test]
+fn a_folder_of_any_name_takes_a_restored_database() {
+    let place = Place::with_snapshot();
+    let folder = OsStr::from_bytes(b"f\xff 'o'");
+    place.make_folder(folder);
+    let target = Path::new(folder).join("back.db");
+    place
+        .run_words([OsStr::new("restore"), OsStr::new("snap"), target.as_os_str()])
+        .exits(0)
+        .tells_nothing()
+        .adds(&[&target]);
+    assert_eq!(place.content(&target), place.content("gymlog.db"));
 }
 
 #[test]

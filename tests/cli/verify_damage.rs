@@ -80,6 +80,25 @@ fn the_smaller_files_are_watched_too() {
 }
 
 #[test]
+fn a_fifo_in_a_snapshot_is_not_waited_for() {
+    for (name, table) in [("views.sql", None), ("SHA256SUMS", None), ("sets.parquet", Some("sets"))] {
+        let place = Place::with_snapshot();
+        fs::remove_file(place.path("snap").join(name)).expect("removed");
+        place.make_fifo(&format!("snap/{name}"));
+        is_found(&place, &[(name, table)]);
+        if table.is_some() {
+            is_not_restored(&place, &[13], "table \"sets\"");
+        }
+    }
+    let place = Place::with_snapshot();
+    fs::remove_file(place.path("snap/manifest.json")).expect("removed");
+    place.make_fifo("snap/manifest.json");
+    for words in ["verify snap", "restore snap back.db", "inspect snap"] {
+        place.run(words).fails(13, "manifest.json").tells("hint: ").changes_nothing();
+    }
+}
+
+#[test]
 fn swapped_files_are_found_and_not_restored() {
     let place = place_with_twins();
     fs::rename(place.path("snap/left_hand.parquet"), place.path("x")).expect("renamed");
