@@ -215,7 +215,7 @@ fn decode_files(
 ) -> Result<()> {
     for file in &entry.files {
         let path = snapshot.data_path(file);
-        if !path.exists() {
+        if !path.is_file() {
             return Err(Error::new(ErrorKind::Damaged, "a file of the snapshot is missing").at(&path));
         }
         let reader = TableReader::open(&path)?;

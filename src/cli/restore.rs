@@ -1,6 +1,7 @@
 //! `parklite restore`.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use parklite::durable::parent_of;
 use parklite::error::{Error, ErrorKind, Result};
@@ -34,12 +35,19 @@ pub(crate) fn run(args: &RestoreArgs, json: bool, run: Run<'_>, reporter: &dyn R
         temp_folder: args.resources.temp_dir.clone(),
         busy_timeout: args.busy.busy_timeout,
     };
-    set_temporary_folder(
-        args.resources.temp_dir.clone().map_or_else(|| parent_of(&args.target), Ok)?.as_path(),
-    )?;
+    match &args.resources.temp_dir {
+        Some(folder) => set_temporary_folder(folder)?,
+        None => set_temporary_folder_beside(&args.target)?,
+    }
     let report = restore(&args.snapshot, &args.target, &options, run)?;
     let status = if report.not_kept.is_empty() { Status::Done } else { Status::Partly };
     Outcome::new("restore", &report, report_text(&report), status)
+}
+
+/// SQLite takes no name that is not UTF-8 for such a folder; then its temporary files stay where they usually are.
+fn set_temporary_folder_beside(target: &Path) -> Result<()> {
+    let folder = parent_of(target)?;
+    if folder.to_str().is_some() { set_temporary_folder(&folder) } else { Ok(()) }
 }
 
 /// A person at a terminal may say yes; nobody else is asked.

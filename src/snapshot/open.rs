@@ -94,6 +94,11 @@ impl Snapshot {
 
     fn open_folder(path: &Path) -> Result<Self> {
         let manifest_path = path.join(MANIFEST_FILE);
+        if manifest_path.exists() && !manifest_path.is_file() {
+            // Reading a pipe would wait for ever.
+            let message = "this folder is no snapshot: its manifest.json is no regular file";
+            return Err(Error::new(ErrorKind::Damaged, message));
+        }
         let bytes = std::fs::read(&manifest_path).map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => {
                 Error::new(ErrorKind::Damaged, "this folder is no snapshot: it has no manifest.json")
