@@ -11,7 +11,7 @@ use crate::parquet_file::{ColumnFacts, TableReader};
 use crate::rebuild::VERIFY_HINT;
 use crate::schema::{DatabaseHeader, Table};
 use crate::snapshot::{LeftOut, Snapshot, SnapshotFacts, TableEntry, WrittenBy};
-use crate::sqlite::catalog::NotKept;
+use crate::sqlite::not_kept::NotKept;
 
 /// What a snapshot holds.
 #[derive(Debug, Clone, Serialize)]

@@ -15,8 +15,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::rebuild::{RebuildOptions, Rebuilt, rebuild};
 use crate::run::Run;
 use crate::snapshot::{Location, MANIFEST_FILE, Snapshot};
-use crate::sqlite::catalog::NotKept;
 use crate::sqlite::lock::{RetiredDatabase, refuse_foreign_wal};
+use crate::sqlite::not_kept::NotKept;
 
 /// What happens to a database that stands where the restored one shall be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

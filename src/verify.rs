@@ -10,8 +10,8 @@ use crate::matching::{DataFinding, match_data_file};
 use crate::rebuild::{RebuildOptions, rebuild};
 use crate::run::Run;
 use crate::snapshot::{FileFinding, Snapshot, TableEntry, check_files};
-use crate::sqlite::catalog::NotKept;
 use crate::sqlite::check::CheckReport;
+use crate::sqlite::not_kept::NotKept;
 
 /// How much is proven.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -110,7 +110,7 @@ fn push_left_out(text: &mut String, left_out: &[parklite::snapshot::LeftOut]) {
 }
 
 /// What a restore cannot rebuild, one line each.
-pub(crate) fn push_not_kept(text: &mut String, not_kept: &[parklite::sqlite::catalog::NotKept]) {
+pub(crate) fn push_not_kept(text: &mut String, not_kept: &[parklite::sqlite::not_kept::NotKept]) {
     for lost in not_kept {
         let _ = writeln!(text, "cannot be rebuilt: {}", one_line(&lost.to_string()));
     }
@@ -126,7 +126,7 @@ struct PlanDocument<'a> {
     whole_database: bool,
     source_size_bytes: u64,
     tables: Vec<PlannedTableDocument<'a>>,
-    not_kept: &'a [parklite::sqlite::catalog::NotKept],
+    not_kept: &'a [parklite::sqlite::not_kept::NotKept],
     left_out: &'a [parklite::snapshot::LeftOut],
 }
 

@@ -16,7 +16,8 @@ use crate::progress::{Phase, PhaseKind};
 use crate::run::Run;
 use crate::schema::{JournalMode, SchemaObject, TotalOrder};
 use crate::snapshot::{LeftOut, file_names};
-use crate::sqlite::catalog::{Catalog, NotKept};
+use crate::sqlite::catalog::Catalog;
+use crate::sqlite::not_kept::NotKept;
 use crate::sqlite::open::{OpenOptions, Source};
 
 /// What a snapshot is made as; it depends on what was asked, never on the data.

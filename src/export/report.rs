@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::export::plan::ExportPlan;
 use crate::frame::ColumnMapping;
 use crate::snapshot::{LeftOut, Manifest};
-use crate::sqlite::catalog::NotKept;
+use crate::sqlite::not_kept::NotKept;
 
 /// What an export did.
 #[derive(Debug, Clone, Serialize)]

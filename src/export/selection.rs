@@ -5,7 +5,8 @@ use globset::{GlobBuilder, GlobMatcher};
 use crate::error::{Error, ErrorKind, Result};
 use crate::schema::{ObjectKind, SchemaObject, SqlText};
 use crate::snapshot::LeftOut;
-use crate::sqlite::catalog::{Catalog, NotKept};
+use crate::sqlite::catalog::Catalog;
+use crate::sqlite::not_kept::NotKept;
 
 /// What was asked for; nothing asked for is everything.
 #[derive(Debug, Clone, Default)]

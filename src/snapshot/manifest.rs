@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::frame::mapping::TableMapping;
 use crate::parquet_file::RowGroupEntry;
 use crate::schema::{Cell, DatabaseHeader, SchemaObject, Table, TotalOrder};
-use crate::sqlite::catalog::NotKept;
+use crate::sqlite::not_kept::NotKept;
 
 /// The version of the format this program writes, and the newest it reads.
 pub const FORMAT_VERSION: u32 = 1;

@@ -17,17 +17,22 @@ pub fn views_text(manifest: &Manifest) -> String {
     );
     for entry in &manifest.tables {
         let Some(file) = entry.files.first() else { continue };
-        let name = entry.table.name.lossy();
         // Writing into a string cannot fail.
         let _ = write!(
             text,
             "\nCREATE OR REPLACE VIEW {} AS SELECT {} FROM read_parquet('{}');\n",
-            quoted(&name),
+            quoted(view_name(entry, &file.path)),
             columns(entry).join(", "),
             file.path
         );
     }
     text
+}
+
+/// The table's name, or where readers cannot write it (nothing at all, or no text) its file's, which is unique.
+fn view_name<'a>(entry: &'a TableEntry, path: &'a str) -> &'a str {
+    let own = entry.table.name.as_str().filter(|name| !name.is_empty());
+    own.unwrap_or_else(|| path.strip_suffix(".parquet").unwrap_or(path))
 }
 
 fn columns(entry: &TableEntry) -> Vec<String> {

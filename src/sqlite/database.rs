@@ -6,8 +6,9 @@ use crate::error::Result;
 use crate::progress::{Phase, PhaseKind};
 use crate::run::Run;
 use crate::schema::{Cell, Table};
-use crate::sqlite::catalog::{Catalog, NotKept, find_not_kept, read_catalog, read_unknown_collations};
+use crate::sqlite::catalog::{Catalog, read_catalog};
 use crate::sqlite::check::{CheckReport, check_database};
+use crate::sqlite::not_kept::{NotKept, find_not_kept, read_unknown_collations};
 use crate::sqlite::open::{Source, open_to_check};
 use crate::sqlite::rows::{TableScan, estimate_row_count};
 

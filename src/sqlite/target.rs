@@ -19,12 +19,10 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::run::Interrupt;
-use crate::schema::{
-    Affinity, AutoVacuum, Cell, DatabaseHeader, IndexColumn, IndexedValue, JournalMode, SqlText, Table,
-    TextEncoding,
-};
+use crate::schema::{AutoVacuum, DatabaseHeader, JournalMode, SqlText, Table, TextEncoding};
 use crate::sqlite::failure::failure;
 use crate::sqlite::open::{configure, open_connection};
+use crate::sqlite::stand_in::{StandIn, TableLoader, index_term};
 use crate::sqlite::statement::{ImposterMode, Statement, define_imposter};
 use crate::sqlite::target_plan::{PlannedObject, Storage, TargetPlan};
 
@@ -114,16 +112,7 @@ impl Target {
             let defined = define_imposter(&self.connection, ImposterMode::Writable, root, &definition);
             defined.map_err(place)?;
         }
-        let statement = Statement::prepare(&self.connection, &shape.insert(&into, self.header.encoding))
-            .map_err(place)?;
-        Ok(TableLoader {
-            statement,
-            encoding: self.header.encoding,
-            writes_rowid: shape.has_separate_rowid(),
-            reals: shape.real_columns(),
-            alias: table.rowid_alias.and_then(|alias| table.stored_position(alias)),
-            row_ordinal: 0,
-        })
+        TableLoader::prepare(&self.connection, &shape, &into, self.header.encoding).map_err(place)
     }
 
     /// Builds the plain indexes, puts the true schema in, builds the other indexes, and sets the header.
@@ -147,11 +136,11 @@ impl Target {
             }
         }
         self.put_schema_in(plan).map_err(place)?;
-        for (position, planned) in plan.objects.iter().enumerate() {
+        for planned in &plan.objects {
             self.interrupt.check()?;
             if let Storage::DeferredIndex { .. } = planned.storage {
                 on_index(&planned.object.name.lossy());
-                self.build_deferred_index(position, planned).map_err(place)?;
+                self.build_deferred_index(planned).map_err(place)?;
             }
         }
         self.finish_header().map_err(place)
@@ -188,7 +177,8 @@ impl Target {
         self.execute(b"DELETE FROM main.sqlite_schema")?;
         let text = if self.header.encoding == TextEncoding::Utf8 { "?" } else { "CAST(? AS TEXT)" };
         let sql = format!(
-            "INSERT INTO main.sqlite_schema(type, name, tbl_name, rootpage, sql) VALUES (?, {text}, {text}, ?, {text})"
+            "INSERT INTO main.sqlite_schema(rowid, type, name, tbl_name, rootpage, sql)
+             VALUES (?, ?, {text}, {text}, ?, {text})"
         );
         let mut insert = Statement::prepare(&self.connection, sql.as_bytes())?;
         for (position, PlannedObject { object, storage }) in plan.objects.iter().enumerate() {
@@ -201,13 +191,14 @@ impl Target {
                     *roots.get(&index_name(position)).ok_or_else(stand_in_is_missing)?
                 }
             };
-            insert.bind_text_bytes(1, object.kind.name().as_bytes())?;
-            self.bind_sql_text(&mut insert, 2, &object.name)?;
-            self.bind_sql_text(&mut insert, 3, &object.table_name)?;
-            insert.bind_integer(4, i64::from(root))?;
+            insert.bind_integer(1, object.rowid)?;
+            insert.bind_text_bytes(2, object.kind.name().as_bytes())?;
+            self.bind_sql_text(&mut insert, 3, &object.name)?;
+            self.bind_sql_text(&mut insert, 4, &object.table_name)?;
+            insert.bind_integer(5, i64::from(root))?;
             match &object.sql {
-                Some(sql) => self.bind_sql_text(&mut insert, 5, sql)?,
-                None => insert.bind_null(5)?,
+                Some(sql) => self.bind_sql_text(&mut insert, 6, sql)?,
+                None => insert.bind_null(6)?,
             }
             insert.execute()?;
         }
@@ -233,7 +224,7 @@ impl Target {
         })
     }
 
-    fn build_deferred_index(&self, position: usize, planned: &PlannedObject) -> Result<()> {
+    fn build_deferred_index(&self, planned: &PlannedObject) -> Result<()> {
         let name = crate::schema::Identifier::from_bytes(planned.object.name.as_bytes());
         let reindex = [b"REINDEX main.".as_slice(), &name.quoted()].concat();
         let Err(error) = self.execute(&reindex) else { return Ok(()) };
@@ -242,13 +233,13 @@ impl Target {
             return Err(error.in_table(planned.object.table_name.lossy()));
         };
         let original = planned.object.sql.clone();
-        self.replace_sql(position, Some(&relaxed))?;
+        self.replace_sql(planned.object.rowid, Some(&relaxed))?;
         let built = self.execute(&reindex);
-        self.replace_sql(position, original.as_ref())?;
+        self.replace_sql(planned.object.rowid, original.as_ref())?;
         built.map_err(|error| error.in_table(planned.object.table_name.lossy()))
     }
 
-    fn replace_sql(&self, position: usize, sql: Option<&SqlText>) -> Result<()> {
+    fn replace_sql(&self, rowid: i64, sql: Option<&SqlText>) -> Result<()> {
         self.set_defensive(false)?;
         self.execute(b"PRAGMA writable_schema=ON")?;
         let text = if self.header.encoding == TextEncoding::Utf8 { "?1" } else { "CAST(?1 AS TEXT)" };
@@ -258,8 +249,6 @@ impl Target {
             Some(sql) => self.bind_sql_text(&mut update, 1, sql)?,
             None => update.bind_null(1)?,
         }
-        // The rows were inserted in order into an empty table: rowids are ordinals.
-        let rowid = i64::try_from(position + 1).map_err(|_| stand_in_is_missing())?;
         update.bind_integer(2, rowid)?;
         update.execute()?;
         drop(update);
@@ -310,97 +299,6 @@ fn index_name(position: usize) -> String {
     format!("parklite index {position}")
 }
 
-/// A table of ours that lays rows out as the true table does.
-struct StandIn<'a> {
-    table: &'a Table,
-    /// Without the key of a WITHOUT ROWID table, because it cannot be kept.
-    plain: bool,
-    typed_reals: bool,
-}
-
-impl StandIn<'_> {
-    fn has_rowid(&self) -> bool {
-        self.plain || self.table.has_rowid()
-    }
-
-    fn has_separate_rowid(&self) -> bool {
-        self.table.has_rowid() && self.table.rowid_alias.is_none()
-    }
-
-    fn real_columns(&self) -> Vec<usize> {
-        if !self.typed_reals {
-            return Vec::new();
-        }
-        let columns = self.table.stored_columns().enumerate();
-        columns
-            .filter(|(_, (_, column))| column.affinity == Affinity::Real)
-            .map(|(position, _)| position)
-            .collect()
-    }
-
-    /// Unqualified: an imposter's definition must be.
-    fn definition(&self, name: &str) -> String {
-        let reals = self.real_columns();
-        let column = |(position, (index, _)): (usize, (usize, _))| {
-            let declared = match () {
-                () if self.table.rowid_alias == Some(index) => " INTEGER PRIMARY KEY",
-                () if reals.contains(&position) => " REAL",
-                () => "",
-            };
-            format!("c{position}{declared}")
-        };
-        let columns: Vec<String> = self.table.stored_columns().enumerate().map(column).collect();
-        let columns = columns.join(", ");
-        if self.has_rowid() {
-            return format!("CREATE TABLE \"{name}\"({columns})");
-        }
-        let keys = self.table.without_rowid_key.iter().filter(|key| key.is_key);
-        let keys: Vec<String> = keys.filter_map(|key| index_term(self.table, key).ok()).collect();
-        format!("CREATE TABLE \"{name}\"({columns}, PRIMARY KEY({})) WITHOUT ROWID", keys.join(", "))
-    }
-
-    /// With UTF-8, one parameter a cell. With UTF-16, two: whether it is text, and the value, text as a blob
-    /// of its stored bytes, since SQLite's own conversion from UTF-8 changes some characters.
-    fn insert(&self, name: &str, encoding: TextEncoding) -> Vec<u8> {
-        let count = self.table.stored_columns().count();
-        let rowid = self.has_separate_rowid();
-        let mut columns = Vec::with_capacity(count + 1);
-        let mut values = Vec::with_capacity(count + 1);
-        if rowid {
-            columns.push("rowid".to_string());
-            values.push("?1".to_string());
-        }
-        for position in 0..count {
-            columns.push(format!("c{position}"));
-            let parameter = first_parameter(rowid, position, encoding);
-            values.push(match encoding {
-                TextEncoding::Utf8 => format!("?{parameter}"),
-                _ => format!("iif(?{parameter}, CAST(?{next} AS TEXT), ?{next})", next = parameter + 1),
-            });
-        }
-        format!("INSERT INTO main.\"{name}\"({}) VALUES ({})", columns.join(", "), values.join(", "))
-            .into_bytes()
-    }
-}
-
-fn first_parameter(rowid: bool, position: usize, encoding: TextEncoding) -> usize {
-    let width = if encoding == TextEncoding::Utf8 { 1 } else { 2 };
-    1 + usize::from(rowid) + position * width
-}
-
-fn index_term(table: &Table, column: &IndexColumn) -> Result<String> {
-    let broken = || {
-        Error::new(ErrorKind::Damaged, "the snapshot describes an index that cannot be").in_table(&table.name)
-    };
-    let name = match column.value {
-        IndexedValue::Column(column) => format!("c{}", table.stored_position(column).ok_or_else(broken)?),
-        IndexedValue::Rowid => "rowid".to_string(),
-        IndexedValue::Expression => return Err(broken()),
-    };
-    let collation = String::from_utf8(column.collation.quoted()).map_err(|_| broken())?;
-    Ok(format!("{name} COLLATE {collation}{}", if column.descending { " DESC" } else { "" }))
-}
-
 /// The text of a CREATE UNIQUE INDEX without its UNIQUE.
 ///
 /// SQLite stores the text of an index beginning with exactly these words, whatever was typed.
@@ -412,70 +310,4 @@ fn without_unique(sql: &SqlText) -> Option<SqlText> {
         Ok(text) => SqlText::Valid(text),
         Err(error) => SqlText::Raw(error.into_bytes()),
     })
-}
-
-/// Inserts the rows of one table.
-pub struct TableLoader<'t> {
-    statement: Statement<'t>,
-    encoding: TextEncoding,
-    writes_rowid: bool,
-    reals: Vec<usize>,
-    alias: Option<usize>,
-    row_ordinal: u64,
-}
-
-impl TableLoader<'_> {
-    /// Inserts the next row; false, and nothing inserted, if a column declared REAL would change a cell.
-    ///
-    /// # Errors
-    /// What SQLite says, with the row.
-    pub fn insert(&mut self, rowid: Option<i64>, cells: &[Cell<'_>]) -> Result<bool> {
-        self.row_ordinal += 1;
-        if self.reals.iter().any(|&position| cells.get(position).is_none_or(|cell| !keeps_as_real(cell))) {
-            return Ok(false);
-        }
-        self.bind_and_execute(rowid, cells).map_err(|error| error.at_row(self.row_ordinal))?;
-        Ok(true)
-    }
-
-    fn bind_and_execute(&mut self, rowid: Option<i64>, cells: &[Cell<'_>]) -> Result<()> {
-        let missing = || Error::new(ErrorKind::Damaged, "a row has no rowid");
-        if self.writes_rowid {
-            self.statement.bind_integer(1, rowid.ok_or_else(missing)?)?;
-        }
-        if let Some(alias) = self.alias
-            && !matches!(cells.get(alias), Some(Cell::Integer(_)))
-        {
-            return Err(missing());
-        }
-        for (position, &cell) in cells.iter().enumerate() {
-            let parameter = first_parameter(self.writes_rowid, position, self.encoding);
-            match (self.encoding, cell) {
-                (TextEncoding::Utf8, cell) => self.statement.bind(parameter, cell)?,
-                (encoding, Cell::Text(text)) => {
-                    self.statement.bind_integer(parameter, 1)?;
-                    self.statement.bind_blob(parameter + 1, &encoding.encode(text))?;
-                }
-                (_, Cell::RawText(bytes)) => {
-                    self.statement.bind_integer(parameter, 1)?;
-                    self.statement.bind_blob(parameter + 1, bytes)?;
-                }
-                (_, cell) => {
-                    self.statement.bind_integer(parameter, 0)?;
-                    self.statement.bind(parameter + 1, cell)?;
-                }
-            }
-        }
-        self.statement.execute()
-    }
-}
-
-/// Whether a column declared REAL stores the cell as it is.
-fn keeps_as_real(cell: &Cell<'_>) -> bool {
-    match cell {
-        Cell::Null | Cell::Blob(_) => true,
-        // SQLite stores whole reals as integers there, and negative zero has no integer.
-        Cell::Real(value) => value.to_bits() != (-0.0_f64).to_bits(),
-        Cell::Integer(_) | Cell::Text(_) | Cell::RawText(_) => false,
-    }
 }

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::schema::{Identifier, IndexOrigin, ObjectKind, SchemaObject, SqlText, Table};
-use crate::sqlite::catalog::{NotKept, NotKeptKind, is_plain};
+use crate::sqlite::not_kept::{NotKept, NotKeptKind, is_plain};
 
 /// One row of the restored `sqlite_schema`, and what stands behind it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use super::{export_options, export_to, restore_from, verify_at, with_run};
 use crate::fixtures;
 
-fn names(not_kept: &[parklite::sqlite::catalog::NotKept]) -> BTreeSet<String> {
+fn names(not_kept: &[parklite::sqlite::not_kept::NotKept]) -> BTreeSet<String> {
     not_kept.iter().map(|lost| lost.index.as_ref().unwrap_or(&lost.table).lossy().into_owned()).collect()
 }
 
