@@ -172,10 +172,13 @@ impl Error {
         let error = Self::new(ErrorKind::Failed, format!("{doing} failed")).at(path);
         let error = match source.kind() {
             std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
-                error.hint("free some space, or write elsewhere with -o and --temp-dir")
+                error.hint("free some space, or write to another disk; --temp-dir moves temporary files")
             }
+            std::io::ErrorKind::FileTooLarge => error.hint(
+                "a file may not grow that large here: raise the limit (`ulimit -f`), or write to another disk",
+            ),
             std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
-                error.hint("check the permissions of the folder, or write elsewhere with -o and --temp-dir")
+                error.hint("check the permissions of the folder, or choose another one")
             }
             _ => error,
         };

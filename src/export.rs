@@ -14,8 +14,7 @@ use std::path::{Path, PathBuf};
 
 use crate::clock::utc_text;
 use crate::durable::{
-    Existing, Stage, TargetForm, apply_mode_to_tree, check_target, mode_of, parent_of, publish_directory,
-    publish_file,
+    Existing, Stage, apply_mode_to_tree, mode_of, parent_of, publish_directory, publish_file,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::matching::match_data_file;
@@ -72,21 +71,10 @@ pub struct ExportOptions {
 pub fn export(path: &Path, options: &ExportOptions, run: Run<'_>) -> Result<ExportReport> {
     let planned = PlannedSource::open(path, options, run)?;
     let plan = &planned.plan;
-    if options.strict
-        && let Some(lost) = plan.not_kept.first()
-    {
-        return Err(Error::new(ErrorKind::Failed, format!("not everything can be kept: {lost}"))
-            .at(path)
-            .hint("leave --strict away to export it all the same, or leave the table out with --exclude"));
-    }
+    plan.check(options)?;
     for lost in &plan.not_kept {
         run.progress.note(&format!("a restore will not be able to rebuild {lost}"));
     }
-    let form = match plan.form {
-        OutputForm::Folder => TargetForm::Directory,
-        OutputForm::File => TargetForm::File,
-    };
-    check_target(&plan.output, form, options.existing)?;
     let parent = parent_of(&plan.output)?;
     let stage = Stage::create_and_clear(&parent)?;
     let temp = options.temp_folder.as_deref().map(Stage::create_and_clear).transpose()?;

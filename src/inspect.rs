@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::export::{describe_order, describe_reason};
 use crate::frame::mapping::{ClassCounts, ColumnMapping, MainClass};
 use crate::parquet_file::{ColumnFacts, TableReader};
+use crate::rebuild::VERIFY_HINT;
 use crate::schema::{DatabaseHeader, Table};
 use crate::snapshot::{LeftOut, Snapshot, SnapshotFacts, TableEntry, WrittenBy};
 use crate::sqlite::not_kept::NotKept;
@@ -16,6 +17,7 @@ use crate::sqlite::not_kept::NotKept;
 #[derive(Debug, Clone, Serialize)]
 pub struct InspectReport {
     /// The snapshot.
+    #[serde(serialize_with = "crate::report::lossy_path")]
     pub snapshot: PathBuf,
     /// Where it comes from and when it was taken.
     #[serde(flatten)]
@@ -136,7 +138,7 @@ fn inspect_table(snapshot: &Snapshot, entry: &TableEntry) -> Result<InspectedTab
     let readers = entry
         .files
         .iter()
-        .map(|file| TableReader::open(snapshot.data_path(file)))
+        .map(|file| open_file(&snapshot.data_path(file)))
         .collect::<Result<Vec<_>>>()
         .map_err(|error| error.in_table(&entry.table.name))?;
     let facts: Vec<ColumnFacts> = readers.first().map(TableReader::columns).unwrap_or_default();
@@ -165,6 +167,17 @@ fn inspect_table(snapshot: &Snapshot, entry: &TableEntry) -> Result<InspectedTab
             })
             .collect(),
         digest: entry.digest.to_string(),
+    })
+}
+
+fn open_file(path: &Path) -> Result<TableReader> {
+    if !path.is_file() {
+        let missing = Error::new(ErrorKind::Damaged, "a file of the snapshot is missing");
+        return Err(missing.at(path).hint(VERIFY_HINT));
+    }
+    TableReader::open(path).map_err(|error| match error.kind() {
+        ErrorKind::Damaged => error.hint(VERIFY_HINT),
+        _ => error,
     })
 }
 

@@ -41,6 +41,7 @@ pub mod matching;
 pub mod parquet_file;
 pub mod progress;
 pub mod rebuild;
+mod report;
 pub mod restore;
 pub mod run;
 pub mod schema;

@@ -46,6 +46,10 @@ pub struct Rebuilt {
     pub check: Option<CheckReport>,
 }
 
+/// What to do about a damaged snapshot.
+pub(crate) const VERIFY_HINT: &str =
+    "`parklite verify --data` tells which files, row groups and columns are damaged; try another copy";
+
 /// Batches between decoding and inserting.
 const BATCHES_IN_FLIGHT: usize = 2;
 /// How large frames for the sorter are, in bytes.
@@ -66,7 +70,11 @@ pub fn rebuild(snapshot: &Snapshot, path: &Path, options: &RebuildOptions, run: 
     for (ordinal, entry) in manifest.tables.iter().enumerate() {
         let without_key = plan.without_constraints.contains(&ordinal);
         let load = TableLoad { snapshot, entry, ordinal, without_key, target: &target, options, run };
-        load.run().map_err(|error| error.in_table(&entry.table.name))?;
+        load.run().map_err(|error| {
+            let is_damage = matches!(error.kind(), ErrorKind::Damaged | ErrorKind::Mismatch);
+            let error = error.in_table(&entry.table.name);
+            if is_damage { error.hint(VERIFY_HINT) } else { error }
+        })?;
     }
     target.finish(&plan, &tables, |index| {
         run.progress.begin(Phase {
@@ -113,8 +121,7 @@ impl TableLoad<'_> {
         self.run.progress.end();
         if loaded != self.entry.digest {
             return Err(Error::new(ErrorKind::Mismatch, "the rows are not those the manifest names")
-                .at(self.snapshot.path())
-                .hint("run `parklite verify --data` to see which file, row group and column is damaged"));
+                .at(self.snapshot.path()));
         }
         Ok(())
     }
@@ -208,7 +215,7 @@ fn decode_files(
 ) -> Result<()> {
     for file in &entry.files {
         let path = snapshot.data_path(file);
-        if !path.exists() {
+        if !path.is_file() {
             return Err(Error::new(ErrorKind::Damaged, "a file of the snapshot is missing").at(&path));
         }
         let reader = TableReader::open(&path)?;

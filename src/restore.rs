@@ -50,8 +50,10 @@ pub struct RestoreOptions {
 #[derive(Debug, Clone, Serialize)]
 pub struct RestoreReport {
     /// The snapshot.
+    #[serde(serialize_with = "crate::report::lossy_path")]
     pub snapshot: PathBuf,
     /// The restored database.
+    #[serde(serialize_with = "crate::report::lossy_path")]
     pub target: PathBuf,
     /// Whether it was matched with the snapshot.
     pub verified: bool,
@@ -63,6 +65,7 @@ pub struct RestoreReport {
     /// What could not be rebuilt.
     pub not_kept: Vec<NotKept>,
     /// Where the database that stood there is kept.
+    #[serde(serialize_with = "crate::report::lossy_path_if_any")]
     pub kept_aside: Option<PathBuf>,
 }
 
@@ -76,7 +79,9 @@ pub fn restore(path: &Path, target: &Path, options: &RestoreOptions, run: Run<'_
     if options.strict
         && let Some(lost) = snapshot.manifest.not_kept.first()
     {
-        return Err(Error::new(ErrorKind::Failed, format!("not everything can be rebuilt: {lost}")).at(path));
+        return Err(Error::new(ErrorKind::Failed, format!("not everything can be rebuilt: {lost}"))
+            .at(path)
+            .hint("leave --strict away to restore everything else"));
     }
     for lost in &snapshot.manifest.not_kept {
         run.progress.note(&format!("cannot rebuild {lost}"));

@@ -43,6 +43,7 @@ pub struct VerifyOptions {
 #[derive(Debug, Clone, Serialize)]
 pub struct VerifyReport {
     /// The snapshot.
+    #[serde(serialize_with = "crate::report::lossy_path")]
     pub snapshot: PathBuf,
     /// How much was proven.
     pub level: VerifyLevel,

@@ -1,5 +1,6 @@
 //! `parklite export`.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use parklite::durable::Existing;
@@ -44,7 +45,8 @@ fn options(args: &ExportArgs) -> Result<ExportOptions> {
         threads: args.resources.thread_count(),
         verify: !args.no_verify,
         strict: args.strict,
-        copy_first: args.copy_first,
+        // A plan needs no copy: it writes nothing.
+        copy_first: args.copy_first && !args.dry_run,
         temp_folder: args.resources.temp_dir.clone(),
         open: OpenOptions { busy_timeout: args.busy.busy_timeout, allow_empty: args.allow_empty },
     })
@@ -118,8 +120,8 @@ pub(crate) fn push_not_kept(text: &mut String, not_kept: &[parklite::sqlite::not
 #[derive(Serialize)]
 struct PlanDocument<'a> {
     dry_run: bool,
-    source: &'a std::path::Path,
-    snapshot: &'a std::path::Path,
+    source: Cow<'a, str>,
+    snapshot: Cow<'a, str>,
     single_file: bool,
     whole_database: bool,
     source_size_bytes: u64,
@@ -152,8 +154,8 @@ impl<'a> PlanDocument<'a> {
         });
         Self {
             dry_run: true,
-            source: &plan.source,
-            snapshot: &plan.output,
+            source: plan.source.to_string_lossy(),
+            snapshot: plan.output.to_string_lossy(),
             single_file: plan.form == OutputForm::File,
             whole_database: plan.is_whole,
             source_size_bytes: plan.source_size_bytes,

@@ -15,10 +15,13 @@ use crate::cli::text::{Align, Table, bytes, one_line, quantity, rows, safe};
 pub(crate) fn run(args: &InspectArgs) -> Result<Outcome> {
     let mut report = inspect(&args.snapshot)?;
     if let Some(name) = &args.table {
+        let names: Vec<&str> = report.tables.iter().take(20).map(|table| table.name.as_str()).collect();
+        let unknown = Error::new(ErrorKind::Usage, format!("the snapshot has no table {name:?}"))
+            .at(&args.snapshot)
+            .hint(format!("the tables are: {}", names.join(", ")));
         report.tables.retain(|table| table.name.eq_ignore_ascii_case(name));
         if report.tables.is_empty() {
-            return Err(Error::new(ErrorKind::Usage, format!("the snapshot has no table {name:?}"))
-                .at(&args.snapshot));
+            return Err(unknown);
         }
     }
     let text = report_text(&report, args.columns || args.table.is_some());

@@ -1,11 +1,13 @@
 //! `parklite restore`.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use parklite::durable::parent_of;
 use parklite::error::{Error, ErrorKind, Result};
 use parklite::restore::{ExistingDatabase, RestoreOptions, RestoreReport, check_restore_target, restore};
 use parklite::run::Run;
+use parklite::snapshot::Snapshot;
 use parklite::sqlite::set_temporary_folder;
 
 use crate::cli::args::RestoreArgs;
@@ -18,10 +20,12 @@ use crate::cli::verify::push_check;
 
 /// Runs the verb.
 pub(crate) fn run(args: &RestoreArgs, json: bool, run: Run<'_>, reporter: &dyn Reporter) -> Result<Outcome> {
+    // Nobody is asked about a snapshot that cannot be restored anyway.
+    Snapshot::open(&args.snapshot)?;
     let existing = match (args.overwrite, args.discard_old) {
         (true, true) => ExistingDatabase::Discard,
         (true, false) => ExistingDatabase::KeepAside,
-        (false, _) => existing_by_asking(args, json, reporter)?,
+        (false, _) => existing_by_asking(args, json, run, reporter)?,
     };
     let options = RestoreOptions {
         existing,
@@ -31,16 +35,28 @@ pub(crate) fn run(args: &RestoreArgs, json: bool, run: Run<'_>, reporter: &dyn R
         temp_folder: args.resources.temp_dir.clone(),
         busy_timeout: args.busy.busy_timeout,
     };
-    set_temporary_folder(
-        args.resources.temp_dir.clone().map_or_else(|| parent_of(&args.target), Ok)?.as_path(),
-    )?;
+    match &args.resources.temp_dir {
+        Some(folder) => set_temporary_folder(folder)?,
+        None => set_temporary_folder_beside(&args.target)?,
+    }
     let report = restore(&args.snapshot, &args.target, &options, run)?;
     let status = if report.not_kept.is_empty() { Status::Done } else { Status::Partly };
     Outcome::new("restore", &report, report_text(&report), status)
 }
 
+/// SQLite takes no name that is not UTF-8 for such a folder; then its temporary files stay where they usually are.
+fn set_temporary_folder_beside(target: &Path) -> Result<()> {
+    let folder = parent_of(target)?;
+    if folder.to_str().is_some() { set_temporary_folder(&folder) } else { Ok(()) }
+}
+
 /// A person at a terminal may say yes; nobody else is asked.
-fn existing_by_asking(args: &RestoreArgs, json: bool, reporter: &dyn Reporter) -> Result<ExistingDatabase> {
+fn existing_by_asking(
+    args: &RestoreArgs,
+    json: bool,
+    run: Run<'_>,
+    reporter: &dyn Reporter,
+) -> Result<ExistingDatabase> {
     let is_file = std::fs::symlink_metadata(&args.target).is_ok_and(|metadata| metadata.is_file());
     if !is_file || json {
         return Ok(ExistingDatabase::Refuse);
@@ -52,7 +68,7 @@ fn existing_by_asking(args: &RestoreArgs, json: bool, reporter: &dyn Reporter) -
          programs that use it should be closed.",
         safe(&args.target.display().to_string())
     );
-    match ask(&question) {
+    match ask(&question, run.interrupt)? {
         Some(true) => Ok(ExistingDatabase::KeepAside),
         Some(false) => {
             Err(Error::new(ErrorKind::Exists, "the target exists and was left alone").at(&args.target))

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
 use parklite::clock::SystemClock;
-use parklite::error::{Error, Result};
+use parklite::error::{Error, ErrorKind, Result};
 use parklite::run::{Interrupt, Run};
 use serde::Serialize;
 
@@ -38,9 +38,7 @@ pub(crate) enum Status {
 
 impl Outcome {
     pub(crate) fn new(verb: &str, report: &impl Serialize, text: String, status: Status) -> Result<Self> {
-        let failed = |error| {
-            Error::new(parklite::error::ErrorKind::Failed, "writing the report failed").because(error)
-        };
+        let failed = |error| Error::new(ErrorKind::Failed, "writing the report failed").because(error);
         let mut document = serde_json::json!({ "verb": verb, "exit_code": status as u8 });
         let report = serde_json::to_value(report).map_err(failed)?;
         if let (Some(document), serde_json::Value::Object(report)) = (document.as_object_mut(), report) {
@@ -56,9 +54,8 @@ pub(crate) fn run() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are no errors; clap knows where each goes.
-            let code = if error.use_stderr() { 2 } else { 0 };
             let _ = error.print();
-            return ExitCode::from(code);
+            return ExitCode::from(if error.use_stderr() { refuse_usage(&error) } else { 0 });
         }
     };
     if let Command::Completions { shell } = cli.command {
@@ -99,6 +96,30 @@ pub(crate) fn run() -> ExitCode {
     finish(code, &cli)
 }
 
+/// The document of arguments that make no sense, if one was asked for; the exit code.
+fn refuse_usage(refusal: &clap::Error) -> u8 {
+    let error = usage_error(refusal);
+    // The arguments were not understood, so this one is looked for as it stands.
+    if std::env::args_os().skip(1).take_while(|word| word != "--").any(|word| word == "--json") {
+        print_error_document(&error);
+    }
+    error.kind().exit_code()
+}
+
+/// What clap has to say, without its usage text.
+fn usage_error(refusal: &clap::Error) -> Error {
+    let text = refusal.to_string();
+    let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let usage_at = lines().position(|line| line.starts_with("Usage:")).unwrap_or(usize::MAX);
+    let mut message: Vec<&str> = lines().take(usage_at).filter(|line| !line.starts_with("tip:")).collect();
+    if let Some(first) = message.first_mut() {
+        *first = first.strip_prefix("error: ").unwrap_or(first);
+    }
+    let tip = lines().find_map(|line| line.strip_prefix("tip: ").map(str::to_string));
+    let hint = tip.unwrap_or_else(|| "parklite --help shows verbs and options".to_string());
+    Error::new(ErrorKind::Usage, message.join(" ")).hint(hint)
+}
+
 /// Whatever failed after a signal failed because of it, such as a wait for a lock.
 fn interrupted(error: Error, interrupt: &Interrupt) -> Error {
     match interrupt.check() {
@@ -108,7 +129,7 @@ fn interrupted(error: Error, interrupt: &Interrupt) -> Error {
 }
 
 fn unreachable_completions() -> Result<Outcome> {
-    Err(Error::new(parklite::error::ErrorKind::Usage, "completions are printed before anything runs"))
+    Err(Error::new(ErrorKind::Usage, "completions are printed before anything runs"))
 }
 
 fn finish(code: Result<u8>, cli: &Cli) -> ExitCode {
@@ -117,15 +138,19 @@ fn finish(code: Result<u8>, cli: &Cli) -> ExitCode {
         Err(error) => {
             print_error(&error, Terminal::stderr().color);
             if cli.output.json {
-                let document = serde_json::to_string_pretty(&serde_json::json!({
-                    "exit_code": error.kind().exit_code(),
-                    "error": error_document(&error),
-                }));
-                let _ = write_stdout(&format!("{}\n", safe_json(&document.unwrap_or_default())));
+                print_error_document(&error);
             }
             ExitCode::from(error.kind().exit_code())
         }
     }
+}
+
+fn print_error_document(error: &Error) {
+    let document = serde_json::to_string_pretty(&serde_json::json!({
+        "exit_code": error.kind().exit_code(),
+        "error": error_document(error),
+    }));
+    let _ = write_stdout(&format!("{}\n", safe_json(&document.unwrap_or_default())));
 }
 
 /// A decoder that panics on a damaged file is caught and told as an error: its own words would only confuse.
@@ -140,11 +165,10 @@ fn silence_expected_panics() {
 
 /// The first signal asks the run to stop and clean up; a second one ends it at once.
 fn handle_signals(interrupt: &Interrupt) -> Result<()> {
-    let failed =
-        |error| Error::new(parklite::error::ErrorKind::Failed, "handling signals failed").because(error);
+    let failed = |error| Error::new(ErrorKind::Failed, "handling signals failed").because(error);
     for signal in signals() {
         let flag = interrupt.flag();
-        let code = parklite::error::ErrorKind::Interrupted.exit_code().into();
+        let code = ErrorKind::Interrupted.exit_code().into();
         signal_hook::flag::register_conditional_shutdown(signal, code, flag).map_err(failed)?;
         signal_hook::flag::register(signal, interrupt.flag()).map_err(failed)?;
     }

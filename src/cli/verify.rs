@@ -34,9 +34,9 @@ pub(crate) fn run(args: &VerifyArgs, run: Run<'_>) -> Result<Outcome> {
             bytes(needed_bytes),
             duration(Duration::from_secs(seconds))
         ));
-    }
-    if let Some(folder) = &args.resources.temp_dir {
-        set_temporary_folder(folder)?;
+        if let Some(folder) = &args.resources.temp_dir {
+            set_temporary_folder(folder)?;
+        }
     }
     let report = verify(&args.snapshot, &options, run)?;
     let status = if report.intact { Status::Done } else { Status::Differs };

@@ -28,7 +28,9 @@ pub(super) const REPLACED: &str = ".replaced";
 pub fn clear_leftovers(parent: &Path) -> Result<Vec<PathBuf>> {
     let entries = match fs::read_dir(parent) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(Vec::new());
+        }
         Err(error) => return Err(Error::io("looking for leftovers", parent, error)),
     };
     let mut cleared = Vec::new();

@@ -72,7 +72,7 @@ pub fn refuse_orphans(target: &Path) -> Result<()> {
     .at(target)
     .hint(
         "SQLite would replay them into the restored database: move them away together with the database \
-         they belong to, or choose another target with -o",
+         they belong to, or choose another target",
     ))
 }
 

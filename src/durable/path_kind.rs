@@ -92,7 +92,7 @@ pub(super) fn tidy(target: &Path) -> Result<PathBuf> {
     if target.file_name().is_none() {
         return Err(Error::new(ErrorKind::Usage, "the target has no name of its own")
             .at(target)
-            .hint("name a file or folder with -o"));
+            .hint("end it in the name of the file or folder to be made"));
     }
     Ok(target.components().collect())
 }

@@ -51,7 +51,7 @@ pub fn check_target(target: &Path, form: TargetForm, existing: Existing) -> Resu
     match existing {
         Existing::Refuse => Err(Error::new(ErrorKind::Exists, "the target exists")
             .at(&target)
-            .hint("choose another target with -o, or add --overwrite to replace this one")),
+            .hint("choose another target, or add --overwrite to replace this one")),
         Existing::Replace => Ok(()),
     }
 }
@@ -170,7 +170,7 @@ fn is_snapshot_or_empty(path: &Path) -> Result<bool> {
 pub(super) fn irreplaceable(target: &Path, obstacle: &str) -> Error {
     Error::new(ErrorKind::Exists, format!("the target exists and is {obstacle}"))
         .at(target)
-        .hint("choose another target with -o, or move this one away yourself")
+        .hint("choose another target, or move this one away yourself")
 }
 
 #[cfg(test)]

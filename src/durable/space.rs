@@ -31,7 +31,7 @@ pub fn require_space(folder: &Path, needed_bytes: u64, what_for: &str) -> Result
         format!("not enough space for {what_for}: about {needed} needed, {free} free"),
     )
     .at(folder)
-    .hint("free some space, or write elsewhere with -o and --temp-dir"))
+    .hint("free some space, or write to another disk; --temp-dir moves temporary files"))
 }
 
 /// `1.5 GiB`: one decimal, cut rather than rounded, so that "free" is never said too high.

@@ -243,12 +243,15 @@ fn make_private_folder(path: &Path) -> io::Result<()> {
 }
 
 fn cannot_create(parent: &Path, error: io::Error) -> Error {
-    let missing = error.kind() == io::ErrorKind::NotFound;
+    let hint = match error.kind() {
+        io::ErrorKind::NotFound => Some("create the folder first, or choose another one"),
+        io::ErrorKind::NotADirectory => Some("this is no folder: choose another one"),
+        _ => None,
+    };
     let error = Error::io("creating a staging folder", parent, error);
-    if missing {
-        error.hint("create the folder first, or write elsewhere with -o and --temp-dir")
-    } else {
-        error
+    match hint {
+        Some(hint) => error.hint(hint),
+        None => error,
     }
 }
 

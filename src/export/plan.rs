@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use crate::clock::file_name_time;
-use crate::durable::{Stage, parent_of, require_space};
+use crate::durable::{Stage, TargetForm, check_target, parent_of, require_space};
 use crate::error::{Error, ErrorKind, Result};
 use crate::export::ExportOptions;
 use crate::export::order::order_of;
-use crate::export::selection::Selected;
+use crate::export::selection::{Selected, is_internal};
 use crate::frame::{ClassCounts, TableMapping, plan_mapping};
 use crate::progress::{Phase, PhaseKind};
 use crate::run::Run;
@@ -90,6 +90,7 @@ pub(crate) struct PlannedSource {
 /// As [`crate::export::export`]; nothing is written.
 pub fn plan_export(path: &Path, options: &ExportOptions, run: Run<'_>) -> Result<ExportPlan> {
     let PlannedSource { source, catalog, mut plan, .. } = PlannedSource::open(path, options, run)?;
+    plan.check(options)?;
     for planned in &mut plan.tables {
         let table = &catalog.tables[planned.ordinal];
         let total_rows = source.estimate_row_count(table);
@@ -111,6 +112,35 @@ pub fn plan_export(path: &Path, options: &ExportOptions, run: Run<'_>) -> Result
     Ok(plan)
 }
 
+impl ExportPlan {
+    /// Refuses what shall not be done: losing anything under `strict`, replacing what is not to be replaced.
+    ///
+    /// # Errors
+    /// `Failed` with `strict` when something cannot be kept; `Exists`; `Usage` where the output is the source.
+    pub(crate) fn check(&self, options: &ExportOptions) -> Result<()> {
+        if options.strict
+            && let Some(lost) = self.not_kept.first()
+        {
+            let message = format!("not everything can be kept: {lost}");
+            return Err(Error::new(ErrorKind::Failed, message).at(&self.source).hint(
+                "leave --strict away to export it all the same, or leave the table out with --exclude",
+            ));
+        }
+        let form = match self.form {
+            OutputForm::Folder => TargetForm::Directory,
+            OutputForm::File => TargetForm::File,
+        };
+        check_target(&self.output, form, options.existing)?;
+        let real = |path: &Path| std::fs::canonicalize(path).ok();
+        if real(&self.output).is_some_and(|output| Some(output) == real(&self.source)) {
+            return Err(Error::new(ErrorKind::Usage, "the output is the database itself")
+                .at(&self.output)
+                .hint("choose another name with -o"));
+        }
+        Ok(())
+    }
+}
+
 impl PlannedSource {
     pub(crate) fn open(path: &Path, options: &ExportOptions, run: Run<'_>) -> Result<Self> {
         let original = Source::open(path, &options.open, run.interrupt)?;
@@ -127,7 +157,10 @@ impl PlannedSource {
                 .any(|table| catalog.tables[table.ordinal].name.is_same(&requested.table))
             {
                 let message = format!("--order-by names a table {:?} that is not exported", requested.table);
-                return Err(Error::new(ErrorKind::Usage, message).at(path));
+                let names = user_tables(&selected, &catalog);
+                return Err(Error::new(ErrorKind::Usage, message)
+                    .at(path)
+                    .hint(format!("the exported tables are: {}", names[..names.len().min(20)].join(", "))));
             }
         }
         let tables = plan_tables(&selected, &catalog, options)?;
@@ -201,6 +234,13 @@ fn plan_tables(selected: &Selected, catalog: &Catalog, options: &ExportOptions) 
     selected.tables.iter().zip(files).map(plan).collect()
 }
 
+/// The names of the selected tables, without SQLite's own.
+fn user_tables(selected: &Selected, catalog: &Catalog) -> Vec<String> {
+    let names = selected.tables.iter().map(|table| &catalog.tables[table.ordinal].name);
+    let names = names.filter(|name| !is_internal(name.as_bytes()));
+    names.map(|name| name.lossy().into_owned()).collect()
+}
+
 fn output_of(
     path: &Path,
     options: &ExportOptions,
@@ -209,24 +249,28 @@ fn output_of(
     taken_at: Timestamp,
 ) -> Result<(PathBuf, OutputForm)> {
     let Some(output) = &options.output else {
-        let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        return Ok((PathBuf::from(format!("{stem}-{}", file_name_time(taken_at))), OutputForm::Folder));
+        let mut name = path.file_stem().unwrap_or_default().to_owned();
+        name.push(format!("-{}", file_name_time(taken_at)));
+        return Ok((PathBuf::from(name), OutputForm::Folder));
     };
     let is_parquet = output.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("parquet"));
     if !is_parquet {
         return Ok((output.clone(), OutputForm::Folder));
     }
-    let tables: Vec<_> = selected.tables.iter().filter(|table| !table.counters_only).collect();
-    if selected.is_whole || tables.len() != 1 {
-        let names: Vec<_> = tables.iter().map(|table| catalog.tables[table.ordinal].name.lossy()).collect();
-        return Err(Error::new(
-            ErrorKind::Usage,
-            format!("a .parquet file holds exactly one table, but {} are selected", tables.len()),
-        )
-        .hint(format!(
+    let names = user_tables(selected, catalog);
+    if !selected.is_whole && names.len() == 1 {
+        return Ok((output.clone(), OutputForm::File));
+    }
+    let selected =
+        if selected.is_whole { "the whole database is".to_string() } else { format!("{} are", names.len()) };
+    let message = format!("a .parquet file holds exactly one table, but {selected} selected");
+    let hint = match names.as_slice() {
+        [] => "leave .parquet out of the name to get a folder".to_string(),
+        [name] => format!("add --table {name}, or leave .parquet out of the name to get a folder"),
+        names => format!(
             "pick one with --table ({}), or leave .parquet out of the name to get a folder",
             names.iter().take(10).cloned().collect::<Vec<_>>().join(", ")
-        )));
-    }
-    Ok((output.clone(), OutputForm::File))
+        ),
+    };
+    Err(Error::new(ErrorKind::Usage, message).at(output).hint(hint))
 }

@@ -13,8 +13,10 @@ use crate::sqlite::not_kept::NotKept;
 #[derive(Debug, Clone, Serialize)]
 pub struct ExportReport {
     /// The source database.
+    #[serde(serialize_with = "crate::report::lossy_path")]
     pub source: PathBuf,
     /// The snapshot.
+    #[serde(serialize_with = "crate::report::lossy_path")]
     pub snapshot: PathBuf,
     /// When it was taken.
     pub taken_at_utc: String,

@@ -63,7 +63,7 @@ impl Selection {
         let asked_for = names.iter().filter(|name| !is_shadow_of_any(name, catalog, &names)).count();
         let keep = |object: &SchemaObject| match object.kind {
             ObjectKind::View => asked_for > 1,
-            ObjectKind::Table if is_internal(&object.name) => {
+            ObjectKind::Table if is_internal(object.name.as_bytes()) => {
                 object.name.as_bytes() == SEQUENCE && names.iter().any(|name| has_counter(catalog, name))
             }
             ObjectKind::Table => contains(&names, object.name.as_bytes()),
@@ -99,12 +99,19 @@ impl Selection {
         let candidates: Vec<&SchemaObject> = catalog
             .objects
             .iter()
-            .filter(|object| object.kind == ObjectKind::Table && !is_internal(&object.name))
+            .filter(|object| object.kind == ObjectKind::Table && !is_internal(object.name.as_bytes()))
             .collect();
         let matching = |pattern: &String| -> Result<Vec<Vec<u8>>> {
-            let glob = glob(pattern)?;
-            let found = candidates.iter().filter(|object| glob.is_match(&*object.name.lossy()));
+            let found = candidates
+                .iter()
+                .filter(|object| object.name.as_bytes().eq_ignore_ascii_case(pattern.as_bytes()));
             let mut found: Vec<Vec<u8>> = found.map(|object| object.name.as_bytes().to_vec()).collect();
+            if found.is_empty() {
+                // Only what is no table's name is a pattern.
+                let glob = glob(pattern)?;
+                let matching = candidates.iter().filter(|object| glob.is_match(&*object.name.lossy()));
+                found = matching.map(|object| object.name.as_bytes().to_vec()).collect();
+            }
             if found.is_empty() {
                 let known: Vec<_> = candidates.iter().take(20).map(|object| object.name.lossy()).collect();
                 return Err(Error::new(ErrorKind::Usage, format!("no table matches {pattern:?}"))
@@ -126,7 +133,8 @@ impl Selection {
             names.retain(|name| *name != excluded);
         }
         if names.is_empty() {
-            return Err(Error::new(ErrorKind::Usage, "the selection leaves no table"));
+            return Err(Error::new(ErrorKind::Usage, "the selection leaves no table")
+                .hint("--exclude takes tables away from those of --table, or from all"));
         }
         Ok(names)
     }
@@ -138,12 +146,15 @@ const SEQUENCE: &[u8] = b"sqlite_sequence";
 fn glob(pattern: &str) -> Result<GlobMatcher> {
     let built = GlobBuilder::new(pattern).case_insensitive(true).backslash_escape(true).build();
     built.map(|glob| glob.compile_matcher()).map_err(|error| {
-        Error::new(ErrorKind::Usage, format!("{pattern:?} is no pattern for names")).because(error)
+        Error::new(ErrorKind::Usage, format!("{pattern:?} is no pattern for names"))
+            .hint("in a pattern * ? [..] {a,b} are special; a backslash makes them ordinary")
+            .because(error)
     })
 }
 
-fn is_internal(name: &SqlText) -> bool {
-    name.as_bytes().get(..7).is_some_and(|prefix| prefix.eq_ignore_ascii_case(b"sqlite_"))
+/// Whether a table is one of SQLite's own.
+pub(crate) fn is_internal(name: &[u8]) -> bool {
+    name.get(..7).is_some_and(|prefix| prefix.eq_ignore_ascii_case(b"sqlite_"))
 }
 
 fn contains(names: &[Vec<u8>], name: &[u8]) -> bool {

@@ -29,6 +29,8 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    const DAMAGED_HINT: &str = "a snapshot is what `parklite export` made, unchanged; try another copy of it";
+
     /// Opens the snapshot at `path` and reads its manifest. Data files are not touched.
     ///
     /// # Errors
@@ -36,7 +38,7 @@ impl Snapshot {
     /// `NewerFormat` for a newer version.
     pub fn open(path: &Path) -> Result<Self> {
         let metadata = std::fs::metadata(path).map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => {
+            std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => {
                 Error::new(ErrorKind::NotFound, "there is no such snapshot").at(path).hint("check the path")
             }
             _ => Error::io("looking at the snapshot", path, error),
@@ -48,9 +50,12 @@ impl Snapshot {
         } else {
             Err(Error::new(ErrorKind::Damaged, "this is neither a folder nor a regular file"))
         };
-        let snapshot = snapshot.map_err(|error| error.at(path))?;
-        snapshot.check_manifest().map_err(|error| error.at(path))?;
-        Ok(snapshot)
+        let snapshot = snapshot.and_then(|snapshot| snapshot.check_manifest().map(|()| snapshot));
+        snapshot.map_err(|error| {
+            let is_damage = error.kind() == ErrorKind::Damaged;
+            let error = error.at(path);
+            if is_damage { error.hint(Self::DAMAGED_HINT) } else { error }
+        })
     }
 
     /// The path of one of its data files.
@@ -89,6 +94,11 @@ impl Snapshot {
 
     fn open_folder(path: &Path) -> Result<Self> {
         let manifest_path = path.join(MANIFEST_FILE);
+        if manifest_path.exists() && !manifest_path.is_file() {
+            // Reading a pipe would wait for ever.
+            let message = "this folder is no snapshot: its manifest.json is no regular file";
+            return Err(Error::new(ErrorKind::Damaged, message));
+        }
         let bytes = std::fs::read(&manifest_path).map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => {
                 Error::new(ErrorKind::Damaged, "this folder is no snapshot: it has no manifest.json")

@@ -61,7 +61,7 @@ pub(crate) fn failure_of_code(code: c_int, message: String) -> Error {
         (_, ffi::SQLITE_FULL) => (
             ErrorKind::Failed,
             "the disk is full",
-            Some("free some space, or write elsewhere with -o and --temp-dir"),
+            Some("free some space, or write to another disk; --temp-dir moves temporary files"),
         ),
         (_, ffi::SQLITE_INTERRUPT) => {
             (ErrorKind::Interrupted, "interrupted; nothing partial was published", None)

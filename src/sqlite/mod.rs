@@ -38,7 +38,12 @@ pub fn set_temporary_folder(folder: &Path) -> Result<()> {
     let connection = Connection::open_in_memory().map_err(failure)?;
     // An old pragma, but the only way to set the folder without touching the environment.
     let sql = format!("PRAGMA temp_store_directory='{}'", text.replace('\'', "''"));
-    connection.execute_batch(&sql).map_err(|error| failure(error).at(folder))
+    connection.execute_batch(&sql).map_err(|error| {
+        Error::new(ErrorKind::Failed, "temporary files cannot be written here")
+            .at(folder)
+            .hint("create the folder first, check its permissions, or choose another one")
+            .because(failure(error))
+    })
 }
 
 /// The version of the SQLite library in this program.

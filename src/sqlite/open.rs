@@ -136,9 +136,10 @@ fn wal_may_be_folded_in(path: &Path) -> bool {
 }
 
 fn check_file(path: &Path, options: &OpenOptions) -> Result<()> {
+    use std::io::ErrorKind as Io;
     let metadata = match std::fs::metadata(path) {
         Ok(metadata) => metadata,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+        Err(error) if matches!(error.kind(), Io::NotFound | Io::NotADirectory) => {
             return Err(Error::new(ErrorKind::NotFound, "there is no such file")
                 .at(path)
                 .hint("check the path"));

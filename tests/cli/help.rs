@@ -1,0 +1,79 @@
+//! Help, versions, completions.
+
+use crate::place::Place;
+
+/// The flags under the heading `Options:` of a help text, in order, without those that every program has.
+fn first_options(help: &str) -> Vec<&str> {
+    let (_, options) = help.split_once("\nOptions:\n").expect("a heading");
+    let own = options.lines().take_while(|line| line.is_empty() || line.starts_with(' '));
+    let flags = own.filter(|line| line.trim_start().starts_with('-'));
+    let long = flags.filter_map(|line| line.split_whitespace().find(|word| word.starts_with("--")));
+    long.filter(|flag| !matches!(*flag, "--help" | "--version")).collect()
+}
+
+#[test]
+fn help_shows_examples_and_the_most_used_options_first() {
+    let place = Place::new();
+    for (verb, first) in [
+        ("export", &["--output", "--table", "--order-by", "--overwrite", "--dry-run"][..]),
+        ("verify", &["--quick", "--data"]),
+        ("restore", &["--overwrite", "--discard-old", "--no-verify", "--strict"]),
+        ("inspect", &["--columns", "--table"]),
+    ] {
+        let ran = place.run(&format!("{verb} --help"));
+        ran.exits(0).tells_nothing().prints("Examples:\n").prints(&format!("\n  parklite {verb} "));
+        assert_eq!(first_options(&ran.stdout), first, "{verb}");
+        let short = place.run(&format!("{verb} -h"));
+        short.exits(0).tells_nothing().prints("Examples:\n");
+        assert_eq!(first_options(&short.stdout), first, "{verb}");
+        assert_eq!(place.run(&format!("help {verb}")).exits(0).stdout, ran.stdout);
+    }
+}
+
+#[test]
+fn the_general_help_names_verbs_examples_and_exit_codes() {
+    let ran = Place::new().run("--help");
+    ran.exits(0).tells_nothing().prints("Examples:\n").prints("Exit codes: 0 done");
+    for verb in ["export", "verify", "restore", "inspect", "completions"] {
+        assert!(ran.stdout.lines().any(|line| line.starts_with(&format!("  {verb} "))), "{verb}");
+    }
+    for code in ["1 ", "2 ", "3 ", "4 ", "10 ", "11 ", "12 ", "13 ", "14 ", "130 "] {
+        assert!(
+            ran.stdout.contains(&format!(" {code}")) || ran.stdout.contains(&format!("\n{code}")),
+            "{code}"
+        );
+    }
+}
+
+#[test]
+fn verify_help_says_what_each_level_proves() {
+    let ran = Place::new().run("verify --help");
+    ran.exits(0).prints("Levels:\n  --quick ").prints("\n  --data ").prints("\n  (default) ");
+}
+
+#[test]
+fn the_version_is_printed() {
+    let place = Place::new();
+    let expected = format!("parklite {}\n", env!("CARGO_PKG_VERSION"));
+    for words in ["--version", "-V"] {
+        assert_eq!(place.run(words).exits(0).tells_nothing().stdout, expected);
+    }
+    place.run("export --version").exits(0).prints(env!("CARGO_PKG_VERSION"));
+}
+
+#[test]
+fn completions_know_verbs_and_flags() {
+    let place = Place::new();
+    for (shell, flag) in [("bash", "--order-by"), ("zsh", "--order-by"), ("fish", "order-by")] {
+        let ran = place.run(&format!("completions {shell}"));
+        ran.exits(0).tells_nothing().changes_nothing().prints("parklite").prints("export").prints(flag);
+    }
+    let bash = place.run("completions bash");
+    place.write("parklite.bash", &bash.stdout);
+    let mut syntax = place.in_here("bash");
+    syntax.args(["-n", "parklite.bash"]);
+    match syntax.output() {
+        Ok(output) => assert!(output.status.success(), "{output:?}"),
+        Err(_) => crate::place::skipped("there is no bash"),
+    }
+}

@@ -1,0 +1,23 @@
+//! The program itself, run as people and scripts run it: its exit codes, which stream says what, and what
+//! is left on the disk.
+//!
+//! Every test works in a [`Place`](place::Place), a folder of its own in which the program runs; each run
+//! records what was there before and after, so that a test can say what came and that nothing else did.
+
+mod export_output;
+mod export_report;
+mod export_selection;
+mod export_source;
+mod help;
+mod inspect;
+mod other_process;
+mod place;
+mod ran;
+mod restore_into_fresh;
+mod restore_over_existing;
+mod restore_under_locks;
+mod signals;
+mod streams;
+mod terminal;
+mod verify_damage;
+mod verify_levels;

@@ -1,0 +1,53 @@
+//! What each level of `verify` proves, and what it says and needs for it.
+
+use crate::place::Place;
+
+#[test]
+fn each_level_says_what_it_proved() {
+    let place = Place::with_snapshot();
+    for (arguments, level, proven) in [
+        ("--quick", "quick", "every file has the bytes that were written"),
+        ("--data", "data", "files, rows and schema are those that were written\n"),
+        ("", "restore", "and a database rebuilt from them is equal"),
+    ] {
+        let ran = place.run(&format!("verify snap {arguments}"));
+        ran.exits(0).prints("snap: intact\n4 tables, 306 rows, ").prints(proven).changes_nothing();
+        let document = place.run(&format!("verify snap --json {arguments}")).exits(0).document();
+        assert_eq!((&document["level"], &document["intact"]), (&level.into(), &true.into()));
+        assert_eq!((&document["verb"], &document["exit_code"]), (&"verify".into(), &0.into()));
+    }
+}
+
+#[test]
+fn only_the_whole_proof_needs_a_temporary_database_and_says_how_much() {
+    let place = Place::with_snapshot();
+    place.run("verify snap").exits(0).tells("note: the temporary database needs about 1.0 MiB");
+    place.run("verify snap --quiet").exits(0).tells_nothing().prints_nothing();
+    for level in ["--quick", "--data"] {
+        place.run(&format!("verify snap {level} --temp-dir none")).exits(0).tells_nothing();
+    }
+    place.run("verify snap --temp-dir none").fails(1, "none").hints("create the folder").changes_nothing();
+    place.run("verify snap --temp-dir gymlog.db").fails(1, "gymlog.db").changes_nothing();
+}
+
+#[test]
+fn a_single_file_snapshot_is_verified_at_every_level() {
+    let place = Place::with_gymlog();
+    place.run("export gymlog.db -t sets -o sets.parquet").exits(0);
+    for level in ["--quick", "--data", ""] {
+        place.run(&format!("verify sets.parquet {level}")).exits(0).prints("intact").changes_nothing();
+    }
+}
+
+#[test]
+fn findings_that_the_source_has_too_are_told_and_are_no_failure() {
+    let place = Place::new();
+    place.execute(
+        "loose.db",
+        "PRAGMA foreign_keys = OFF; CREATE TABLE parents (id INTEGER PRIMARY KEY); CREATE TABLE children (parent REFERENCES parents (id));
+         INSERT INTO children VALUES (7)",
+    );
+    place.run("export loose.db -o snap").exits(0);
+    place.run("verify snap").exits(0).prints("as in the source: ");
+    place.run("restore snap back.db").exits(0).prints("as in the source: ");
+}
