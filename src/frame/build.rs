@@ -43,15 +43,19 @@ pub fn row_group_is_full(rows: u64, bytes: u64) -> bool {
     rows >= ROW_GROUP_ROWS || bytes >= ROW_GROUP_BYTES
 }
 
-/// The size of a row in bytes: its values, and four for each cell.
+/// The size of a row in bytes: its texts and blobs, and eight for each of the mapping's `width` Parquet columns,
+/// which take that much memory in every row whether they hold something there or not.
 ///
-/// Depends on the row alone, so row groups are cut alike whatever way the rows came.
+/// Depends on the row and its mapping alone, so row groups are cut alike whatever way the rows came.
 #[must_use]
-pub fn row_size(cells: &[Cell<'_>]) -> u64 {
-    let values: usize = cells.iter().map(Cell::size_bytes).sum();
-    // What a cell costs beside its bytes: half a word on average, since columns without values cost nothing.
+pub fn row_size(cells: &[Cell<'_>], width: usize) -> u64 {
+    let bytes = |cell: &Cell<'_>| match cell {
+        Cell::Null | Cell::Integer(_) | Cell::Real(_) => 0,
+        Cell::Text(_) | Cell::RawText(_) | Cell::Blob(_) => cell.size_bytes(),
+    };
+    let values: usize = cells.iter().map(bytes).sum();
     // Rows lie in memory, so their size always fits.
-    u64::try_from(values + 4 * cells.len()).unwrap_or(u64::MAX)
+    u64::try_from(values + 8 * width).unwrap_or(u64::MAX)
 }
 
 /// Gathers rows into record batches under a mapping.
@@ -64,6 +68,8 @@ pub struct FrameBuilder {
     rowid: Option<Int64Builder>,
     columns: Vec<ColumnBuilder>,
     key: Option<(BinaryViewBuilder, UInt64Builder)>,
+    /// How many Parquet columns the mapping has.
+    width: usize,
     row_count: usize,
     size_bytes: u64,
     /// The first cell that no Parquet page can hold; `finish` fails with it.
@@ -88,6 +94,7 @@ impl FrameBuilder {
             columns: mapping.columns.iter().map(ColumnBuilder::new).collect(),
             key: has_key_columns
                 .then(|| (BinaryViewBuilder::with_capacity(0), UInt64Builder::with_capacity(0))),
+            width: mapping.width(),
             row_count: 0,
             size_bytes: 0,
             oversized: None,
@@ -180,7 +187,7 @@ impl FrameBuilder {
                 column.push(*cell);
             }
         }
-        let size = row_size(cells);
+        let size = row_size(cells, self.width);
         self.row_count += 1;
         self.size_bytes += size;
         Some(size)

@@ -63,6 +63,9 @@ pub(crate) fn failure_of_code(code: c_int, message: String) -> Error {
             "the disk is full",
             Some("free some space, or write to another disk; --temp-dir moves temporary files"),
         ),
+        (_, ffi::SQLITE_CONSTRAINT) => {
+            (ErrorKind::Mismatch, "a row breaks a key that it did not break in the source", None)
+        }
         (_, ffi::SQLITE_INTERRUPT) => {
             (ErrorKind::Interrupted, "interrupted; nothing partial was published", None)
         }

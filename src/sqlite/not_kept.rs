@@ -39,8 +39,16 @@ impl std::fmt::Display for NotKept {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match (&self.what, &self.index) {
             (NotKeptKind::Index, Some(index)) => write!(f, "index {index:?} on table {:?}", self.table)?,
-            (_, Some(_)) => write!(f, "a UNIQUE or PRIMARY KEY constraint of table {:?}", self.table)?,
-            (_, None) => write!(f, "the key of WITHOUT ROWID table {:?}", self.table)?,
+            (_, Some(_)) => write!(
+                f,
+                "the constraints of table {:?} (it comes back as a plain table with all its rows)",
+                self.table
+            )?,
+            (_, None) => write!(
+                f,
+                "the key of WITHOUT ROWID table {:?} (it comes back as a plain table with all its rows)",
+                self.table
+            )?,
         }
         write!(f, ": {}", self.reason)
     }
@@ -55,34 +63,45 @@ impl std::fmt::Display for NotKept {
 pub(crate) fn find_not_kept(connection: &Connection, tables: &[Table]) -> Result<Vec<NotKept>> {
     let mut not_kept = Vec::new();
     for table in tables {
-        let mut add = |what, index: Option<&Identifier>, reason| {
-            not_kept.push(NotKept { table: table.name.clone(), what, index: index.cloned(), reason });
-        };
-        let scan =
-            [b"EXPLAIN SELECT 1 FROM main.".as_slice(), &table.name.quoted(), b" NOT INDEXED"].concat();
-        let unknown_key = if table.has_rowid() { None } else { why_impossible(connection, &scan)? };
-        let key_is_lost = unknown_key.is_some();
-        if let Some(reason) = unknown_key {
-            add(NotKeptKind::Constraint, None, reason);
-        }
-        for index in &table.indexes {
-            let reason = if key_is_lost && is_plain(table, index) {
+        let lost = lost_constraints(connection, table)?;
+        let is_plain_table = !lost.is_empty();
+        not_kept.extend(lost);
+        for index in table.indexes.iter().filter(|index| index.origin == IndexOrigin::Created) {
+            let reason = match (is_plain_table, is_plain(table, index)) {
+                (false, _) => why_not_built(connection, index)?,
                 // Its own columns decide: the table's key will not be part of it.
-                unknown_in_index(connection, index)?
-            } else {
-                why_impossible(
-                    connection,
-                    &[b"EXPLAIN REINDEX main.".as_slice(), &index.name.quoted()].concat(),
-                )?
+                (true, true) => unknown_collation_among(connection, &index.columns)?,
+                (true, false) => Some("its table can only be rebuilt without what it computes".to_string()),
             };
-            match (reason, index.origin) {
-                (Some(reason), IndexOrigin::Created) => add(NotKeptKind::Index, Some(&index.name), reason),
-                (Some(reason), _) if !key_is_lost => add(NotKeptKind::Constraint, Some(&index.name), reason),
-                _ => {}
-            }
+            not_kept
+                .extend(reason.map(|reason| NotKept::new(table, NotKeptKind::Index, Some(index), reason)));
         }
     }
     Ok(not_kept)
+}
+
+/// The keys and constraints of a table that cannot be rebuilt; one is enough for it to lose all of them.
+fn lost_constraints(connection: &Connection, table: &Table) -> Result<Vec<NotKept>> {
+    let key = unknown_collation_among(connection, &table.without_rowid_key)?;
+    if let Some(reason) = key {
+        return Ok(vec![NotKept::new(table, NotKeptKind::Constraint, None, reason)]);
+    }
+    let mut lost = Vec::new();
+    for index in table.indexes.iter().filter(|index| index.origin != IndexOrigin::Created) {
+        let reason = why_not_built(connection, index)?;
+        lost.extend(reason.map(|reason| NotKept::new(table, NotKeptKind::Constraint, Some(index), reason)));
+    }
+    Ok(lost)
+}
+
+impl NotKept {
+    fn new(table: &Table, what: NotKeptKind, index: Option<&Index>, reason: String) -> Self {
+        Self { table: table.name.clone(), what, index: index.map(|index| index.name.clone()), reason }
+    }
+}
+
+fn why_not_built(connection: &Connection, index: &Index) -> Result<Option<String>> {
+    why_impossible(connection, &[b"EXPLAIN REINDEX main.".as_slice(), &index.name.quoted()].concat())
 }
 
 /// Lets tables be read whose key has a collation this SQLite does not know.
@@ -130,9 +149,9 @@ fn unknown_collation(connection: &Connection, name: &Identifier) -> Result<Optio
     why_impossible(connection, &sql)
 }
 
-/// Why an index over plain columns cannot be built, going by its own columns alone.
-fn unknown_in_index(connection: &Connection, index: &Index) -> Result<Option<String>> {
-    for column in index.columns.iter().filter(|column| column.is_key) {
+/// The first unknown collation among key columns, in SQLite's words.
+fn unknown_collation_among(connection: &Connection, columns: &[IndexColumn]) -> Result<Option<String>> {
+    for column in columns.iter().filter(|column| column.is_key) {
         if let Some(reason) = unknown_collation(connection, &column.collation)? {
             return Ok(Some(reason));
         }

@@ -19,7 +19,9 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::run::Interrupt;
-use crate::schema::{AutoVacuum, DatabaseHeader, JournalMode, SqlText, Table, TextEncoding};
+use crate::schema::{
+    AutoVacuum, DatabaseHeader, Identifier, Index, IndexedValue, JournalMode, SqlText, Table, TextEncoding,
+};
 use crate::sqlite::failure::failure;
 use crate::sqlite::open::{configure, open_connection};
 use crate::sqlite::stand_in::{StandIn, TableLoader, index_term};
@@ -138,9 +140,10 @@ impl Target {
         self.put_schema_in(plan).map_err(place)?;
         for planned in &plan.objects {
             self.interrupt.check()?;
-            if let Storage::DeferredIndex { .. } = planned.storage {
+            if let Storage::DeferredIndex { table, index } = planned.storage {
                 on_index(&planned.object.name.lossy());
-                self.build_deferred_index(planned).map_err(place)?;
+                let table = &tables[table];
+                self.build_deferred_index(planned, table, &table.indexes[index]).map_err(place)?;
             }
         }
         self.finish_header().map_err(place)
@@ -224,19 +227,29 @@ impl Target {
         })
     }
 
-    fn build_deferred_index(&self, planned: &PlannedObject) -> Result<()> {
-        let name = crate::schema::Identifier::from_bytes(planned.object.name.as_bytes());
-        let reindex = [b"REINDEX main.".as_slice(), &name.quoted()].concat();
-        let Err(error) = self.execute(&reindex) else { return Ok(()) };
-        // Rows that violate a unique index were in the source as well: build it as if it were not unique.
-        let Some(relaxed) = planned.object.sql.as_ref().and_then(without_unique) else {
-            return Err(error.in_table(planned.object.table_name.lossy()));
+    /// Builds an index under its true definition, but as if it were not unique: rows that violate it were in the
+    /// source as well, and a build that fails midway cannot be undone without a journal.
+    fn build_deferred_index(&self, planned: &PlannedObject, table: &Table, index: &Index) -> Result<()> {
+        let place = |error: Error| error.in_table(&table.name);
+        let relaxed = match &planned.object.sql {
+            _ if !index.unique => None,
+            Some(sql) => without_unique(sql),
+            None => Some(created_index(table, index)),
         };
-        let original = planned.object.sql.clone();
-        self.replace_sql(planned.object.rowid, Some(&relaxed))?;
-        let built = self.execute(&reindex);
-        self.replace_sql(planned.object.rowid, original.as_ref())?;
-        built.map_err(|error| error.in_table(planned.object.table_name.lossy()))
+        let name = if relaxed.is_some() && planned.object.sql.is_none() {
+            Identifier::from(BUILT_NAME)
+        } else {
+            Identifier::from_bytes(planned.object.name.as_bytes())
+        };
+        let reindex = [b"REINDEX main.".as_slice(), &name.quoted()].concat();
+        if relaxed.is_some() {
+            self.replace_sql(planned.object.rowid, relaxed.as_ref()).map_err(place)?;
+        }
+        self.execute(&reindex).map_err(place)?;
+        if relaxed.is_some() {
+            self.replace_sql(planned.object.rowid, planned.object.sql.as_ref()).map_err(place)?;
+        }
+        Ok(())
     }
 
     fn replace_sql(&self, rowid: i64, sql: Option<&SqlText>) -> Result<()> {
@@ -299,15 +312,42 @@ fn index_name(position: usize) -> String {
     format!("parklite index {position}")
 }
 
+/// The name an automatic index has while it is built.
+const BUILT_NAME: &str = "parklite index";
+
+/// A definition that builds what an automatic index over virtual columns holds.
+fn created_index(table: &Table, index: &Index) -> SqlText {
+    let mut sql = format!("CREATE INDEX \"{BUILT_NAME}\" ON ").into_bytes();
+    sql.extend_from_slice(&table.name.quoted());
+    let mut separator = b'(';
+    for key in index.columns.iter().filter(|column| column.is_key) {
+        let IndexedValue::Column(column) = key.value else { continue };
+        let Some(column) = table.columns.get(column) else { continue };
+        sql.push(separator);
+        sql.extend_from_slice(&column.name.quoted());
+        sql.extend_from_slice(b" COLLATE ");
+        sql.extend_from_slice(&key.collation.quoted());
+        if key.descending {
+            sql.extend_from_slice(b" DESC");
+        }
+        separator = b',';
+    }
+    sql.push(b')');
+    sql_text(sql)
+}
+
+fn sql_text(sql: Vec<u8>) -> SqlText {
+    match String::from_utf8(sql) {
+        Ok(text) => SqlText::Valid(text),
+        Err(error) => SqlText::Raw(error.into_bytes()),
+    }
+}
+
 /// The text of a CREATE UNIQUE INDEX without its UNIQUE.
 ///
 /// SQLite stores the text of an index beginning with exactly these words, whatever was typed.
 fn without_unique(sql: &SqlText) -> Option<SqlText> {
     const UNIQUE: &[u8] = b"CREATE UNIQUE INDEX";
     let rest = sql.as_bytes().strip_prefix(UNIQUE)?;
-    let relaxed = [b"CREATE INDEX".as_slice(), rest].concat();
-    Some(match String::from_utf8(relaxed) {
-        Ok(text) => SqlText::Valid(text),
-        Err(error) => SqlText::Raw(error.into_bytes()),
-    })
+    Some(sql_text([b"CREATE INDEX".as_slice(), rest].concat()))
 }
