@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use crate::clock::file_name_time;
-use crate::durable::{Stage, TargetForm, check_target, parent_of, require_space};
+use crate::durable::{
+    Existing, PathKind, Stage, TargetForm, check_target, kind_of_name, parent_of, require_space,
+};
 use crate::error::{Error, ErrorKind, Result};
 use crate::export::ExportOptions;
 use crate::export::order::order_of;
@@ -15,7 +17,7 @@ use crate::frame::{ClassCounts, TableMapping, plan_mapping};
 use crate::progress::{Phase, PhaseKind};
 use crate::run::Run;
 use crate::schema::{JournalMode, SchemaObject, TotalOrder};
-use crate::snapshot::{LeftOut, file_names};
+use crate::snapshot::{LeftOut, Snapshot, file_names, surplus_files};
 use crate::sqlite::catalog::Catalog;
 use crate::sqlite::not_kept::NotKept;
 use crate::sqlite::open::{OpenOptions, Source};
@@ -131,6 +133,9 @@ impl ExportPlan {
             OutputForm::File => TargetForm::File,
         };
         check_target(&self.output, form, options.existing)?;
+        if options.existing == Existing::Replace {
+            self.check_replaced()?;
+        }
         let real = |path: &Path| std::fs::canonicalize(path).ok();
         if real(&self.output).is_some_and(|output| Some(output) == real(&self.source)) {
             return Err(Error::new(ErrorKind::Usage, "the output is the database itself")
@@ -138,6 +143,32 @@ impl ExportPlan {
                 .hint("choose another name with -o"));
         }
         Ok(())
+    }
+}
+
+impl ExportPlan {
+    /// Replaces snapshots, and nothing else: not a folder or file of another program, not one with files of
+    /// somebody else's in it, and never the source.
+    fn check_replaced(&self) -> Result<()> {
+        let refuse = |message: &str| {
+            Err(Error::new(ErrorKind::Exists, message.to_string())
+                .at(&self.output)
+                .hint("choose another name with -o, or remove it yourself"))
+        };
+        let real = |path: &Path| std::fs::canonicalize(path).ok();
+        let (output, source) = (real(&self.output), real(&self.source));
+        if output.zip(source).is_some_and(|(output, source)| source.starts_with(&output)) {
+            return refuse("the database lies in the folder that would be replaced");
+        }
+        let is_empty_folder = std::fs::read_dir(&self.output).is_ok_and(|mut files| files.next().is_none());
+        if is_empty_folder || matches!(kind_of_name(&self.output)?, PathKind::Missing) {
+            return Ok(());
+        }
+        match Snapshot::open(&self.output) {
+            Ok(snapshot) if surplus_files(&snapshot)?.is_empty() => Ok(()),
+            Ok(_) => refuse("the snapshot that would be replaced has other files in it"),
+            Err(_) => refuse("what would be replaced is not a whole snapshot"),
+        }
     }
 }
 

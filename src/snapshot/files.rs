@@ -81,11 +81,9 @@ fn check_single_file(snapshot: &Snapshot, path: &Path) -> Result<Vec<FileFinding
 fn check_folder(snapshot: &Snapshot, folder: &Path, run: Run<'_>) -> Result<Vec<FileFinding>> {
     let manifest = &snapshot.manifest;
     let mut findings = Vec::new();
-    let mut expected = BTreeSet::from([MANIFEST_FILE.to_string()]);
     for (name, text) in
         [(SUMS_FILE, sums_text(manifest, &snapshot.manifest_bytes)), (VIEWS_FILE, views_text(manifest))]
     {
-        expected.insert(name.to_string());
         let path = folder.join(name);
         // Nothing but a regular file is read: a pipe would be waited for.
         let bytes = path.is_file().then(|| std::fs::read(&path)).transpose();
@@ -99,7 +97,6 @@ fn check_folder(snapshot: &Snapshot, folder: &Path, run: Run<'_>) -> Result<Vec<
     }
     for entry in &manifest.tables {
         for file in &entry.files {
-            expected.insert(file.path.clone());
             let finding = match hash_file(&folder.join(&file.path), run)? {
                 None => "the file is missing".to_string(),
                 Some((size, _)) if Some(size) != file.size_bytes => {
@@ -114,17 +111,32 @@ fn check_folder(snapshot: &Snapshot, folder: &Path, run: Run<'_>) -> Result<Vec<
             findings.push(FileFinding { file: file.path.clone(), table, finding });
         }
     }
-    let listed =
-        std::fs::read_dir(folder).map_err(|error| Error::io("listing the snapshot", folder, error))?;
-    for file in listed {
-        let file = file.map_err(|error| Error::io("listing the snapshot", folder, error))?;
-        let name = file.file_name().to_string_lossy().into_owned();
-        if !expected.contains(&name) {
-            let finding = "the file does not belong to the snapshot".to_string();
-            findings.push(FileFinding { file: name, table: None, finding });
-        }
+    for name in surplus_files(snapshot)? {
+        let finding = "the file does not belong to the snapshot".to_string();
+        findings.push(FileFinding { file: name, table: None, finding });
     }
     Ok(findings)
+}
+
+/// Names in a snapshot's folder that its manifest does not know.
+///
+/// # Errors
+/// I/O failures.
+pub fn surplus_files(snapshot: &Snapshot) -> Result<Vec<String>> {
+    let Location::Folder(folder) = &snapshot.location else { return Ok(Vec::new()) };
+    let doing = "listing the snapshot";
+    let files = snapshot.manifest.tables.iter().flat_map(|entry| &entry.files).map(|file| file.path.as_str());
+    let expected: BTreeSet<&str> = files.chain([MANIFEST_FILE, SUMS_FILE, VIEWS_FILE]).collect();
+    let mut surplus = Vec::new();
+    for file in std::fs::read_dir(folder).map_err(|error| Error::io(doing, folder, error))? {
+        let file = file.map_err(|error| Error::io(doing, folder, error))?;
+        let name = file.file_name().to_string_lossy().into_owned();
+        if !expected.contains(name.as_str()) {
+            surplus.push(name);
+        }
+    }
+    surplus.sort();
+    Ok(surplus)
 }
 
 /// The size and SHA-256 of a file; `None` if it is missing or no regular file.
