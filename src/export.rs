@@ -18,21 +18,23 @@ use crate::durable::{
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::matching::match_data_file;
-use crate::parquet_file::WriterSettings;
+use crate::parquet_file::{RowGroupEntry, WriterSettings};
 use crate::run::Run;
 use crate::snapshot::{
-    DataFile, InlineRow, MANIFEST_FILE, Manifest, SNAPSHOT_KEY, SUMS_FILE, SnapshotFacts, TABLE_KEY,
-    TableEntry, TableFooter, VIEWS_FILE, sums_text, views_text,
+    DataFile, InlineRow, MANIFEST_FILE, Manifest, SNAPSHOT_KEY, SUMS_FILE, Snapshot, SnapshotFacts,
+    TABLE_KEY, TableEntry, TableFooter, VIEWS_FILE, sums_text, views_text,
 };
 use crate::sqlite::open::OpenOptions;
+use crate::sqlite::target_plan::plan_target;
 
+pub(crate) use order::sorting_terms;
 pub use order::{RequestedOrder, describe_order, describe_reason};
 pub use plan::{ExportPlan, OutputForm, PlannedTable, plan_export};
 pub use report::{ExportReport, ExportedTable};
 pub use selection::Selection;
 
 use plan::PlannedSource;
-use table::{TableJob, WrittenTable};
+use table::{ReadTable, TableJob, WrittenTable};
 
 /// How a database is exported.
 #[derive(Debug, Clone)]
@@ -115,18 +117,18 @@ impl Export<'_> {
         if plan.form == OutputForm::Folder {
             self.write_manifest(&manifest)?;
         }
+        if self.options.verify {
+            self.read_back(&manifest)?;
+        }
         self.run.interrupt.check()?;
         self.publish()?;
         Ok(ExportReport::new(plan, &manifest))
     }
 
     fn write_table(&self, planned: &PlannedTable, before: &[TableEntry]) -> Result<TableEntry> {
-        let table = &self.planned.catalog.tables[planned.ordinal];
         let Some(file_name) = &planned.file_name else { return self.inline_entry(planned) };
-        let staged_name = match self.planned.plan.form {
-            OutputForm::Folder => Path::new(STAGED).join(file_name),
-            OutputForm::File => PathBuf::from(STAGED),
-        };
+        let is_folder = self.planned.plan.form == OutputForm::Folder;
+        let staged_name = if is_folder { Path::new(STAGED).join(file_name) } else { PathBuf::from(STAGED) };
         let job = TableJob {
             source: &self.planned.source,
             catalog: &self.planned.catalog,
@@ -140,45 +142,62 @@ impl Export<'_> {
             threads: self.options.threads,
             run: self.run,
         };
-        let entry = |mapping: &_, digest, file: DataFile| TableEntry {
-            table: table.clone(),
+        let written = job.write(&|read, row_groups| self.footer(planned, before, read, row_groups))?;
+        let WrittenTable { mapping, facts, content_bytes, in_key_order } = written;
+        let read = ReadTable { mapping: &mapping, digest: facts.digest, content_bytes, in_key_order };
+        let mut entry = self.entry(planned, &read, &facts.row_groups);
+        for file in &mut entry.files {
+            file.path = if is_folder { file_name.clone() } else { String::new() };
+            file.size_bytes = Some(facts.size_bytes);
+            file.sha256 = Some(facts.sha256);
+        }
+        Ok(entry)
+    }
+
+    /// What a table's file says about itself, and in a one-table snapshot about the snapshot.
+    fn footer(
+        &self,
+        planned: &PlannedTable,
+        before: &[TableEntry],
+        read: &ReadTable<'_>,
+        row_groups: &[RowGroupEntry],
+    ) -> Result<Vec<(String, String)>> {
+        let entry = self.entry(planned, read, row_groups);
+        let footer = TableFooter::of(&entry, read.digest, row_groups, &self.planned.plan.schema);
+        let mut pairs = vec![(TABLE_KEY.to_string(), json(&footer)?)];
+        if self.planned.plan.form == OutputForm::File {
+            // Only rows that stand in the manifest itself can come along in the one file.
+            let after = self.inline_entries_after(planned)?;
+            let entries = before.iter().cloned().chain([entry]).chain(after);
+            pairs.push((SNAPSHOT_KEY.to_string(), self.manifest(entries.collect()).to_text()?));
+        }
+        Ok(pairs)
+    }
+
+    /// The manifest's entry of a table, before its file's name, size and digest are known.
+    fn entry(
+        &self,
+        planned: &PlannedTable,
+        read: &ReadTable<'_>,
+        row_groups: &[RowGroupEntry],
+    ) -> TableEntry {
+        let file = DataFile {
+            path: String::new(),
+            size_bytes: None,
+            sha256: None,
+            in_key_order: read.in_key_order,
+            digest: read.digest,
+            row_groups: row_groups.to_vec(),
+        };
+        TableEntry {
+            table: self.planned.catalog.tables[planned.ordinal].clone(),
             order: planned.order.clone(),
-            mapping: Clone::clone(mapping),
-            digest,
+            mapping: read.mapping.clone(),
+            digest: read.digest,
+            content_bytes: read.content_bytes,
             files: vec![file],
             inline_rows: Vec::new(),
-        };
-        let schema = &self.planned.plan.schema;
-        let WrittenTable { mapping, facts, in_key_order } =
-            job.write(&|mapping, digest, row_groups, in_key_order| {
-                let row_groups = row_groups.to_vec();
-                let path = String::new();
-                let file =
-                    DataFile { path, size_bytes: None, sha256: None, in_key_order, digest, row_groups };
-                let entry = entry(mapping, digest, file);
-                let footer = TableFooter::of(&entry, digest, &entry.files[0].row_groups, schema);
-                let mut pairs = vec![(TABLE_KEY.to_string(), json(&footer)?)];
-                if self.planned.plan.form == OutputForm::File {
-                    // Only rows that stand in the manifest itself can come along in the one file.
-                    let entries =
-                        before.iter().cloned().chain([entry]).chain(self.inline_entries_after(planned)?);
-                    pairs.push((SNAPSHOT_KEY.to_string(), self.manifest(entries.collect()).to_text()?));
-                }
-                Ok(pairs)
-            })?;
-        let file = DataFile {
-            path: if self.planned.plan.form == OutputForm::Folder {
-                file_name.clone()
-            } else {
-                String::new()
-            },
-            size_bytes: Some(facts.size_bytes),
-            sha256: Some(facts.sha256),
-            in_key_order,
-            digest: facts.digest,
-            row_groups: facts.row_groups,
-        };
-        Ok(entry(&mapping, facts.digest, file))
+        }
     }
 
     fn inline_entries_after(&self, table: &PlannedTable) -> Result<Vec<TableEntry>> {
@@ -208,6 +227,7 @@ impl Export<'_> {
             order: planned.order.clone(),
             mapping: crate::frame::plan_mapping(table, &counts),
             digest: crate::digest::ContentDigest::default(),
+            content_bytes: 0,
             files: Vec::new(),
             inline_rows,
         };
@@ -231,6 +251,24 @@ impl Export<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Opens what was written the way a restore will, up to the plan of the database to be rebuilt.
+    fn read_back(&self, manifest: &Manifest) -> Result<()> {
+        let read = Snapshot::open(&self.stage.path_of(STAGED)?)?;
+        let tables: Vec<_> = read.manifest.tables.iter().map(|entry| entry.table.clone()).collect();
+        plan_target(&read.manifest.schema, &tables, &read.manifest.not_kept)?;
+        let same = read.manifest.schema == manifest.schema
+            && read
+                .manifest
+                .tables
+                .iter()
+                .map(|entry| entry.digest)
+                .eq(manifest.tables.iter().map(|entry| entry.digest));
+        if same {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Mismatch, "the manifest that was written is not the one that was meant"))
     }
 
     fn manifest(&self, entries: Vec<TableEntry>) -> Manifest {

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::digest::{ContentDigest, RowHasher};
 use crate::error::{Error, ErrorKind, Result};
+use crate::export::sorting_terms;
 use crate::frame::RowDecoder;
 use crate::frame::order::OrderKey;
 use crate::parquet_file::TableReader;
@@ -103,7 +104,12 @@ impl MatchingJob<'_> {
             findings.push(self.finding(None, None, finding));
             return Ok(findings);
         }
-        let key = OrderKey::new(&self.entry.order, &self.entry.table)?;
+        let TableEntry { table, mapping, order, .. } = self.entry;
+        if count > 0 && reader.sorting_columns() != sorting_terms(table, mapping, order) {
+            let finding = "the footer claims another order than the table has".to_string();
+            findings.push(self.finding(None, None, finding));
+        }
+        let key = OrderKey::new(order, table)?;
         let results = self.match_row_groups(&reader, &key, threads)?;
         let mut previous: Option<&[u8]> = None;
         for (index, result) in results.iter().enumerate() {

@@ -60,7 +60,8 @@ impl Selection {
             });
         }
         let names = self.table_names(catalog)?;
-        let asked_for = names.iter().filter(|name| !is_shadow_of_any(name, catalog, &names)).count();
+        let asked_for =
+            names.iter().filter(|name| !names.iter().any(|owner| is_shadow(name, owner, catalog))).count();
         let keep = |object: &SchemaObject| match object.kind {
             ObjectKind::View => asked_for > 1,
             ObjectKind::Table if is_internal(object.name.as_bytes()) => {
@@ -119,7 +120,7 @@ impl Selection {
             }
             let shadows = candidates
                 .iter()
-                .filter(|object| found.iter().any(|owner| is_shadow(&object.name, owner, catalog)));
+                .filter(|object| found.iter().any(|owner| is_shadow(object.name.as_bytes(), owner, catalog)));
             let shadows: Vec<Vec<u8>> = shadows.map(|object| object.name.as_bytes().to_vec()).collect();
             found.extend(shadows);
             Ok(found)
@@ -179,18 +180,20 @@ fn has_counter(catalog: &Catalog, name: &[u8]) -> bool {
     sql.is_some_and(|sql| sql.windows(WORD.len()).any(|window| window == WORD))
 }
 
-/// Whether `name` is a table in which the virtual table `owner` keeps its data: `owner_…`, by SQLite's own rule.
-fn is_shadow(name: &SqlText, owner: &[u8], catalog: &Catalog) -> bool {
-    let is_virtual = catalog.objects.iter().any(|object| {
-        object.kind == ObjectKind::Table && !object.has_storage && object.name.as_bytes() == owner
-    });
-    let (name, length) = (name.as_bytes(), owner.len());
-    is_virtual
-        && name.len() > length + 1
-        && name[length] == b'_'
-        && name[..length].eq_ignore_ascii_case(owner)
-}
-
-fn is_shadow_of_any(name: &[u8], catalog: &Catalog, owners: &[Vec<u8>]) -> bool {
-    owners.iter().any(|owner| is_shadow(&SqlText::Raw(name.to_vec()), owner, catalog))
+/// Whether `name` is a table in which the virtual table `owner` keeps its data: `owner_…`, if SQLite says that it
+/// is a shadow table, or if the module is missing and the name is one that known modules use.
+fn is_shadow(name: &[u8], owner: &[u8], catalog: &Catalog) -> bool {
+    const SUFFIXES: [&str; 13] = [
+        "data", "idx", "content", "docsize", "config", "segments", "segdir", "stat", "node", "parent",
+        "rowid", "aux", "vocab",
+    ];
+    let Some(rest) = name.get(owner.len()..).and_then(|rest| rest.strip_prefix(b"_")) else { return false };
+    let is_virtual = || {
+        let mut tables = catalog.objects.iter().filter(|object| object.kind == ObjectKind::Table);
+        tables.any(|object| !object.has_storage && object.name.as_bytes() == owner)
+    };
+    let is_known = || SUFFIXES.iter().any(|suffix| rest.eq_ignore_ascii_case(suffix.as_bytes()));
+    name[..owner.len()].eq_ignore_ascii_case(owner)
+        && (catalog.shadow_tables.contains(name) || is_known())
+        && is_virtual()
 }

@@ -52,6 +52,7 @@ pub(crate) struct TableJob<'a> {
 pub(crate) struct WrittenTable {
     pub(crate) mapping: TableMapping,
     pub(crate) facts: FileFacts,
+    pub(crate) content_bytes: u64,
     pub(crate) in_key_order: bool,
 }
 
@@ -59,13 +60,21 @@ pub(crate) struct WrittenTable {
 struct Pass {
     counts: Vec<ClassCounts>,
     digest: ContentDigest,
+    content_bytes: u64,
     in_order: bool,
     written: Option<TableWriter>,
 }
 
+/// What is known of a table once all its rows were read.
+pub(crate) struct ReadTable<'a> {
+    pub(crate) mapping: &'a TableMapping,
+    pub(crate) digest: ContentDigest,
+    pub(crate) content_bytes: u64,
+    pub(crate) in_key_order: bool,
+}
+
 /// What a finished table's footer says, made when its rows and row groups are known.
-pub(crate) type FooterOf<'f> =
-    dyn Fn(&TableMapping, ContentDigest, &[RowGroupEntry], bool) -> Result<Vec<(String, String)>> + 'f;
+pub(crate) type FooterOf<'f> = dyn Fn(&ReadTable<'_>, &[RowGroupEntry]) -> Result<Vec<(String, String)>> + 'f;
 
 impl TableJob<'_> {
     fn table(&self) -> &Table {
@@ -96,13 +105,13 @@ impl TableJob<'_> {
         let Some(writer) = pass.written else {
             return Err(place(Error::new(ErrorKind::Mismatch, "two readings of the table differ")));
         };
-        let facts = writer
-            .finish(|row_groups| footer(&mapping, pass.digest, row_groups, in_key_order))
-            .map_err(place)?;
+        let (digest, content_bytes) = (pass.digest, pass.content_bytes);
+        let read = ReadTable { mapping: &mapping, digest, content_bytes, in_key_order };
+        let facts = writer.finish(|row_groups| footer(&read, row_groups)).map_err(place)?;
         if facts.digest != pass.digest {
             return Err(place(Error::new(ErrorKind::Mismatch, "what was encoded is not what was read")));
         }
-        Ok(WrittenTable { mapping, facts, in_key_order })
+        Ok(WrittenTable { mapping, facts, content_bytes, in_key_order })
     }
 
     /// Storage classes of the first rows.
@@ -127,8 +136,14 @@ impl TableJob<'_> {
             encode_in_parallel(table, mapping, &encoder, writer, self.worker_count(), |queue| {
                 self.read(mapping, sort, queue)
             })?;
-        let Read { counts, digest, in_order, fits } = read;
-        Ok(Pass { counts, digest, in_order, written: (fits && (in_order || sort)).then_some(writer) })
+        let Read { counts, digest, content_bytes, in_order, fits } = read;
+        Ok(Pass {
+            counts,
+            digest,
+            content_bytes,
+            in_order,
+            written: (fits && (in_order || sort)).then_some(writer),
+        })
     }
 
     fn read(&self, mapping: &TableMapping, sort: bool, mut queue: FrameQueue<'_>) -> Result<Read> {
@@ -148,6 +163,7 @@ impl TableJob<'_> {
             result: Read {
                 counts: vec![ClassCounts::default(); mapping.columns.len()],
                 digest: ContentDigest::default(),
+                content_bytes: 0,
                 in_order: true,
                 fits: true,
             },
@@ -186,6 +202,7 @@ impl TableJob<'_> {
 struct Read {
     counts: Vec<ClassCounts>,
     digest: ContentDigest,
+    content_bytes: u64,
     in_order: bool,
     /// Whether every cell had a place under the mapping.
     fits: bool,
@@ -208,6 +225,7 @@ impl RowReader<'_> {
     fn take(&mut self, rowid: Option<i64>, cells: &[Cell<'_>], queue: &mut FrameQueue<'_>) -> Result<u64> {
         count(&mut self.result.counts, cells);
         let size_bytes = self.hasher.add_row(rowid, cells) as u64;
+        self.result.content_bytes += size_bytes;
         if let Some(key) = &self.key {
             self.key_bytes.clear();
             key.encode(rowid, cells, &mut self.key_bytes);

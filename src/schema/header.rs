@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::schema::is_default;
 use crate::schema::text::TextEncoding;
 
 /// Whether the file is in WAL mode.
@@ -64,6 +65,9 @@ pub struct DatabaseHeader {
     pub auto_vacuum: AutoVacuum,
     /// WAL or not.
     pub journal_mode: JournalMode,
+    /// Whether the file has a schema format before 4, under which DESC in indexes and keys counts for nothing.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub legacy_format: bool,
     /// `PRAGMA default_cache_size`, an old setting that lies in the header; `None` where it was never set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_cache_size: Option<i32>,

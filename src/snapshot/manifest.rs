@@ -100,6 +100,8 @@ pub struct TableEntry {
     pub mapping: TableMapping,
     /// The digest of all its rows.
     pub digest: ContentDigest,
+    /// The size of all its rows in canonical encoding, about what they take in a database.
+    pub content_bytes: u64,
     /// The files that hold its rows, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<DataFile>,

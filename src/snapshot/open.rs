@@ -88,8 +88,12 @@ impl Snapshot {
     /// Roughly how large a database restored from it will be.
     #[must_use]
     pub fn restored_size_bytes(&self) -> u64 {
-        // Pages that were free in the source do not come back; small headers do not matter.
-        self.manifest.snapshot.source_size_bytes.max(1 << 20)
+        const LEAST: u64 = 1 << 20;
+        let facts = &self.manifest.snapshot;
+        let content: u64 = self.manifest.tables.iter().map(|entry| entry.content_bytes).sum();
+        // Part of a database: its rows, and as much again for indexes and the room pages leave.
+        let part = content.saturating_mul(2).min(facts.source_size_bytes);
+        LEAST + if facts.whole_database { facts.source_size_bytes } else { part }
     }
 
     fn open_folder(path: &Path) -> Result<Self> {

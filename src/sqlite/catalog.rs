@@ -1,6 +1,6 @@
 //! Reading what a database consists of: header pragmas, schema rows, tables, columns, indexes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use rusqlite::Connection;
 
@@ -10,7 +10,7 @@ use crate::schema::{
     IndexOrigin, IndexedValue, JournalMode, ObjectKind, SchemaObject, SqlText, Table, TextEncoding,
 };
 use crate::sqlite::failure::failure;
-use crate::sqlite::statement::Statement;
+use crate::sqlite::statement::{Statement, read_file_header};
 
 /// What a database consists of, as of one commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub struct Catalog {
     pub objects: Vec<SchemaObject>,
     /// The tables that hold rows, in the order of `sqlite_schema`.
     pub tables: Vec<Table>,
+    /// The names of tables in which virtual tables keep their data, as far as their modules are known.
+    pub(crate) shadow_tables: HashSet<Vec<u8>>,
     /// The b-tree of each table; not part of a snapshot.
     pub(crate) root_pages: Vec<u32>,
 }
@@ -42,7 +44,14 @@ pub(crate) fn read_catalog(connection: &Connection) -> Result<Catalog> {
         tables.push(read_table(connection, name, kind, &rows)?);
         root_pages.push(*root_page);
     }
-    Ok(Catalog { header, objects: rows.into_iter().map(|(object, _)| object).collect(), tables, root_pages })
+    let shadow_tables = kinds.into_iter().filter(|(_, kind)| kind.shadow).map(|(name, _)| name).collect();
+    Ok(Catalog {
+        shadow_tables,
+        header,
+        objects: rows.into_iter().map(|(object, _)| object).collect(),
+        tables,
+        root_pages,
+    })
 }
 
 fn read_header(connection: &Connection) -> Result<DatabaseHeader> {
@@ -73,8 +82,17 @@ fn read_header(connection: &Connection) -> Result<DatabaseHeader> {
             _ => return Err(odd("auto_vacuum setting")),
         },
         journal_mode: if text("journal_mode")? == "wal" { JournalMode::Wal } else { JournalMode::Rollback },
+        legacy_format: has_legacy_format(connection)?,
         default_cache_size: read_default_cache_size(connection)?,
     })
+}
+
+/// Source: SQLite, "Database File Format", section 1.3.10 (schema format number, at offset 44).
+fn has_legacy_format(connection: &Connection) -> Result<bool> {
+    let header = read_file_header(connection)?;
+    let format = u32::from_be_bytes([header[44], header[45], header[46], header[47]]);
+    // 0: nothing was ever created, or it still lies in the WAL, and then it is not that old.
+    Ok((1..4).contains(&format))
 }
 
 /// The setting, unless it answers as it does in a database that never set it.
@@ -159,14 +177,16 @@ pub(crate) fn identifier(name: &SqlText, encoding: TextEncoding) -> Result<Ident
 struct TableKind {
     without_rowid: bool,
     strict: bool,
+    shadow: bool,
 }
 
 fn table_kinds(connection: &Connection) -> Result<HashMap<Vec<u8>, TableKind>> {
-    let sql = "SELECT name, wr, strict FROM pragma_table_list WHERE schema = 'main'";
+    let sql = "SELECT name, wr, strict, type = 'shadow' FROM pragma_table_list WHERE schema = 'main'";
     let mut kinds = HashMap::new();
     for_each(connection, sql, None, |cells| {
-        let [name, without_rowid, strict] = cells else { return None };
-        let kind = TableKind { without_rowid: flag(without_rowid), strict: flag(strict) };
+        let [name, without_rowid, strict, shadow] = cells else { return None };
+        let kind =
+            TableKind { without_rowid: flag(without_rowid), strict: flag(strict), shadow: flag(shadow) };
         kinds.insert(name_bytes(name)?, kind);
         Some(())
     })?;

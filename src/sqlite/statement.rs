@@ -309,6 +309,41 @@ fn last_failure(connection: &Connection, code: c_int) -> Error {
     failure_of_code(code, message)
 }
 
+/// The first 100 bytes of the connection's main database file; zeros where it is shorter.
+///
+/// Read through SQLite's own descriptor: closing another one of the same file would drop this process's locks.
+///
+/// # Errors
+/// What SQLite says.
+pub(crate) fn read_file_header(connection: &Connection) -> Result<[u8; 100]> {
+    let mut header = [0; 100];
+    let mut file: *mut ffi::sqlite3_file = ptr::null_mut();
+    // SAFETY: the connection is open and the out pointer matches what the control writes.
+    let code = unsafe {
+        ffi::sqlite3_file_control(
+            connection.handle(),
+            c"main".as_ptr(),
+            ffi::SQLITE_FCNTL_FILE_POINTER,
+            (&raw mut file).cast(),
+        )
+    };
+    if code != ffi::SQLITE_OK {
+        return Err(last_failure(connection, code));
+    }
+    // SAFETY: SQLite owns the file for as long as the connection lives; a database without a file has no
+    // methods, and the buffer has as many bytes as are asked for.
+    let code = unsafe {
+        match file.as_ref().and_then(|file| file.pMethods.as_ref()).and_then(|methods| methods.xRead) {
+            Some(read) => read(file, header.as_mut_ptr().cast(), 100, 0),
+            None => ffi::SQLITE_OK,
+        }
+    };
+    match code {
+        ffi::SQLITE_OK | ffi::SQLITE_IOERR_SHORT_READ => Ok(header),
+        code => Err(failure_of_code(code, "the header cannot be read".into())),
+    }
+}
+
 /// How an imposter definition may use its b-tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ImposterMode {

@@ -76,6 +76,9 @@ impl Target {
             },
             (cache_bytes / 1024).max(256)
         );
+        connection
+            .set_db_config(DbConfig::SQLITE_DBCONFIG_LEGACY_FILE_FORMAT, header.legacy_format)
+            .map_err(failure)?;
         connection.execute_batch(&pragmas).map_err(|error| failure(error).at(path))?;
         configure(&mut connection, Duration::ZERO, interrupt)?;
         // Without any object, SQLite would not even store the encoding; the row goes with all stand-ins.
