@@ -81,7 +81,9 @@ class Database:
         self.connection.close()
 
     def header(self) -> dict[str, object]:
-        """The header pragmas, spelled as in the manifest."""
+        """The header pragmas, spelled as in the manifest; `default_cache_size` only where it was ever set."""
+        unset = sqlite3.connect(":memory:").execute("PRAGMA default_cache_size").fetchone()
+        cache_size = self.connection.execute("PRAGMA default_cache_size").fetchone()
         return {
             "user_version": self._pragma("user_version"),
             "application_id": self._pragma("application_id"),
@@ -89,6 +91,7 @@ class Database:
             "page_size": self._pragma("page_size"),
             "auto_vacuum": _AUTO_VACUUM[self._pragma("auto_vacuum")],
             "journal_mode": "wal" if self._pragma("journal_mode") == b"wal" else "rollback",
+            **({} if cache_size == unset else {"default_cache_size": cache_size[0]}),
         }
 
     def schema(self) -> list[SchemaRow]:
