@@ -5,7 +5,6 @@ function, names that are not valid UTF-8) are read from a private copy, in which
 b-tree stands in for the real one.
 """
 
-import contextlib
 import re
 import sqlite3
 import tempfile
@@ -82,7 +81,9 @@ class Database:
         self.connection.close()
 
     def header(self) -> dict[str, object]:
-        """The header pragmas, spelled as in the manifest."""
+        """The header pragmas, spelled as in the manifest; `default_cache_size` only where it was ever set."""
+        unset = sqlite3.connect(":memory:").execute("PRAGMA default_cache_size").fetchone()
+        cache_size = self.connection.execute("PRAGMA default_cache_size").fetchone()
         return {
             "user_version": self._pragma("user_version"),
             "application_id": self._pragma("application_id"),
@@ -90,15 +91,8 @@ class Database:
             "page_size": self._pragma("page_size"),
             "auto_vacuum": _AUTO_VACUUM[self._pragma("auto_vacuum")],
             "journal_mode": "wal" if self._pragma("journal_mode") == b"wal" else "rollback",
-            **self._default_cache_size(),
+            **({} if cache_size == unset else {"default_cache_size": cache_size[0]}),
         }
-
-    def _default_cache_size(self) -> dict[str, object]:
-        """An old header field; never set, it answers as in a new database."""
-        pages = self._pragma("default_cache_size")
-        with contextlib.closing(sqlite3.connect(":memory:")) as fresh:
-            never_set = fresh.execute("PRAGMA default_cache_size").fetchone()[0]
-        return {} if pages == never_set else {"default_cache_size": pages}
 
     def schema(self) -> list[SchemaRow]:
         """The rows of `sqlite_schema`, in order."""

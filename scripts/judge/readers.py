@@ -43,8 +43,8 @@ class Reader(Protocol):
     def read(self, path: Path) -> ReadTable:
         """Reads all of a file."""
 
-    def total(self, path: Path, column: str) -> float:
-        """The sum of a column, as the reader itself adds it up."""
+    def totals(self, path: Path, columns: list[str]) -> list[float]:
+        """The sums of columns, as the reader itself adds them up; 0 where there is nothing but NULL."""
 
     def count_equal(self, path: Path, column: str, value: float) -> int:
         """How many rows equal a number, by a query that may skip row groups and pages by their statistics."""
@@ -70,9 +70,12 @@ class DuckDb:
         rows = result.fetchall()
         return ReadTable(names, kinds, [list(column) for column in zip(*rows)] or [[] for _ in names])
 
-    def total(self, path: Path, column: str) -> float:
-        """The sum of a column."""
-        return float(self._one(f"SELECT coalesce(sum({quoted(column)}), 0) FROM {_source(path)}"))
+    def totals(self, path: Path, columns: list[str]) -> list[float]:
+        """The sums of columns."""
+        sums = ", ".join(f"coalesce(sum({quoted(column)}), 0)" for column in columns)
+        row = self.connection.execute(f"SELECT {sums} FROM {_source(path)}").fetchone()
+        assert row is not None
+        return [float(total) for total in row]
 
     def count_equal(self, path: Path, column: str, value: float) -> int:
         """How many rows equal a number."""
@@ -108,10 +111,10 @@ class PyArrow:
         kinds = [_PYARROW_KINDS.get(str(kind), str(kind)) for kind in table.schema.types]
         return ReadTable(table.column_names, kinds, [column.to_pylist() for column in table.columns])
 
-    def total(self, path: Path, column: str) -> float:
-        """The sum of a column."""
-        table = pq.ParquetFile(path).read()
-        return float(pyarrow.compute.sum(table.column(column)).as_py() or 0)
+    def totals(self, path: Path, columns: list[str]) -> list[float]:
+        """The sums of columns."""
+        table = pq.read_table(path)
+        return [float(pyarrow.compute.sum(table.column(column)).as_py() or 0) for column in columns]
 
     def count_equal(self, path: Path, column: str, value: float) -> int:
         """How many rows equal a number."""
@@ -129,9 +132,10 @@ class Polars:
         kinds = [_POLARS_KINDS.get(str(kind), str(kind)) for kind in frame.dtypes]
         return ReadTable(frame.columns, kinds, [column.to_list() for column in frame.get_columns()])
 
-    def total(self, path: Path, column: str) -> float:
-        """The sum of a column."""
-        return float(polars.read_parquet(path).get_column(column).sum())
+    def totals(self, path: Path, columns: list[str]) -> list[float]:
+        """The sums of columns."""
+        frame = polars.read_parquet(path)
+        return [float(frame.get_column(column).sum()) for column in columns]
 
     def count_equal(self, path: Path, column: str, value: float) -> int:
         """How many rows equal a number."""

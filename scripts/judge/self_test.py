@@ -183,6 +183,7 @@ CASES = [
     Case("a column is renamed", "definition", sql="ALTER TABLE log RENAME COLUMN n TO m"),
     Case("DDL is another", "schema-digest", sql="CREATE VIEW v AS SELECT 1"),
     Case("a header pragma is another", "schema", sql="PRAGMA user_version = 7"),
+    Case("the default cache size is set", "schema-digest", sql="PRAGMA default_cache_size = 4321"),
     Case("the main column holds another text", "cells", damage=_cell("label", 0, "z")),
     Case("the main column holds another text", "digest", damage=_cell("label", 0, "z")),
     Case("a companion's value is lost", "cells", damage=_cell("extra__integer", 1, None)),

@@ -21,9 +21,16 @@ SNAPSHOT_KEY = b"parklite.snapshot"
 SEAL_TAG = b"PARKLIT1"
 SEAL_START, SEAL_END = 12, 44
 _OWN_DIGEST = re.compile(rb'"manifest_sha256": "([0-9a-f]{64})"')
-_HEADER_FIELDS = ["user_version", "application_id", "encoding", "page_size", "auto_vacuum", "journal_mode"]
-# Left out of a manifest where it was never set.
-_RARE_HEADER_FIELD = "default_cache_size"
+# The last one is empty where it was never set.
+_HEADER_FIELDS = [
+    "user_version",
+    "application_id",
+    "encoding",
+    "page_size",
+    "auto_vacuum",
+    "journal_mode",
+    "default_cache_size",
+]
 _CLASS_TAGS = {"integer": INTEGER, "text": TEXT, "rawtext": RAW_TEXT, "blob": BLOB}
 
 
@@ -202,10 +209,7 @@ def manifest_digest(text: bytes) -> str:
 
 def schema_digest(header: dict[str, Any], schema: list[SchemaRow]) -> str:
     """The SHA-256 over header pragmas and `sqlite_schema`, each piece behind its u64 little-endian length."""
-    words = [str(header[field]) for field in _HEADER_FIELDS]
-    rare = header.get(_RARE_HEADER_FIELD)
-    words.append("" if rare is None else str(rare))
-    pieces = [" ".join(words).encode()]
+    pieces = [" ".join(str(header.get(field, "")) for field in _HEADER_FIELDS).encode()]
     for row in schema:
         storage = bytes([row.has_storage])
         pieces += [row.kind.encode(), row.name, row.table_name, storage, b"\0" if row.sql is None else row.sql]

@@ -147,16 +147,19 @@ class TableJudge:
 
     def _check_sums(self, reader: Reader, file: dict[str, Any], rows: list[Row], where: str) -> None:
         """A number family's main column adds up to all its numbers, integers included."""
-        for position, mapped in enumerate(self.entry.mapping):
-            if not mapped.get("number_family", False):
-                continue
+        families = [
+            (mapped["name"], position)
+            for position, mapped in enumerate(self.entry.mapping)
+            if mapped.get("number_family", False)
+        ]
+        if not families:
+            return
+        totals = reader.totals(self.snapshot.data_path(file), [name for name, _ in families])
+        for (name, position), got in zip(families, totals):
             numbers = [float(number) for _, cells in rows for number in _numbers(cells[position])]
             magnitude = sum(map(abs, numbers))
-            if not math.isfinite(magnitude):
-                continue
-            got, expected = reader.total(self.snapshot.data_path(file), mapped["name"]), math.fsum(numbers)
-            if not abs(got - expected) <= SUM_TOLERANCE * magnitude:
-                self.findings.add("sum", where, f"sum of {mapped['name']}: expected {expected}, got {got}")
+            if math.isfinite(magnitude) and not abs(got - math.fsum(numbers)) <= SUM_TOLERANCE * magnitude:
+                self.findings.add("sum", where, f"sum of {name}: expected {math.fsum(numbers)}, got {got}")
 
     def _check_searches(self, reader: Reader, file: dict[str, Any], read: ReadTable, where: str) -> None:
         """Searching for a double finds every one: its statistics mislead no reader."""
