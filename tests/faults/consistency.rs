@@ -1,8 +1,8 @@
 //! Snapshots beside a writer: another process moves amounts between accounts and books each move in a ledger, as
 //! fast as it can, and no export ever sees a state between two commits.
 //!
-//! By default 60 exports per journal mode, and 500 with `PARKLITE_FULL=1`; a few more go through the program and
-//! through `--copy-first`.
+//! 500 exports in a row per journal mode go through the library, 20 more through the program, and 50 through
+//! `--copy-first`: under a minute on two cores.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -14,15 +14,18 @@ use std::time::{Duration, Instant};
 use parklite::progress::Silent;
 use rusqlite::{Connection, TransactionBehavior};
 
-use crate::support::{
-    PATIENCE, ending, export_options, export_with, is_full_run, parklite, restore_fresh, run, say,
-};
+use crate::support::{PATIENCE, ending, export_options, export_with, parklite, restore_fresh, run, say};
 
 const ACCOUNTS: i64 = 120;
 const OPENING_BALANCE: i64 = 1_000;
 /// How many entries the ledger holds; older ones are folded into their accounts' opening balances.
 const LEDGER_ENTRIES: i64 = 400;
 const MOVES_PER_COMMIT: i64 = 4;
+
+/// Exports per journal mode.
+const BY_LIBRARY: usize = 500;
+const BY_PROGRAM: usize = 20;
+const COPIED: usize = 50;
 
 /// Set for the process that writes: journal mode, a colon, and the database.
 const WRITER: &str = "PARKLITE_TEST_WRITER";
@@ -327,14 +330,13 @@ impl Series {
 }
 
 fn exports_beside_a_writer(journal_mode: &str) {
-    let (by_library, by_program, copied) = if is_full_run() { (500, 20, 50) } else { (60, 5, 10) };
     let folder = tempfile::tempdir().expect("a temporary folder");
     let database = folder.path().join("books.db");
     create(&database, journal_mode);
     let writer = WriterProcess::start(&database);
 
     let (mut series, since) = (Series::default(), Instant::now());
-    for _ in 0..by_library {
+    for _ in 0..BY_LIBRARY {
         let output = tempfile::tempdir_in(folder.path()).expect("a folder");
         let output = output.path().join("snapshot");
         series.export(&writer, &output, || {
@@ -344,7 +346,7 @@ fn exports_beside_a_writer(journal_mode: &str) {
     series.tell(&format!("{journal_mode}, library"), since);
 
     let (mut series, since) = (Series::default(), Instant::now());
-    for _ in 0..by_program {
+    for _ in 0..BY_PROGRAM {
         let output = tempfile::tempdir_in(folder.path()).expect("a folder");
         series.export(&writer, &output.path().join("snapshot"), || {
             let mut command = parklite(output.path(), ["export", "../books.db", "-o", "snapshot"]);
@@ -355,7 +357,7 @@ fn exports_beside_a_writer(journal_mode: &str) {
     series.tell(&format!("{journal_mode}, program"), since);
 
     let (mut series, since) = (Series::default(), Instant::now());
-    for _ in 0..copied {
+    for _ in 0..COPIED {
         let output = tempfile::tempdir_in(folder.path()).expect("a folder");
         let output = output.path().join("snapshot");
         series.export(&writer, &output, || {

@@ -2,8 +2,8 @@
 //! swapped, too little memory. After each of them the old state or the new one is there, complete, and nothing
 //! else.
 //!
-//! By default fewer exports run beside a writer, and random moments are fewer; `PARKLITE_FULL=1` runs all of
-//! them. Kills and failures at each system call need `strace`; where it is absent or not permitted they say
+//! By default fewer moments are tried, and tables are smaller, for about two minutes on two cores;
+//! `PARKLITE_FULL=1` runs all of them. Kills and failures at each system call need `strace`; where it is absent or not permitted they say
 //! that they were skipped, and only kills at many moments remain.
 
 #![cfg(unix)]
