@@ -27,7 +27,6 @@ use crate::snapshot::{
 use crate::sqlite::open::OpenOptions;
 use crate::sqlite::target_plan::plan_target;
 
-pub(crate) use order::sorting_terms;
 pub use order::{RequestedOrder, describe_order, describe_reason};
 pub use plan::{ExportPlan, OutputForm, PlannedTable, plan_export};
 pub use report::{ExportReport, ExportedTable};

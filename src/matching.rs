@@ -12,10 +12,9 @@ use serde::Serialize;
 
 use crate::digest::{ContentDigest, RowHasher};
 use crate::error::{Error, ErrorKind, Result};
-use crate::export::sorting_terms;
 use crate::frame::RowDecoder;
 use crate::frame::order::OrderKey;
-use crate::parquet_file::TableReader;
+use crate::parquet_file::{TableReader, sorting_terms};
 use crate::progress::{Phase, PhaseKind};
 use crate::run::Run;
 use crate::schema::SchemaObject;

@@ -1,9 +1,7 @@
 //! The total order of each table: asked for, by convention, or by key; and what a file may claim of it.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::frame::mapping::TableMapping;
-use crate::parquet_file::SortingTerm;
-use crate::schema::{CellClass, IndexedValue, OrderReason, OrderTerm, Table, TotalOrder};
+use crate::schema::{IndexedValue, OrderReason, OrderTerm, Table, TotalOrder};
 
 /// The column that orders events in the apps this comes from.
 const CREATED_AT: &str = "_created_at";
@@ -131,36 +129,6 @@ fn key_columns(table: &Table) -> impl Iterator<Item = usize> {
         IndexedValue::Column(column) => Some(column),
         _ => None,
     })
-}
-
-/// What a file may claim in its footer: the longest prefix of the order in which every column is one Parquet
-/// column without companions; a number family without other companions may stand last.
-pub(crate) fn sorting_terms(table: &Table, mapping: &TableMapping, order: &TotalOrder) -> Vec<SortingTerm> {
-    let mut terms = Vec::new();
-    for term in &order.terms {
-        let (column, is_last) = match term.column {
-            None => match &mapping.rowid_column {
-                Some(_) => (0, false),
-                None => break,
-            },
-            Some(column) => {
-                let Some(position) = table.stored_position(column) else { break };
-                let mapped = &mapping.columns[position];
-                let is_family = mapped.number_family
-                    && mapped.companions.iter().all(|companion| companion.class == CellClass::Integer);
-                if !mapped.companions.is_empty() && !is_family {
-                    break;
-                }
-                let Some(index) = mapping.main_index(position) else { break };
-                (index, is_family)
-            }
-        };
-        terms.push(SortingTerm { column, descending: term.descending, nulls_first: !term.descending });
-        if is_last {
-            break;
-        }
-    }
-    terms
 }
 
 /// The order in words: `_created_at, rowid`.

@@ -133,16 +133,13 @@ impl ExportPlan {
             OutputForm::File => TargetForm::File,
         };
         check_target(&self.output, form, options.existing)?;
-        if options.existing == Existing::Replace {
-            self.check_replaced()?;
-        }
         let real = |path: &Path| std::fs::canonicalize(path).ok();
         if real(&self.output).is_some_and(|output| Some(output) == real(&self.source)) {
             return Err(Error::new(ErrorKind::Usage, "the output is the database itself")
                 .at(&self.output)
                 .hint("choose another name with -o"));
         }
-        Ok(())
+        if options.existing == Existing::Replace { self.check_replaced() } else { Ok(()) }
     }
 }
 

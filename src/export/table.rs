@@ -12,12 +12,13 @@ use crate::digest::{ContentDigest, RowHasher};
 use crate::durable::Stage;
 use crate::error::{Error, ErrorKind, Result};
 use crate::export::encoders::{FrameQueue, encode_in_parallel};
-use crate::export::order::sorting_terms;
 use crate::frame::order::{InOrderCheck, OrderKey, Sorter, with_order_columns};
 use crate::frame::{
     ClassCounts, FrameBuilder, ROW_GROUP_BYTES, TableMapping, plan_mapping, row_group_is_full,
 };
-use crate::parquet_file::{FileFacts, RowGroupEntry, TableEncoder, TableWriter, WriterSettings};
+use crate::parquet_file::{
+    FileFacts, RowGroupEntry, TableEncoder, TableWriter, WriterSettings, sorting_terms,
+};
 use crate::progress::{Phase, PhaseKind};
 use crate::run::Run;
 use crate::schema::{Cell, Table, TotalOrder};

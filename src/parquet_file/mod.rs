@@ -8,6 +8,7 @@
 pub mod reader;
 pub mod seal;
 pub mod settings;
+pub mod sorting;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod writer;
@@ -23,6 +24,7 @@ pub use reader::{
 };
 pub use seal::{SealCheck, SealState, check_seal};
 pub use settings::{SortingTerm, WriterSettings};
+pub use sorting::sorting_terms;
 pub use writer::{EncodedRowGroup, FileFacts, RowGroupEntry, TableEncoder, TableWriter};
 
 /// An error of the `parquet` crate while `doing` something: I/O failures keep their own kind and hint, and

@@ -146,6 +146,8 @@ pub struct TableFooter {
     pub mapping: TableMapping,
     /// The digest of the rows of this file.
     pub digest: ContentDigest,
+    /// The size of these rows in canonical encoding.
+    pub content_bytes: u64,
     /// The row groups of this file.
     pub row_groups: Vec<RowGroupEntry>,
 }
@@ -167,6 +169,7 @@ impl TableFooter {
             order: entry.order.clone(),
             mapping: entry.mapping.clone(),
             digest,
+            content_bytes: entry.content_bytes,
             row_groups: row_groups.to_vec(),
         }
     }

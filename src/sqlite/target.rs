@@ -20,7 +20,8 @@ use rusqlite::{Connection, OpenFlags};
 use crate::error::{Error, ErrorKind, Result};
 use crate::run::Interrupt;
 use crate::schema::{
-    AutoVacuum, DatabaseHeader, Identifier, Index, IndexedValue, JournalMode, SqlText, Table, TextEncoding,
+    AutoVacuum, DatabaseHeader, Identifier, Index, IndexedValue, JournalMode, SchemaObject, SqlText, Table,
+    TextEncoding,
 };
 use crate::sqlite::failure::failure;
 use crate::sqlite::open::{configure, open_connection};
@@ -239,33 +240,42 @@ impl Target {
             Some(sql) => without_unique(sql),
             None => Some(created_index(table, index)),
         };
-        let name = if relaxed.is_some() && planned.object.sql.is_none() {
-            Identifier::from(BUILT_NAME)
-        } else {
-            Identifier::from_bytes(planned.object.name.as_bytes())
+        let Some(relaxed) = relaxed else {
+            let name = Identifier::from_bytes(planned.object.name.as_bytes());
+            return self.reindex(&name).map_err(place);
         };
-        let reindex = [b"REINDEX main.".as_slice(), &name.quoted()].concat();
-        if relaxed.is_some() {
-            self.replace_sql(planned.object.rowid, relaxed.as_ref()).map_err(place)?;
-        }
-        self.execute(&reindex).map_err(place)?;
-        if relaxed.is_some() {
-            self.replace_sql(planned.object.rowid, planned.object.sql.as_ref()).map_err(place)?;
-        }
-        Ok(())
+        // SQLite wants a definition's row to have the definition's name.
+        let name = match &planned.object.sql {
+            Some(_) => planned.object.name.clone(),
+            None => SqlText::Valid(BUILT_NAME.into()),
+        };
+        let SchemaObject { rowid, name: true_name, sql: true_sql, .. } = &planned.object;
+        self.replace_definition(*rowid, &name, Some(&relaxed)).map_err(place)?;
+        self.reindex(&Identifier::from_bytes(name.as_bytes())).map_err(place)?;
+        self.replace_definition(*rowid, true_name, true_sql.as_ref()).map_err(place)
     }
 
-    fn replace_sql(&self, rowid: i64, sql: Option<&SqlText>) -> Result<()> {
+    fn reindex(&self, name: &Identifier) -> Result<()> {
+        self.execute(&[b"REINDEX main.".as_slice(), &name.quoted()].concat())
+    }
+
+    fn replace_definition(&self, rowid: i64, name: &SqlText, sql: Option<&SqlText>) -> Result<()> {
         self.set_defensive(false)?;
         self.execute(b"PRAGMA writable_schema=ON")?;
-        let text = if self.header.encoding == TextEncoding::Utf8 { "?1" } else { "CAST(?1 AS TEXT)" };
-        let statement = format!("UPDATE main.sqlite_schema SET sql = {text} WHERE rowid = ?2");
+        let text = |parameter: u8| match self.header.encoding {
+            TextEncoding::Utf8 => format!("?{parameter}"),
+            _ => format!("CAST(?{parameter} AS TEXT)"),
+        };
+        let (name_text, sql_text) = (text(1), text(2));
+        let statement =
+            format!("UPDATE main.sqlite_schema SET name = {name_text}, sql = {sql_text} WHERE rowid = ?3");
         let mut update = Statement::prepare(&self.connection, statement.as_bytes())?;
+        self.bind_sql_text(&mut update, 1, name)?;
         match sql {
-            Some(sql) => self.bind_sql_text(&mut update, 1, sql)?,
-            None => update.bind_null(1)?,
+            Some(sql) => self.bind_sql_text(&mut update, 2, sql)?,
+            None => update.bind_null(2)?,
         }
-        update.bind_integer(2, rowid)?;
+        update.bind_integer(3, rowid)?;
         update.execute()?;
         drop(update);
         self.reload_schema()

@@ -73,6 +73,24 @@ fn overwrite_replaces_nothing_but_snapshots() {
     place.write("photos/cat.jpg", "a cat");
     place.make_folder("website");
     place.write("website/manifest.json", "{}");
+    place.make_folder("app");
+    place.write("app/manifest.json", "{\"name\": \"an app\"}");
+    place.write("app/index.html", "<p>");
+    place.run("export gymlog.db --overwrite -o app").fails(12, "app").changes_nothing();
+    place.run("export gymlog.db -o kept").exits(0);
+    place.write("kept/thesis.txt", "years of work");
+    place.run("export gymlog.db --overwrite -o kept").fails(12, "other files").changes_nothing();
+    place.run("export gymlog.db -o around").exits(0);
+    place.write("around/inner.db", place.read("gymlog.db"));
+    place
+        .run("export around/inner.db --overwrite -o around")
+        .fails(12, "lies in the folder")
+        .changes_nothing();
+    place.write("other.parquet", "PAR1 of another program");
+    place
+        .run("export gymlog.db -t sets --overwrite -o other.parquet")
+        .fails(12, "other.parquet")
+        .changes_nothing();
     place.make_folder("website/images");
     place.write("letter.txt", "dear all");
     place.make_folder("folder.parquet");

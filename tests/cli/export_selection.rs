@@ -136,6 +136,22 @@ fn the_counter_of_a_one_table_file_survives_a_restore() {
 }
 
 #[test]
+fn a_table_that_only_looks_like_a_shadow_table_is_chosen_by_its_own_name() {
+    let place = Place::new();
+    place.execute(
+        "notes.db",
+        "CREATE VIRTUAL TABLE docs USING fts5(body); CREATE TABLE docs_archive(a); CREATE TABLE other(a);
+         INSERT INTO docs_archive VALUES (1);",
+    );
+    place.run("export notes.db --exclude docs -o without").exits(0);
+    assert!(place.path("without/docs_archive.parquet").exists(), "an ordinary table stays");
+    assert!(!place.path("without/docs_content.parquet").exists(), "a shadow table goes with its owner");
+    place.run("export notes.db --table docs -o only").exits(0);
+    assert!(!place.path("only/docs_archive.parquet").exists(), "an ordinary table was not asked for");
+    assert!(place.path("only/docs_content.parquet").exists(), "a shadow table comes with its owner");
+}
+
+#[test]
 fn a_virtual_table_brings_its_shadow_tables() {
     let place = Place::with_gymlog();
     place.execute(

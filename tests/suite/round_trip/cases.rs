@@ -89,6 +89,7 @@ cases![
     text_invalid_utf8,
     text_with_nul,
     triggers_instead_of_recursive,
+    unique_computed_violated,
     unique_violated,
     unknown_collation_column,
     unknown_functions,

@@ -32,6 +32,43 @@ fn other_peoples_databases_come_back() {
 }
 
 #[test]
+fn a_file_of_an_old_format_in_which_desc_counts_for_nothing_comes_back() {
+    let fixture = Fixture::new("legacy_format");
+    let connection = fixture.open();
+    connection
+        .set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_LEGACY_FILE_FORMAT, true)
+        .expect("the old format is available");
+    connection
+        .execute_batch(
+            "CREATE TABLE t(a, b); CREATE INDEX i ON t(a DESC, b);
+             CREATE TABLE w(a, b, PRIMARY KEY (a DESC)) WITHOUT ROWID;
+             INSERT INTO t VALUES (1, 2), (3, 4), (2, 5); INSERT INTO w SELECT a, b FROM t;",
+        )
+        .expect("creates");
+    drop(connection);
+    let header = std::fs::read(&fixture.path).expect("reads");
+    assert!(header[47] < 4, "the file has schema format {}", header[47]);
+    round_trip(&fixture);
+}
+
+#[test]
+fn a_violated_unique_index_comes_back_beside_free_pages() {
+    let fixture = Fixture::new("violated");
+    let columns: Vec<String> = (0..900).map(|column| format!("c{column}")).collect();
+    fixture.execute(&format!(
+        "CREATE TABLE wide({columns}); CREATE TABLE t(id INTEGER PRIMARY KEY, a TEXT);
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60000)
+         INSERT INTO t(a) SELECT printf('key%010d-%s', i, hex(randomblob(60))) FROM n;
+         CREATE INDEX u ON t(lower(a)) WHERE a IS NOT NULL;
+         INSERT INTO t(a) SELECT a FROM t WHERE id = 59999;
+         PRAGMA writable_schema = ON;
+         UPDATE sqlite_schema SET sql = replace(sql, 'CREATE INDEX', 'CREATE UNIQUE INDEX') WHERE name = 'u';",
+        columns = columns.join(",")
+    ));
+    round_trip(&fixture);
+}
+
+#[test]
 fn a_restored_database_makes_an_equal_snapshot() {
     let fixture = fixtures::gymlog();
     let (snapshot, first) = export_to(&fixture, "snapshot");
