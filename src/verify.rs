@@ -71,7 +71,7 @@ pub struct VerifyReport {
 #[must_use]
 pub fn estimate_restore(snapshot: &Snapshot) -> (u64, u64) {
     /// What a slow machine restores and checks in a second.
-    const BYTES_PER_SECOND: u64 = 60 * 1024 * 1024;
+    const BYTES_PER_SECOND: u64 = 25 * 1024 * 1024;
     let bytes = snapshot.restored_size_bytes();
     (bytes, bytes.div_ceil(BYTES_PER_SECOND))
 }

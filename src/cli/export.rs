@@ -94,16 +94,21 @@ fn report_text(report: &ExportReport) -> String {
     text
 }
 
+/// More names than a person wants to read are counted.
+const MOST_NAMES: usize = 20;
+
 fn push_left_out(text: &mut String, left_out: &[parklite::snapshot::LeftOut]) {
     for kind in ["table", "view", "trigger"] {
         let names: Vec<String> =
             left_out.iter().filter(|object| object.kind == kind).map(|object| safe(&object.name)).collect();
         if !names.is_empty() {
+            let more = names.len().saturating_sub(MOST_NAMES);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
             let _ = writeln!(
                 text,
-                "left out, as asked: {} ({})",
+                "left out, as asked: {} ({}{more})",
                 quantity(names.len() as u64, kind, &format!("{kind}s")),
-                names.join(", ")
+                names[..names.len().min(MOST_NAMES)].join(", ")
             );
         }
     }

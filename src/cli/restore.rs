@@ -85,10 +85,12 @@ fn report_text(report: &RestoreReport) -> String {
         quantity(report.rebuilt.rows, "row", "rows"),
         bytes(report.size_bytes)
     );
-    text.push_str(if report.verified {
-        "verified: schema and every row are those of the snapshot\n"
-    } else {
-        "NOT verified\n"
+    text.push_str(match (report.verified, report.not_kept.is_empty()) {
+        (true, true) => "verified: schema and every row are those of the snapshot\n",
+        (true, false) => {
+            "verified: every row, and the schema but for what is named below, are those of the snapshot\n"
+        }
+        (false, _) => "NOT verified\n",
     });
     push_check(&mut text, report.rebuilt.check.as_ref());
     push_not_kept(&mut text, &report.not_kept);

@@ -70,6 +70,11 @@ fn report_text(report: &VerifyReport) -> String {
             "files, rows and schema are those that were written, and a database rebuilt from them is equal"
         }
     };
+    let proven = if report.level == VerifyLevel::Restore && !report.not_kept.is_empty() {
+        format!("{proven}, but for what is named below")
+    } else {
+        proven.to_string()
+    };
     let _ = writeln!(
         text,
         "{name}: intact\n{}, {}, {}: {proven}",

@@ -171,7 +171,7 @@ impl ExportPlan {
 
 impl PlannedSource {
     pub(crate) fn open(path: &Path, options: &ExportOptions, run: Run<'_>) -> Result<Self> {
-        let original = Source::open(path, &options.open, run.interrupt)?;
+        let original = Source::open_patiently(path, &options.open, run)?;
         let taken_at = run.clock.now();
         let (catalog, not_kept) = original.read_catalog()?;
         let journal_mode = catalog.header.journal_mode;

@@ -10,7 +10,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::run::Interrupt;
+use crate::run::{Interrupt, Run};
 use crate::sqlite::failure::failure;
 
 /// How a database is opened.
@@ -74,6 +74,27 @@ impl Source {
             // A file that was replaced or removed was read to its end all the same: it stayed open.
             _ => Ok(()),
         }
+    }
+
+    /// As [`Self::open`], and tells when another process makes it wait.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_patiently(path: &Path, options: &OpenOptions, run: Run<'_>) -> Result<Self> {
+        const SILENTLY: Duration = Duration::from_secs(1);
+        if options.busy_timeout <= SILENTLY {
+            return Self::open(path, options, run.interrupt);
+        }
+        let briefly = OpenOptions { busy_timeout: SILENTLY, ..options.clone() };
+        match Self::open(path, &briefly, run.interrupt) {
+            Err(error) if error.kind() == ErrorKind::Busy => {}
+            opened => return opened,
+        }
+        let seconds = options.busy_timeout.as_secs();
+        run.progress.note(&format!("the database is locked by another process; waiting up to {seconds} s"));
+        let rest =
+            OpenOptions { busy_timeout: options.busy_timeout.saturating_sub(SILENTLY), ..options.clone() };
+        Self::open(path, &rest, run.interrupt)
     }
 
     /// Where the database is.
