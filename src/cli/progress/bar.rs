@@ -163,19 +163,20 @@ fn run_line(run: &RunStatus, width: usize, color: bool) -> String {
     if color { format!("{head} [{CYAN}{done}{RESET}{rest}] {tail}") } else { plain }
 }
 
-/// `  exporting events: 1,250,000 / ~2,000,000 rows (62 %), 312 MiB, 410,000 rows/s, about 8 s left`
+/// `  exporting events: 1,250,000 / ~2,000,000 rows (62 %), about 8 s left, 312 MiB, 410,000 rows/s`
 fn phase_line(phase: &PhaseStatus, width: usize) -> String {
     let mut facts = Vec::new();
     if counts_rows(phase) {
         let total = of_total(phase.total_rows.map(text::rows));
         facts.push(format!("{}{total} rows{}", text::rows(phase.rows), in_brackets(phase.row_share())));
     }
+    // Before what matters less: a narrow terminal cuts the end off.
+    facts.extend(time_left(phase.share()));
     if counts_bytes(phase) {
         let total = of_total(phase.total_bytes.map(text::bytes));
         facts.push(format!("{}{total}{}", text::bytes(phase.bytes), in_brackets(second_share(phase))));
     }
     facts.extend(rate(phase));
-    facts.extend(time_left(phase.share()));
     if phase.share().is_none() {
         facts.push(text::duration(Duration::from_secs(phase.elapsed.as_secs())));
     }
@@ -240,7 +241,7 @@ mod tests {
         let text = render(&status(EVENTS, 1_250_000, 312 << 20), 120, false);
         let expected = "\
 exporting: ~30 % of 1.0 GiB [######--------------] 5 s so far, about 12 s left
-  exporting events: 1,250,000 / ~2,000,000 rows (62 %), 312 MiB / ~600 MiB, 250,000 rows/s, about 3 s left";
+  exporting events: 1,250,000 / ~2,000,000 rows (62 %), about 3 s left, 312 MiB / ~600 MiB, 250,000 rows/s";
         assert_eq!(text, expected);
     }
 
