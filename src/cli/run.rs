@@ -123,8 +123,10 @@ fn usage_error(refusal: &clap::Error) -> Error {
 /// Whatever failed after a signal failed because of it, such as a wait for a lock.
 fn interrupted(error: Error, interrupt: &Interrupt) -> Error {
     match interrupt.check() {
-        Err(stopped) if error.kind() != stopped.kind() => stopped.because(error),
-        _ => error,
+        // Where it was interrupted is of no use to anybody.
+        Err(stopped) if error.kind() == stopped.kind() => stopped,
+        Err(stopped) => stopped.because(error),
+        Ok(()) => error,
     }
 }
 

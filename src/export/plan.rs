@@ -86,6 +86,9 @@ pub(crate) struct PlannedSource {
     _copy: Option<Stage>,
 }
 
+/// Rows between two looks at the interrupt and two words to the progress.
+const ROWS_PER_STEP: u64 = 4_096;
+
 /// Plans an export and reads all rows once, so that the plan can show every column mapping.
 ///
 /// # Errors
@@ -103,10 +106,13 @@ pub fn plan_export(path: &Path, options: &ExportOptions, run: Run<'_>) -> Result
         source.for_each_row(&catalog, planned.ordinal, |_, cells| {
             counts.iter_mut().zip(cells).for_each(|(counts, cell)| counts.count(cell.class()));
             rows += 1;
-            run.interrupt.check()?;
-            run.progress.advance(1, 0);
+            if rows % ROWS_PER_STEP == 0 {
+                run.interrupt.check()?;
+                run.progress.advance(ROWS_PER_STEP, 0);
+            }
             Ok(ControlFlow::Continue(()))
         })?;
+        run.progress.advance(rows % ROWS_PER_STEP, 0);
         run.progress.end();
         planned.mapping = Some(plan_mapping(table, &counts));
         planned.row_count = Some(rows);
@@ -214,6 +220,8 @@ impl PlannedSource {
             table.row_count = planned.source.estimate_row_count(&planned.catalog.tables[table.ordinal]);
         }
         if options.copy_first {
+            // Better now than after all the work.
+            planned.plan.check(options)?;
             planned = planned.copy_first(options, run)?;
         }
         Ok(planned)

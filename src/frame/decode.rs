@@ -131,11 +131,7 @@ struct Broken<'a> {
 pub fn digest_batch(table: &Table, mapping: &TableMapping, batch: &RecordBatch) -> Result<ContentDigest> {
     let mut hasher = RowHasher::default();
     RowDecoder::new(table, mapping, batch)?.for_each_row(|rowid, cells| {
-        hasher.begin_row(rowid);
-        for &cell in cells {
-            hasher.add_cell(cell);
-        }
-        hasher.end_row();
+        hasher.add_row(rowid, cells);
         Ok(())
     })?;
     Ok(hasher.take())

@@ -222,7 +222,7 @@ pub struct Table {
     /// The column that is an alias of the rowid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rowid_alias: Option<usize>,
-    /// The columns of the primary key in key order; for a WITHOUT ROWID table its b-tree's key.
+    /// The key of a WITHOUT ROWID table's b-tree, and the columns it carries; empty for every other table.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub without_rowid_key: Vec<IndexColumn>,
     /// Its indexes, in the order of `sqlite_schema`; not the key of a WITHOUT ROWID table.

@@ -66,7 +66,6 @@ fn read_header(connection: &Connection) -> Result<DatabaseHeader> {
     let odd = |what: &str| Error::new(ErrorKind::Damaged, format!("the database has an impossible {what}"));
     Ok(DatabaseHeader {
         user_version: i32::try_from(number("user_version")?).map_err(|_| odd("user_version"))?,
-        // SQLite reads this header field as unsigned where its top bit is set in some versions.
         application_id: i32::try_from(number("application_id")?).map_err(|_| odd("application_id"))?,
         encoding: match text("encoding")?.as_str() {
             "UTF-8" => TextEncoding::Utf8,
