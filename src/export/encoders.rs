@@ -3,6 +3,7 @@
 //! Frames wait in a queue of one, so memory is bounded by the number of threads, never by the table.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
@@ -109,7 +110,10 @@ impl Encoders<'_> {
             if self.failed.load(Ordering::Relaxed) {
                 continue;
             }
-            result = self.encode(index, frame);
+            // A worker that went away would leave the producer waiting for ever on a full queue.
+            result = catch_unwind(AssertUnwindSafe(|| self.encode(index, frame))).unwrap_or_else(|_| {
+                Err(Error::new(ErrorKind::Failed, "encoding a row group stopped unexpectedly"))
+            });
             if result.is_err() {
                 self.failed.store(true, Ordering::Relaxed);
             }
