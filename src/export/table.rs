@@ -21,7 +21,7 @@ use crate::parquet_file::{
 };
 use crate::progress::{Phase, PhaseKind};
 use crate::run::Run;
-use crate::schema::{Cell, Table, TotalOrder};
+use crate::schema::{Cell, Table, TextEncoding, TotalOrder};
 use crate::sqlite::catalog::Catalog;
 use crate::sqlite::open::Source;
 
@@ -169,8 +169,16 @@ impl TableJob<'_> {
                 fits: true,
             },
         };
+        let is_utf16 = self.catalog.header.encoding != TextEncoding::Utf8;
         let mut step = (0, 0);
         self.source.for_each_row(self.catalog, self.ordinal, |rowid, cells| {
+            if is_utf16 && cells.iter().any(is_half_a_unit_long) {
+                return Err(Error::new(
+                    ErrorKind::Failed,
+                    "a TEXT has an odd number of bytes in a UTF-16 database: SQLite can read it but not store it again",
+                )
+                .hint("update that value, or leave its table out with --exclude"));
+            }
             step = (step.0 + 1, step.1 + reader.take(rowid, cells, &mut queue)?);
             if step.0 == ROWS_PER_STEP {
                 self.run.interrupt.check()?;
@@ -269,6 +277,11 @@ impl RowReader<'_> {
         }
         Ok(self.result)
     }
+}
+
+/// Whether it is a text that ends in the middle of a UTF-16 unit. Only a damaged or hand-made file has one.
+fn is_half_a_unit_long(cell: &Cell<'_>) -> bool {
+    matches!(cell, Cell::RawText(bytes) if bytes.len() % 2 == 1)
 }
 
 fn count(counts: &mut [ClassCounts], cells: &[Cell<'_>]) {

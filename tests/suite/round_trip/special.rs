@@ -69,6 +69,26 @@ fn a_violated_unique_index_comes_back_beside_free_pages() {
 }
 
 #[test]
+fn a_text_that_sqlite_cannot_store_again_is_named_and_nothing_is_published() {
+    let fixture = Fixture::new("half_a_unit");
+    fixture.execute(
+        "PRAGMA encoding = 'UTF-16le'; CREATE TABLE t(a); INSERT INTO t VALUES (CAST('ABCDEFGHIJK' AS BLOB));
+                     UPDATE t SET a = x'4142434445464748494a4b';",
+    );
+    let mut bytes = std::fs::read(&fixture.path).expect("reads");
+    let value = bytes.windows(11).rposition(|window| window == b"ABCDEFGHIJK").expect("the value is there");
+    // The serial type before the value: 34 is a BLOB of 11 bytes, 35 a TEXT of as many.
+    assert_eq!(bytes[value - 1], 34);
+    bytes[value - 1] = 35;
+    std::fs::write(&fixture.path, bytes).expect("writes");
+    let output = fixture.folder().join("snapshot");
+    let error = with_run(|run| export(&fixture.path, &export_options(&output), run)).expect_err("refuses");
+    assert!(error.to_string().contains("odd number of bytes"), "{error}");
+    assert_eq!(error.place().table.as_deref(), Some("t"));
+    assert!(!output.exists());
+}
+
+#[test]
 fn a_restored_database_makes_an_equal_snapshot() {
     let fixture = fixtures::gymlog();
     let (snapshot, first) = export_to(&fixture, "snapshot");
