@@ -47,4 +47,5 @@ pub mod run;
 pub mod schema;
 pub mod snapshot;
 pub mod sqlite;
+pub mod subject;
 pub mod verify;

@@ -15,7 +15,7 @@ const RANKS: [&[&str]; 9] = [
     &["parquet_file"],
     &["snapshot"],
     // What verbs share.
-    &["matching", "rebuild"],
+    &["matching", "rebuild", "subject"],
     &["export", "restore", "verify", "inspect"],
     // The binary alone.
     &["cli"],
@@ -26,14 +26,19 @@ const ALLOWED_EDGES: [(&str, &str, &str); 1] =
     [("inspect", "export", "both tell the order of a table, and why, in the same words")];
 
 /// Crates with one owner: crate, files that may use it.
-const OWNERS: [(&str, &[&str]); 7] = [
+const OWNERS: [(&str, &[&str]); 11] = [
     ("rusqlite", &["src/sqlite/"]),
     ("parquet", &["src/parquet_file/"]),
     // The queue before the encoders holds frames.
     ("polars", &["src/frame/", "src/export/encoders.rs"]),
     ("polars_arrow", &["src/frame/"]),
+    ("polars_parquet", &["src/frame/", "src/parquet_file/independent.rs"]),
     ("clap", &["src/cli/"]),
     ("clap_complete", &["src/cli/"]),
+    ("clap_mangen", &["src/cli/"]),
+    // The program confines itself; the library never does that to who uses it.
+    ("landlock", &["src/cli/confine/"]),
+    ("seccompiler", &["src/cli/confine/"]),
     ("indicatif", &["src/cli/"]),
 ];
 

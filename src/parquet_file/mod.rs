@@ -22,7 +22,7 @@ use crate::error::{Error, ErrorKind};
 pub use reader::{
     ColumnFacts, RowGroupBatches, StatisticsCheck, StatisticsMismatch, TableReader, is_decoding,
 };
-pub use seal::{SealCheck, SealState, check_seal};
+pub use seal::{SealCheck, SealState, check_seal, has_seal_tag};
 pub use settings::{SortingTerm, WriterSettings};
 pub use sorting::sorting_terms;
 pub use writer::{EncodedRowGroup, FileFacts, RowGroupEntry, TableEncoder, TableWriter};

@@ -38,6 +38,12 @@ pub const SEAL_END: usize = SEAL_OFFSET + SEAL_SIZE;
 /// Size of a piece read at a time, in bytes.
 const READ_BYTES: usize = 256 * 1024;
 
+/// Whether a file that begins with `head` carries the tag.
+#[must_use]
+pub fn has_seal_tag(head: &[u8]) -> bool {
+    head.get(SEAL_TAG_OFFSET..SEAL_OFFSET) == Some(SEAL_TAG.as_slice())
+}
+
 /// What a seal says about its file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SealState {
