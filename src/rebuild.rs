@@ -231,7 +231,7 @@ fn decode_files(
 }
 
 /// The order of a table's b-tree, or near enough: collations and DESC do not count here.
-fn key_order(table: &Table) -> TotalOrder {
+pub(crate) fn key_order(table: &Table) -> TotalOrder {
     let columns: Vec<Option<usize>> = if table.has_rowid() {
         vec![table.rowid_alias]
     } else {

@@ -4,15 +4,21 @@ use std::fmt::Write as _;
 
 use parklite::error::{Error, ErrorKind, Result};
 use parklite::inspect::{InspectReport, InspectedTable, inspect};
+use parklite::run::Run;
+use parklite::subject::{SubjectKind, subject_kind};
 
 use crate::cli::args::InspectArgs;
 use crate::cli::export::{main_type_name, push_not_kept};
+use crate::cli::inspect_database;
 use crate::cli::run::{Outcome, Status};
 use crate::cli::terminal::stdout_width;
 use crate::cli::text::{Align, Table, bytes, one_line, quantity, rows, safe};
 
 /// Runs the verb.
-pub(crate) fn run(args: &InspectArgs) -> Result<Outcome> {
+pub(crate) fn run(args: &InspectArgs, run: Run<'_>) -> Result<Outcome> {
+    if matches!(subject_kind(&args.snapshot), Ok(SubjectKind::Database)) {
+        return inspect_database::run(args, run);
+    }
     let mut report = inspect(&args.snapshot)?;
     if let Some(name) = &args.table {
         let names: Vec<&str> = report.tables.iter().take(20).map(|table| table.name.as_str()).collect();

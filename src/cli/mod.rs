@@ -5,9 +5,12 @@
 
 mod args;
 mod ask;
+mod diff;
+mod digest;
 mod exit;
 mod export;
 mod inspect;
+mod inspect_database;
 mod progress;
 mod restore;
 mod run;
@@ -15,5 +18,6 @@ mod terminal;
 mod text;
 mod units;
 mod verify;
+mod verify_database;
 
 pub(crate) use run::run;

@@ -9,6 +9,7 @@ use parklite::restore::{ExistingDatabase, RestoreOptions, RestoreReport, check_r
 use parklite::run::Run;
 use parklite::snapshot::Snapshot;
 use parklite::sqlite::set_temporary_folder;
+use parklite::subject::{SubjectKind, subject_kind};
 
 use crate::cli::args::RestoreArgs;
 use crate::cli::ask::ask;
@@ -20,6 +21,11 @@ use crate::cli::verify::push_check;
 
 /// Runs the verb.
 pub(crate) fn run(args: &RestoreArgs, json: bool, run: Run<'_>, reporter: &dyn Reporter) -> Result<Outcome> {
+    if matches!(subject_kind(&args.snapshot), Ok(SubjectKind::Database)) && !is_empty(&args.snapshot) {
+        return Err(Error::new(ErrorKind::Damaged, "this is already a database, not a snapshot")
+            .at(&args.snapshot)
+            .hint("copy it as it is, or make a snapshot of it with `parklite export`"));
+    }
     // Nobody is asked about a snapshot that cannot be restored anyway.
     Snapshot::open(&args.snapshot)?;
     let existing = match (args.overwrite, args.discard_old) {
@@ -42,6 +48,11 @@ pub(crate) fn run(args: &RestoreArgs, json: bool, run: Run<'_>, reporter: &dyn R
     let report = restore(&args.snapshot, &args.target, &options, run)?;
     let status = if report.not_kept.is_empty() { Status::Done } else { Status::Partly };
     Outcome::new("restore", &report, report_text(&report), status)
+}
+
+/// A file of zero bytes, which SQLite takes for a database, and nobody else does.
+fn is_empty(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|found| found.len() == 0)
 }
 
 /// SQLite takes no name that is not UTF-8 for such a folder; then its temporary files stay where they usually are.

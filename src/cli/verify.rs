@@ -7,15 +7,28 @@ use parklite::error::Result;
 use parklite::run::Run;
 use parklite::snapshot::Snapshot;
 use parklite::sqlite::set_temporary_folder;
+use parklite::subject::{SubjectKind, subject_kind};
 use parklite::verify::{VerifyLevel, VerifyOptions, VerifyReport, estimate_restore, verify};
 
 use crate::cli::args::VerifyArgs;
 use crate::cli::export::push_not_kept;
 use crate::cli::run::{Outcome, Status};
 use crate::cli::text::{bytes, duration, one_line, quantity, safe};
+use crate::cli::{diff, verify_database};
 
 /// Runs the verb.
 pub(crate) fn run(args: &VerifyArgs, run: Run<'_>) -> Result<Outcome> {
+    let outcome = match subject_kind(&args.snapshot) {
+        Ok(SubjectKind::Database) => verify_database::run(args, run)?,
+        _ => verify_snapshot(args, run)?,
+    };
+    match &args.against {
+        Some(other) => diff::against(outcome, args, other, run),
+        None => Ok(outcome),
+    }
+}
+
+fn verify_snapshot(args: &VerifyArgs, run: Run<'_>) -> Result<Outcome> {
     let level = match (args.quick, args.data) {
         (true, _) => VerifyLevel::Quick,
         (_, true) => VerifyLevel::Data,

@@ -25,10 +25,19 @@ pub struct CheckReport {
     pub not_checked: Vec<String>,
 }
 
+/// How much SQLite looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CheckDepth {
+    /// `quick_check`: pages and rows, but not whether indexes agree with their tables.
+    Quick,
+    /// `integrity_check` and `foreign_key_check`.
+    Full,
+}
+
 /// More findings than a person can read say no more than these.
 const MOST_FINDINGS: u32 = 10_000;
 
-/// Runs the integrity check and the foreign key check.
+/// Runs SQLite's checks.
 ///
 /// # Errors
 /// What SQLite says, other than that a rule needs something unknown.
@@ -36,15 +45,20 @@ pub(crate) fn check_database(
     connection: &Connection,
     tables: &[Table],
     encoding: TextEncoding,
+    depth: CheckDepth,
 ) -> Result<CheckReport> {
     let mut report = CheckReport::default();
-    let whole = format!("PRAGMA main.integrity_check({MOST_FINDINGS})");
+    let pragma = match depth {
+        CheckDepth::Quick => "quick_check",
+        CheckDepth::Full => "integrity_check",
+    };
+    let whole = format!("PRAGMA main.{pragma}({MOST_FINDINGS})");
     match findings(connection, whole.as_bytes(), encoding) {
         Ok(texts) if texts.len() >= MOST_FINDINGS as usize => {
             // Rows that break their own rules have used up the quota: look at each table without those rules.
             report.sort(texts);
             connection.execute_batch("PRAGMA ignore_check_constraints=ON").map_err(failure)?;
-            check_each_table(connection, tables, encoding, &mut report)?;
+            check_each_table(connection, tables, encoding, pragma, &mut report)?;
             connection.execute_batch("PRAGMA ignore_check_constraints=OFF").map_err(failure)?;
         }
         Ok(texts) => report.sort(texts),
@@ -56,16 +70,24 @@ pub(crate) fn check_database(
             match findings(connection, whole.as_bytes(), encoding) {
                 Ok(texts) => report.sort(texts),
                 Err(error) if error.kind() != ErrorKind::Failed => return Err(error),
-                Err(_) => check_each_table(connection, tables, encoding, &mut report)?,
+                Err(_) => check_each_table(connection, tables, encoding, pragma, &mut report)?,
             }
             connection.execute_batch("PRAGMA ignore_check_constraints=OFF").map_err(failure)?;
         }
     }
-    check_foreign_keys(connection, tables, encoding, &mut report)?;
+    if depth == CheckDepth::Full {
+        check_foreign_keys(connection, tables, encoding, &mut report)?;
+    }
     Ok(report)
 }
 
 impl CheckReport {
+    /// Whether nothing was found; what could not be checked is no finding.
+    #[must_use]
+    pub fn found_nothing(&self) -> bool {
+        self.structural.is_empty() && self.in_the_data.is_empty()
+    }
+
     fn sort(&mut self, texts: Vec<String>) {
         let mut counts: BTreeMap<String, u64> = BTreeMap::new();
         for text in texts.into_iter().filter(|text| text != "ok") {
@@ -100,10 +122,11 @@ fn check_each_table(
     connection: &Connection,
     tables: &[Table],
     encoding: TextEncoding,
+    pragma: &str,
     report: &mut CheckReport,
 ) -> Result<()> {
     for table in tables {
-        let sql = [b"PRAGMA main.integrity_check(".as_slice(), &table.name.quoted(), b")"].concat();
+        let sql = [b"PRAGMA main.", pragma.as_bytes(), b"(", &table.name.quoted(), b")"].concat();
         match findings(connection, &sql, encoding) {
             Ok(texts) => report.sort(texts),
             Err(error) if error.kind() != ErrorKind::Failed => return Err(error),

@@ -7,10 +7,10 @@ use crate::progress::{Phase, PhaseKind};
 use crate::run::Run;
 use crate::schema::{Cell, Table};
 use crate::sqlite::catalog::{Catalog, read_catalog};
-use crate::sqlite::check::{CheckReport, check_database};
+use crate::sqlite::check::{CheckDepth, CheckReport, check_database};
 use crate::sqlite::not_kept::{NotKept, find_not_kept, read_unknown_collations};
 use crate::sqlite::open::{Source, open_to_check};
-use crate::sqlite::rows::{TableScan, estimate_row_count};
+use crate::sqlite::rows::{TableScan, count_rows, estimate_row_count};
 
 impl Source {
     /// What the database consists of, and what of it a restore could not rebuild.
@@ -48,13 +48,31 @@ impl Source {
         estimate_row_count(&self.connection, table)
     }
 
-    /// Runs SQLite's own checks.
+    /// Counts the rows of the table at `ordinal` of the catalog, without reading them.
+    ///
+    /// # Errors
+    /// What SQLite says, with the table.
+    pub fn count_rows(&self, catalog: &Catalog, ordinal: usize) -> Result<u64> {
+        let table = &catalog.tables[ordinal];
+        count_rows(&self.connection, table, catalog.header.encoding)
+            .map_err(|error| error.in_table(&table.name).at(self.path()))
+    }
+
+    /// Runs SQLite's integrity check and foreign key check.
     ///
     /// On a connection of their own that may write in SQLite's eyes: a read-only one leaves CHECK constraints out.
     ///
     /// # Errors
     /// What SQLite says, other than findings.
     pub fn check(&self, catalog: &Catalog, run: Run<'_>) -> Result<CheckReport> {
+        self.check_to(CheckDepth::Full, catalog, run)
+    }
+
+    /// As [`Self::check`], as deep as asked.
+    ///
+    /// # Errors
+    /// As [`Self::check`].
+    pub fn check_to(&self, depth: CheckDepth, catalog: &Catalog, run: Run<'_>) -> Result<CheckReport> {
         run.progress.begin(Phase {
             kind: PhaseKind::Checking,
             subject: "",
@@ -62,9 +80,10 @@ impl Source {
             total_bytes: None,
         });
         let (file, sharing) = self.file_to_check();
-        let report = open_to_check(file, sharing, run.interrupt)
-            .and_then(|connection| check_database(&connection, &catalog.tables, catalog.header.encoding));
+        let report = open_to_check(file, sharing, run.interrupt).and_then(|connection| {
+            check_database(&connection, &catalog.tables, catalog.header.encoding, depth)
+        });
         run.progress.end();
-        report.map_err(|error| error.at(self.path()))
+        report.map_err(|error| error.instead_at(self.path()))
     }
 }

@@ -80,6 +80,12 @@ impl Source {
         Ok(source)
     }
 
+    /// Whether a private copy is read.
+    #[must_use]
+    pub fn is_copy(&self) -> bool {
+        matches!(self.reading, Reading::Copy(..))
+    }
+
     /// `None` where only a copy can be read without a trace.
     fn open_in_place(path: &Path, real: &Path, options: &OpenOptions, run: Run<'_>) -> Result<Option<Self>> {
         if !is_in_wal_mode(real)? {
