@@ -61,7 +61,14 @@ pub(crate) fn check_database(
             check_each_table(connection, tables, encoding, pragma, &mut report)?;
             connection.execute_batch("PRAGMA ignore_check_constraints=OFF").map_err(failure)?;
         }
-        Ok(texts) => report.sort(texts),
+        Ok(texts) => {
+            let broke_off = texts.iter().any(|text| text.starts_with(BROKEN_OFF));
+            report.sort(texts);
+            if broke_off {
+                // At a page that cannot be read: the tables after it have not been looked at.
+                check_each_table(connection, tables, encoding, pragma, &mut report)?;
+            }
+        }
         Err(first) if first.kind() != ErrorKind::Failed => return Err(first),
         Err(first) => {
             // A CHECK that names an unknown function stops the whole check: leave the CHECKs out.
@@ -95,7 +102,10 @@ impl CheckReport {
         }
         for (text, count) in counts {
             let found = if lies_in_the_data(&text) { &mut self.in_the_data } else { &mut self.structural };
-            found.push(if count > 1 { format!("{text} ({count} times)") } else { text });
+            let text = if count > 1 { format!("{text} ({count} times)") } else { text };
+            if !found.contains(&text) {
+                found.push(text);
+            }
         }
     }
 }
@@ -138,13 +148,24 @@ fn check_each_table(
     Ok(())
 }
 
+/// How a finding begins that is the end of a check.
+const BROKEN_OFF: &str = "the check broke off: ";
+
+/// What a check says. Where it meets a page that it cannot read, what it has said so far counts, and that is a finding too.
 fn findings(connection: &Connection, sql: &[u8], encoding: TextEncoding) -> Result<Vec<String>> {
     let mut statement = Statement::prepare(connection, sql)?;
     let mut texts = Vec::new();
-    while statement.step()? {
-        texts.push(text_of_row(&mut statement, encoding)?.remove(0));
+    loop {
+        match statement.step() {
+            Ok(true) => texts.push(text_of_row(&mut statement, encoding)?.remove(0)),
+            Ok(false) => return Ok(texts),
+            Err(error) if error.kind() == ErrorKind::Damaged => {
+                texts.push(format!("{BROKEN_OFF}{}", sqlite_message(&error)));
+                return Ok(texts);
+            }
+            Err(error) => return Err(error),
+        }
     }
-    Ok(texts)
 }
 
 fn text_of_row(statement: &mut Statement<'_>, encoding: TextEncoding) -> Result<Vec<String>> {
@@ -180,8 +201,14 @@ fn check_foreign_keys(
             Ok(())
         });
         if let Err(error) = counted {
-            if error.kind() != ErrorKind::Failed {
-                return Err(error);
+            match error.kind() {
+                ErrorKind::Failed => {}
+                ErrorKind::Damaged => {
+                    let what = format!("foreign keys of {:?}: {}", table.name, sqlite_message(&error));
+                    report.structural.push(what);
+                    continue;
+                }
+                _ => return Err(error),
             }
             // A parent key that is not unique, or missing, is a mistake in the schema itself.
             report.in_the_data.push(format!("foreign keys of {:?}: {}", table.name, sqlite_message(&error)));

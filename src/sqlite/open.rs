@@ -76,7 +76,8 @@ impl Source {
         self.refuse_other_users()?;
         // Looked at under the lock: from its end on writers may change what they want.
         let now = Looks::of(&self.path);
-        self.connection.execute_batch("COMMIT").map_err(|error| failure(error).at(&self.path))?;
+        // Nothing was written; and SQLite refuses to commit once it has met a damaged page.
+        self.connection.execute_batch("ROLLBACK").map_err(|error| failure(error).at(&self.path))?;
         match (&self.still, now) {
             (Some(before), Some(after)) if before.identity == after.identity && *before != after => {
                 Err(Error::new(
