@@ -86,10 +86,11 @@ pub struct DiffReport {
 }
 
 impl DiffReport {
-    /// How many differences of content there are.
+    /// How many differences of content there are; a table that only one side has is one, with its rows.
     #[must_use]
     pub fn difference_count(&self) -> usize {
-        self.header.len() + self.schema.len() + self.tables.len()
+        let on_both = self.tables.iter().filter(|table| table.only_in.is_none()).count();
+        self.header.len() + self.schema.len() + on_both
     }
 }
 

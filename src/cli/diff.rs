@@ -61,7 +61,10 @@ fn report_text(report: &DiffReport) -> String {
     }
     for difference in &report.schema {
         let (kind, name) = (difference.kind, &difference.name);
+        let has_rows = |table: &&TableDifference| table.only_in.is_some() && table.table.lossy() == *name;
         match (difference.only_in, &difference.a, &difference.b) {
+            // Told below, with how many they are.
+            (Some(_), ..) if kind == "table" && report.tables.iter().any(|table| has_rows(&table)) => {}
             (Some(side), ..) => line(format!("{kind} {name:?}: only in {side}")),
             (None, Some(a), Some(b)) => line(format!("{kind} {name:?}: another definition: {a} / {b}")),
             _ => line(format!("{kind} {name:?}: another definition")),

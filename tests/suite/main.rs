@@ -2,9 +2,10 @@
 //!
 //! `fixtures` builds databases to test with, `property` makes up random ones, and `judge` says whether two
 //! databases are the same. None of the three uses a line of parklite: what they say about it is independent.
-//! `round_trip` puts parklite to the proof.
+//! `round_trip` and `subjects` put parklite to the proof.
 
 mod fixtures;
 mod judge;
 mod property;
 mod round_trip;
+mod subjects;
