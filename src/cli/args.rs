@@ -54,9 +54,20 @@ pub(crate) enum Command {
     /// Show what a snapshot holds.
     Inspect(InspectArgs),
     /// Print a completion script for a shell.
+    #[command(after_help = "Examples:\n  \
+        parklite completions bash > ~/.local/share/bash-completion/completions/parklite\n  \
+        parklite completions fish > ~/.config/fish/completions/parklite.fish")]
     Completions {
         /// The shell.
         shell: clap_complete::Shell,
+    },
+    /// Print a manual page.
+    #[command(after_help = "Examples:\n  \
+        parklite man | man -l -\n  \
+        parklite man export > ~/.local/share/man/man1/parklite-export.1")]
+    Man {
+        /// The verb; the page of the program as a whole if none is given.
+        verb: Option<String>,
     },
 }
 
