@@ -151,6 +151,9 @@ pub(crate) struct VerifyArgs {
     /// Files and content, but no restore.
     #[arg(long)]
     pub(crate) data: bool,
+    /// Decode once more with a second decoder, which shares no code with the first (polars').
+    #[arg(long, conflicts_with = "quick")]
+    pub(crate) independent: bool,
     #[command(flatten)]
     pub(crate) resources: ResourceArgs,
 }

@@ -74,7 +74,13 @@ pub(crate) fn restore_from(fixture: &Fixture, snapshot: &Path, name: &str) -> (P
 }
 
 pub(crate) fn verify_at(snapshot: &Path, level: VerifyLevel) -> Result<VerifyReport> {
-    let options = VerifyOptions { level, memory_limit_bytes: MEMORY, threads: 2, temp_folder: None };
+    let options = VerifyOptions {
+        level,
+        independent: false,
+        memory_limit_bytes: MEMORY,
+        threads: 2,
+        temp_folder: None,
+    };
     with_run(|run| verify(snapshot, &options, run))
 }
 
