@@ -141,6 +141,7 @@ pub(crate) struct ResourceArgs {
     Examples:\n  \
     parklite verify gymlog-2026-11-20T09-30-00Z/\n  \
     parklite verify --quick backups/today && echo unchanged\n  \
+    parklite verify --data --independent backups/today   two decoders that share no code\n  \
     parklite verify --json gymlog-backup-2026-11-20.parquet")]
 pub(crate) struct VerifyArgs {
     /// The snapshot: a folder, or a single-table file.
