@@ -147,7 +147,7 @@ fn look_into_files(
                     if matches!(snapshot.location, Location::Folder(_))
                         && error.kind() != ErrorKind::Interrupted =>
                 {
-                    findings.push(unreadable(&path, entry, &describe(&error)));
+                    findings.push(unreadable(&path, entry, &error));
                 }
                 Err(error) => return Err(error),
             }

@@ -37,10 +37,11 @@ impl std::fmt::Display for DataFinding {
     }
 }
 
-/// A data file that cannot be read, and why.
+/// A data file that cannot be read because of `error`.
 #[must_use]
-pub fn unreadable(path: &Path, entry: &TableEntry, why: &str) -> DataFinding {
-    Place { path, entry }.finding(format!("the file cannot be read: {why}"))
+pub fn unreadable(path: &Path, entry: &TableEntry, error: &Error) -> DataFinding {
+    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
+    Place { path, entry }.finding(format!("the file cannot be read: {}{cause}", error.message()))
 }
 
 /// One data file and its table, which every finding about it names.

@@ -20,7 +20,7 @@ use crate::run::Interrupt;
 const MAGIC: &[u8; 4] = b"PAR1";
 
 /// Size in bytes of what follows the footer: its length and the magic.
-pub(super) const END_BYTES: u64 = 8;
+pub(crate) const END_BYTES: u64 = 8;
 
 /// Size of a piece read at a time, in bytes.
 const READ_BYTES: usize = 256 * 1024;

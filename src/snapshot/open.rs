@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::parquet_file::TableReader;
+use crate::parquet_file::damage::END_BYTES;
+use crate::parquet_file::seal::SEAL_END;
 use crate::snapshot::files::MANIFEST_FILE;
 use crate::snapshot::manifest::{DataFile, Manifest, SNAPSHOT_KEY, TABLE_KEY, TableEntry};
 use crate::snapshot::names::is_file_name;
@@ -192,6 +194,9 @@ fn check_entry(entry: &TableEntry) -> Result<()> {
                 return damaged("the manifest counts the rows of a row group in two ways");
             }
         }
+        if !sizes_add_up(file) {
+            return damaged("the sizes of a file's parts do not add up to its size");
+        }
         if groups != file.digest {
             return damaged("the digests of row groups do not add up to their file's");
         }
@@ -201,4 +206,14 @@ fn check_entry(entry: &TableEntry) -> Result<()> {
         return damaged("the digests of files do not add up to their table's");
     }
     Ok(())
+}
+
+/// Whether seal, column chunks and tail make up the whole file, as far as its size is known.
+fn sizes_add_up(file: &DataFile) -> bool {
+    let (Some(size_bytes), Some(tail)) = (file.size_bytes, &file.tail) else {
+        return file.size_bytes.is_none();
+    };
+    let chunks = file.row_groups.iter().flat_map(|group| &group.chunk_bytes).copied();
+    let parts = chunks.chain([SEAL_END as u64, tail.page_index_bytes, tail.footer_bytes, END_BYTES]);
+    parts.fold(0, u64::saturating_add) == size_bytes
 }

@@ -1,9 +1,13 @@
 //! Changed bytes: each bit, each length, each block of a small snapshot, each byte of a larger one.
 
+use parklite::verify::VerifyLevel;
+
 use super::change::{Change, every_bit, every_byte, every_size_and_block};
 use super::plain::caught_panics;
 use super::subject::Subject;
 use super::sweep::{Tally, Work, is_full_run, sweep};
+use crate::fixtures;
+use crate::round_trip::{export_to, verify_at};
 
 /// Of everything that could be done, what is done: all in a full run, else one in `step`.
 fn work(subject: &Subject, step: usize, changes: impl Fn(usize) -> Vec<Change>) -> Work {
@@ -63,4 +67,19 @@ fn every_changed_byte_of_a_larger_folder_is_noticed_and_named() {
     tally.check(500);
     assert!(tally.named_chunks > 0, "{tally}");
     tell("a larger folder", &subject, &tally, caught);
+}
+
+#[test]
+fn damage_in_more_chunks_than_anybody_reads_is_summed_up() {
+    let fixture = fixtures::two_thousand_columns();
+    let (snapshot, _) = export_to(&fixture, "snapshot");
+    let path = snapshot.join("wide.parquet");
+    let mut bytes = std::fs::read(&path).expect("readable");
+    let third = bytes.len() / 3;
+    bytes[44..third].iter_mut().for_each(|byte| *byte = !*byte);
+    std::fs::write(&path, bytes).expect("written");
+    let report = verify_at(&snapshot, VerifyLevel::Quick).expect("verifies");
+    let (last, named) = report.data.split_last().expect("findings");
+    assert!(named.len() == 100 && named.iter().all(|finding| finding.column.is_some()), "{report:?}");
+    assert!(last.finding.ends_with("more column chunks do not have the bytes that were written"), "{last}");
 }
