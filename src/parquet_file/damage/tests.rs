@@ -63,7 +63,7 @@ fn what_is_cut_off_and_what_was_added_is_named() {
         fs::write(&path, bytes).expect("written");
         damaged_parts(&path, &facts.row_groups, Some(&facts.tail), &Interrupt::new()).expect("readable")
     };
-    let cut = found(&bytes[..SEAL_END + 1]);
+    let cut = found(&bytes[..=SEAL_END]);
     assert!(cut.iter().all(|part| part.kind == DamageKind::CutOff));
     assert_eq!((cut.len(), cut[0].part), (14, FilePart::Chunk { row_group: 0, column: 0 }));
     let cut = found(&bytes[..bytes.len() - 5]);

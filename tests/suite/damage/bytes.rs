@@ -75,11 +75,10 @@ fn damage_in_more_chunks_than_anybody_reads_is_summed_up() {
     let (snapshot, _) = export_to(&fixture, "snapshot");
     let path = snapshot.join("wide.parquet");
     let mut bytes = std::fs::read(&path).expect("readable");
-    let third = bytes.len() / 3;
-    bytes[44..third].iter_mut().for_each(|byte| *byte = !*byte);
+    bytes[44..40_000].iter_mut().for_each(|byte| *byte = !*byte);
     std::fs::write(&path, bytes).expect("written");
     let report = verify_at(&snapshot, VerifyLevel::Quick).expect("verifies");
     let (last, named) = report.data.split_last().expect("findings");
-    assert!(named.len() == 100 && named.iter().all(|finding| finding.column.is_some()), "{report:?}");
+    assert!(named.len() == 100 && named.iter().all(|finding| finding.column.is_some()), "{}", named.len());
     assert!(last.finding.ends_with("more column chunks do not have the bytes that were written"), "{last}");
 }

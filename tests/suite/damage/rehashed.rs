@@ -129,16 +129,18 @@ fn rows_in_another_order_are_noticed_although_their_digest_is_the_same() {
     assert!(report.data.iter().any(|finding| finding.row_group == Some(1)), "{report:?}");
 }
 
+type Lie = (&'static str, fn(&mut TableEntry));
+
 #[test]
 fn false_counts_in_the_manifest_are_noticed() {
-    let change: [(&str, fn(&mut TableEntry)); 2] = [
+    let lies: [Lie; 2] = [
         ("other storage classes", |entry| {
             let counts = &mut entry.mapping.columns[1].counts;
             (counts.text, counts.null) = (counts.text - 1, counts.null + 1);
         }),
         ("bytes, but the manifest says", |entry| entry.content_bytes += 1),
     ];
-    for (words, change) in change {
+    for (words, change) in lies {
         let subject = Subject::small_folder();
         let mut manifest = Snapshot::open(&subject.path).expect("opens").manifest;
         let entry = manifest.tables.iter_mut().find(|entry| entry.table.name.lossy() == "sets");
