@@ -149,6 +149,7 @@ impl Export<'_> {
             file.path = if is_folder { file_name.clone() } else { String::new() };
             file.size_bytes = Some(facts.size_bytes);
             file.sha256 = Some(facts.sha256);
+            file.tail = Some(facts.tail.clone());
         }
         Ok(entry)
     }
@@ -187,6 +188,7 @@ impl Export<'_> {
             in_key_order: read.in_key_order,
             digest: read.digest,
             row_groups: row_groups.to_vec(),
+            tail: None,
         };
         TableEntry {
             table: self.planned.catalog.tables[planned.ordinal].clone(),

@@ -152,6 +152,7 @@ pub(crate) struct ResourceArgs {
     Examples:\n  \
     parklite verify gymlog-2026-11-20T09-30-00Z/\n  \
     parklite verify --quick backups/today && echo unchanged\n  \
+    parklite verify --data --independent backups/today   two decoders that share no code\n  \
     parklite verify --json gymlog-backup-2026-11-20.parquet")]
 pub(crate) struct VerifyArgs {
     /// The snapshot: a folder, or a single-table file.
@@ -162,6 +163,9 @@ pub(crate) struct VerifyArgs {
     /// Files and content, but no restore.
     #[arg(long)]
     pub(crate) data: bool,
+    /// Decode once more with a second decoder, which shares no code with the first (polars').
+    #[arg(long, conflicts_with = "quick")]
+    pub(crate) independent: bool,
     #[command(flatten)]
     pub(crate) resources: ResourceArgs,
 }

@@ -23,6 +23,7 @@ pub(crate) fn run(args: &VerifyArgs, run: Run<'_>) -> Result<Outcome> {
     };
     let options = VerifyOptions {
         level,
+        independent: args.independent,
         memory_limit_bytes: args.resources.memory_limit,
         threads: args.resources.thread_count(),
         temp_folder: args.resources.temp_dir.clone(),
@@ -58,6 +59,11 @@ fn report_text(report: &VerifyReport) -> String {
         let _ = writeln!(text, "no equal database could be rebuilt: {}", one_line(reason));
     }
     let name = safe(&report.snapshot.display().to_string());
+    if report.has_only_surplus() {
+        let files = quantity(report.files.len() as u64, "file too many", "files too many");
+        let _ = writeln!(text, "\n{name}: {files}; what belongs to the snapshot is intact");
+        return text;
+    }
     if !report.intact {
         let found = report.files.len() + report.data.len() + usize::from(report.restore.is_some());
         let _ = writeln!(text, "\n{name}: DAMAGED, {}", quantity(found as u64, "finding", "findings"));
@@ -82,6 +88,9 @@ fn report_text(report: &VerifyReport) -> String {
         quantity(report.rows, "row", "rows"),
         bytes(report.size_bytes)
     );
+    if report.independent {
+        text.push_str("a second decoder (polars) agrees\n");
+    }
     push_check(&mut text, report.check.as_ref());
     push_not_kept(&mut text, &report.not_kept);
     text

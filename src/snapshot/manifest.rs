@@ -1,7 +1,7 @@
 //! The manifest: what a snapshot is, how to rebuild the database from it, how to verify it.
 //!
 //! 64-bit integers beyond 2^53 and all digests are strings; text that is not valid UTF-8 is
-//! `{"base64": "…"}`. The version is looked at before anything else.
+//! `{"base64": "…"}`. Its own digest is looked at first, the version next, and only then anything else.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::digest::{ContentDigest, RowHasher, Sha256Digest};
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::mapping::TableMapping;
-use crate::parquet_file::RowGroupEntry;
+use crate::parquet_file::{FileTail, RowGroupEntry};
 use crate::schema::{Cell, DatabaseHeader, SchemaObject, Table, TotalOrder};
 use crate::sqlite::not_kept::NotKept;
 
@@ -128,6 +128,9 @@ pub struct DataFile {
     pub digest: ContentDigest,
     /// Its row groups, in order.
     pub row_groups: Vec<RowGroupEntry>,
+    /// What follows them; unknown to a file about itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tail: Option<FileTail>,
 }
 
 /// What a Parquet file says about itself and its table; never about a snapshot.
@@ -332,6 +335,10 @@ impl Manifest {
         if head.format != FORMAT {
             return Err(damaged("this is not a parklite manifest"));
         }
+        // Before the version: every version has this digest, and one flipped bit must not look like a newer one.
+        if blanked_digest(text, head.manifest_sha256) != Some(head.manifest_sha256) {
+            return Err(damaged("the manifest was changed: it does not match its own digest"));
+        }
         if head.format_version > FORMAT_VERSION {
             let newer = format!(
                 "the snapshot has format version {}, newer than this program knows",
@@ -341,9 +348,6 @@ impl Manifest {
                 "this is parklite {}, which reads up to format version {FORMAT_VERSION}; install a newer one",
                 env!("CARGO_PKG_VERSION")
             )));
-        }
-        if blanked_digest(text, head.manifest_sha256) != Some(head.manifest_sha256) {
-            return Err(damaged("the manifest was changed: it does not match its own digest"));
         }
         serde_json::from_slice(text).map_err(|error| damaged("the manifest makes no sense").because(error))
     }

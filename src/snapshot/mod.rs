@@ -9,7 +9,9 @@ mod names;
 mod open;
 mod views;
 
-pub use files::{FileFinding, MANIFEST_FILE, SUMS_FILE, VIEWS_FILE, check_files, sums_text, surplus_files};
+pub use files::{
+    FileFinding, FileProblem, MANIFEST_FILE, SUMS_FILE, VIEWS_FILE, check_files, sums_text, surplus_files,
+};
 pub use manifest::{
     DataFile, FORMAT_VERSION, InlineRow, LeftOut, Manifest, SNAPSHOT_KEY, SnapshotFacts, TABLE_KEY,
     TableEntry, TableFooter, WrittenBy,

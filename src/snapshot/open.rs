@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::parquet_file::TableReader;
+use crate::parquet_file::damage::END_BYTES;
+use crate::parquet_file::seal::SEAL_END;
 use crate::snapshot::files::MANIFEST_FILE;
 use crate::snapshot::manifest::{DataFile, Manifest, SNAPSHOT_KEY, TABLE_KEY, TableEntry};
 use crate::snapshot::names::is_file_name;
@@ -80,7 +82,7 @@ impl Snapshot {
     pub fn size_bytes(&self) -> u64 {
         let files = self.manifest.tables.iter().flat_map(|entry| &entry.files);
         match &self.location {
-            Location::Folder(_) => files.filter_map(|file| file.size_bytes).sum(),
+            Location::Folder(_) => files.filter_map(|file| file.size_bytes).fold(0, u64::saturating_add),
             Location::File(path) => std::fs::metadata(path).map_or(0, |metadata| metadata.len()),
         }
     }
@@ -90,10 +92,11 @@ impl Snapshot {
     pub fn restored_size_bytes(&self) -> u64 {
         const LEAST: u64 = 1 << 20;
         let facts = &self.manifest.snapshot;
-        let content: u64 = self.manifest.tables.iter().map(|entry| entry.content_bytes).sum();
+        let content = self.manifest.tables.iter().map(|entry| entry.content_bytes);
+        let content = content.fold(0, u64::saturating_add);
         // Part of a database: its rows, and as much again for indexes and the room pages leave.
         let part = content.saturating_mul(2).min(facts.source_size_bytes);
-        LEAST + if facts.whole_database { facts.source_size_bytes } else { part }
+        LEAST.saturating_add(if facts.whole_database { facts.source_size_bytes } else { part })
     }
 
     fn open_folder(path: &Path) -> Result<Self> {
@@ -180,8 +183,20 @@ fn check_entry(entry: &TableEntry) -> Result<()> {
     }
     let mut digest = entry.inline_digest()?;
     for file in &entry.files {
+        let width = entry.mapping.width();
         let mut groups = crate::digest::ContentDigest::default();
-        file.row_groups.iter().for_each(|group| groups.add(group.digest));
+        for group in &file.row_groups {
+            groups.add(group.digest);
+            if group.chunks.len() != width || group.chunk_bytes.len() != width {
+                return damaged("the manifest does not describe every column chunk");
+            }
+            if group.rows != group.digest.row_count {
+                return damaged("the manifest counts the rows of a row group in two ways");
+            }
+        }
+        if !sizes_add_up(file) {
+            return damaged("the sizes of a file's parts do not add up to its size");
+        }
         if groups != file.digest {
             return damaged("the digests of row groups do not add up to their file's");
         }
@@ -191,4 +206,14 @@ fn check_entry(entry: &TableEntry) -> Result<()> {
         return damaged("the digests of files do not add up to their table's");
     }
     Ok(())
+}
+
+/// Whether seal, column chunks and tail make up the whole file, as far as its size is known.
+fn sizes_add_up(file: &DataFile) -> bool {
+    let (Some(size_bytes), Some(tail)) = (file.size_bytes, &file.tail) else {
+        return file.size_bytes.is_none();
+    };
+    let chunks = file.row_groups.iter().flat_map(|group| &group.chunk_bytes).copied();
+    let parts = chunks.chain([SEAL_END as u64, tail.page_index_bytes, tail.footer_bytes, END_BYTES]);
+    parts.fold(0, u64::saturating_add) == size_bytes
 }

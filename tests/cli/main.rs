@@ -20,4 +20,5 @@ mod signals;
 mod streams;
 mod terminal;
 mod verify_damage;
+mod verify_every_byte;
 mod verify_levels;

@@ -16,4 +16,5 @@ mod memory;
 mod neighbours;
 mod sources;
 mod support;
+mod unreadable;
 mod worlds;

@@ -74,7 +74,13 @@ pub(crate) fn restore_from(fixture: &Fixture, snapshot: &Path, name: &str) -> (P
 }
 
 pub(crate) fn verify_at(snapshot: &Path, level: VerifyLevel) -> Result<VerifyReport> {
-    let options = VerifyOptions { level, memory_limit_bytes: MEMORY, threads: 2, temp_folder: None };
+    verify_with(snapshot, level, false)
+}
+
+/// Verifies, and asks the second decoder too where `independent`.
+pub(crate) fn verify_with(snapshot: &Path, level: VerifyLevel, independent: bool) -> Result<VerifyReport> {
+    let options =
+        VerifyOptions { level, independent, memory_limit_bytes: MEMORY, threads: 2, temp_folder: None };
     with_run(|run| verify(snapshot, &options, run))
 }
 
@@ -93,9 +99,9 @@ pub(crate) fn describe(error: &dyn std::error::Error) -> String {
 pub(crate) fn round_trip(fixture: &Fixture) -> PathBuf {
     let (snapshot, exported) = export_to(fixture, "snapshot");
     assert!(exported.not_kept.is_empty(), "{}: {:?}", fixture.name, exported.not_kept);
-    let verified =
-        verify_at(&snapshot, VerifyLevel::Restore).unwrap_or_else(|error| panic!("{}", describe(&error)));
-    assert!(verified.intact, "{}: {verified:?}", fixture.name);
+    let verified = verify_with(&snapshot, VerifyLevel::Restore, true);
+    let verified = verified.unwrap_or_else(|error| panic!("{}", describe(&error)));
+    assert!(verified.intact && verified.independent, "{}: {verified:?}", fixture.name);
     let (restored, _) = restore_from(fixture, &snapshot, "restored.db");
     judge::same_database(&fixture.path, &restored);
     restored
