@@ -94,8 +94,9 @@ const ROWS_PER_STEP: u64 = 4_096;
 /// # Errors
 /// As [`crate::export::export`]; nothing is written.
 pub fn plan_export(path: &Path, options: &ExportOptions, run: Run<'_>) -> Result<ExportPlan> {
-    let PlannedSource { source, catalog, mut plan, .. } = PlannedSource::open(path, options, run)?;
-    plan.check(options)?;
+    let mut planned_source = PlannedSource::open(path, options, run)?;
+    planned_source.plan.check(options)?;
+    let PlannedSource { source, catalog, plan, .. } = &mut planned_source;
     for planned in &mut plan.tables {
         let table = &catalog.tables[planned.ordinal];
         let total_rows = source.estimate_row_count(table);
@@ -103,7 +104,7 @@ pub fn plan_export(path: &Path, options: &ExportOptions, run: Run<'_>) -> Result
         run.progress.begin(Phase { kind, subject: &planned.name, total_rows, total_bytes: None });
         let mut counts = vec![ClassCounts::default(); table.stored_columns().count()];
         let mut rows = 0;
-        source.for_each_row(&catalog, planned.ordinal, |_, cells| {
+        source.for_each_row(catalog, planned.ordinal, |_, cells| {
             counts.iter_mut().zip(cells).for_each(|(counts, cell)| counts.count(cell.class()));
             rows += 1;
             if rows % ROWS_PER_STEP == 0 {
@@ -117,7 +118,18 @@ pub fn plan_export(path: &Path, options: &ExportOptions, run: Run<'_>) -> Result
         planned.mapping = Some(plan_mapping(table, &counts));
         planned.row_count = Some(rows);
     }
-    Ok(plan)
+    let not_kept = planned_source.not_kept();
+    refuse_loss(&not_kept, options, path)?;
+    Ok(ExportPlan { not_kept, ..planned_source.plan })
+}
+
+/// Fails under `strict` when something cannot be kept.
+fn refuse_loss(not_kept: &[NotKept], options: &ExportOptions, source: &Path) -> Result<()> {
+    let Some(lost) = not_kept.first().filter(|_| options.strict) else { return Ok(()) };
+    let message = format!("not everything can be kept: {lost}");
+    Err(Error::new(ErrorKind::Failed, message)
+        .at(source)
+        .hint("leave --strict away to export it all the same, or leave the table out with --exclude"))
 }
 
 impl ExportPlan {
@@ -126,14 +138,7 @@ impl ExportPlan {
     /// # Errors
     /// `Failed` with `strict` when something cannot be kept; `Exists`; `Usage` where the output is the source.
     pub(crate) fn check(&self, options: &ExportOptions) -> Result<()> {
-        if options.strict
-            && let Some(lost) = self.not_kept.first()
-        {
-            let message = format!("not everything can be kept: {lost}");
-            return Err(Error::new(ErrorKind::Failed, message).at(&self.source).hint(
-                "leave --strict away to export it all the same, or leave the table out with --exclude",
-            ));
-        }
+        refuse_loss(&self.not_kept, options, &self.source)?;
         let form = match self.form {
             OutputForm::Folder => TargetForm::Directory,
             OutputForm::File => TargetForm::File,
@@ -225,6 +230,29 @@ impl PlannedSource {
             planned = planned.copy_first(options, run)?;
         }
         Ok(planned)
+    }
+
+    /// What a restore cannot rebuild, as far as schema and rows read so far have shown.
+    pub(crate) fn not_kept(&self) -> Vec<NotKept> {
+        let mut not_kept = self.plan.not_kept.clone();
+        for lost in self.source.not_kept_found() {
+            if !not_kept.iter().any(|known| (&known.table, &known.index) == (&lost.table, &lost.index)) {
+                not_kept.push(lost);
+            }
+        }
+        not_kept
+    }
+
+    /// Tells what cannot be rebuilt, but for the first `known` of it.
+    ///
+    /// # Errors
+    /// `Failed` with `strict` when there is anything.
+    pub(crate) fn tell_not_kept(&self, known: usize, options: &ExportOptions, run: Run<'_>) -> Result<()> {
+        let not_kept = self.not_kept();
+        for lost in not_kept.iter().skip(known) {
+            run.progress.note(&format!("a restore will not be able to rebuild {lost}"));
+        }
+        refuse_loss(&not_kept, options, &self.plan.source)
     }
 
     /// Copies the source and reads the copy from here on.

@@ -83,7 +83,7 @@ impl ExportReport {
             size_bytes: tables.iter().map(|table| table.size_bytes).sum(),
             rows: tables.iter().map(|table| table.rows).sum(),
             tables,
-            not_kept: plan.not_kept.clone(),
+            not_kept: manifest.not_kept.clone(),
             left_out: plan.left_out.clone(),
         }
     }

@@ -81,7 +81,7 @@ impl CheckReport {
 /// Source: the messages of `PRAGMA integrity_check` in the bundled SQLite (pragma.c), and of the integrity
 /// methods of FTS and R-Tree, whose shadow tables are data.
 fn lies_in_the_data(finding: &str) -> bool {
-    const PREFIXES: [&str; 8] = [
+    const PREFIXES: [&str; 9] = [
         "CHECK constraint failed in ",
         "NULL value in ",
         "non-unique entry in index ",
@@ -89,6 +89,7 @@ fn lies_in_the_data(finding: &str) -> bool {
         "NUMERIC value in ",
         "malformed inverted index for FTS",
         "unable to validate the inverted index for FTS",
+        "fts5: ",
         "In RTree ",
     ];
     const STRICT_TYPES: [&str; 5] = ["INT", "INTEGER", "REAL", "TEXT", "BLOB"];

@@ -8,14 +8,18 @@ pub mod check;
 pub mod copy;
 mod database;
 mod failure;
+mod key_order;
 pub mod lock;
 pub mod not_kept;
 pub mod open;
 mod rows;
+mod scan_guard;
 mod stand_in;
 mod statement;
 pub mod target;
 pub mod target_plan;
+mod unchanged;
+mod wal_index;
 
 use std::path::Path;
 

@@ -3,8 +3,9 @@
 //! The file is never opened by anything but SQLite while a connection lives: closing any other descriptor
 //! of it would drop this process's locks (SQLite, "How To Corrupt An SQLite Database File", section 2.2).
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
@@ -12,6 +13,8 @@ use rusqlite::{Connection, OpenFlags};
 use crate::error::{Error, ErrorKind, Result};
 use crate::run::{Interrupt, Run};
 use crate::sqlite::failure::failure;
+use crate::sqlite::not_kept::NotKept;
+use crate::sqlite::unchanged::Unchanged;
 
 /// How a database is opened.
 #[derive(Debug, Clone)]
@@ -32,8 +35,9 @@ impl Default for OpenOptions {
 pub struct Source {
     pub(crate) connection: Connection,
     path: PathBuf,
-    /// What the file must still look like in the end; `None` where other programs may change it meanwhile.
-    still: Option<Looks>,
+    unchanged: Unchanged,
+    /// What reading rows has shown that a restore cannot rebuild; see [`Self::not_kept_found`].
+    pub(crate) not_kept: RefCell<Vec<NotKept>>,
 }
 
 impl Source {
@@ -45,35 +49,22 @@ impl Source {
     pub fn open(path: &Path, options: &OpenOptions, interrupt: &Interrupt) -> Result<Self> {
         check_file(path, options)?;
         let connection = open_read_only(path, options, interrupt)?;
-        let mut source = Self { connection, path: path.to_path_buf(), still: None };
-        source.begin().map_err(|error| error.at(path))?;
-        if !wal_may_be_folded_in(path) {
-            source.still = Looks::of(path);
-        }
-        Ok(source)
+        let unchanged = begin(&connection)
+            .and_then(|()| Unchanged::since_now(&connection, path))
+            .map_err(|error| error.at(path))?;
+        Ok(Self { connection, path: path.to_path_buf(), unchanged, not_kept: RefCell::default() })
     }
 
     /// Ends the read transaction, so that writers need not wait any longer; nothing may be read after that.
     ///
     /// # Errors
     /// `Failed` if the file was changed by something that knows nothing of SQLite's locks, such as a copy over it:
-    /// what was read may be a mixture then. (Not noticed where a WAL that holds something is folded in meanwhile.)
+    /// what was read may be a mixture then.
     pub fn finish(&self) -> Result<()> {
         // Looked at under the lock: from its end on writers may change what they want.
-        let now = Looks::of(&self.path);
+        let unchanged = self.unchanged.check(&self.connection, &self.path);
         self.connection.execute_batch("COMMIT").map_err(|error| failure(error).at(&self.path))?;
-        match (&self.still, now) {
-            (Some(before), Some(after)) if before.identity == after.identity && *before != after => {
-                Err(Error::new(
-                    ErrorKind::Failed,
-                    "the database was changed without SQLite's locks while it was read",
-                )
-                .at(&self.path)
-                .hint("export again when nothing copies to this file or synchronises it"))
-            }
-            // A file that was replaced or removed was read to its end all the same: it stayed open.
-            _ => Ok(()),
-        }
+        unchanged
     }
 
     /// As [`Self::open`], and tells when another process makes it wait.
@@ -112,48 +103,13 @@ impl Source {
             |sql: &str| self.connection.query_row(sql, [], |row| row.get::<_, u32>(0)).map_err(failure);
         Ok(u64::from(pragma("PRAGMA page_count")?) * u64::from(pragma("PRAGMA page_size")?))
     }
-
-    fn begin(&self) -> Result<()> {
-        // The transaction begins with the first read, not with BEGIN.
-        self.connection.execute_batch("BEGIN").map_err(failure)?;
-        let count =
-            self.connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0));
-        count.map(|_| ()).map_err(failure)
-    }
 }
 
-/// How a file looks from outside. It is never opened for this: closing it would drop this process's locks.
-#[derive(Debug, PartialEq, Eq)]
-struct Looks {
-    identity: (u64, u64),
-    size_bytes: u64,
-    modified: Option<SystemTime>,
-}
-
-impl Looks {
-    fn of(path: &Path) -> Option<Self> {
-        let found = std::fs::metadata(path).ok()?;
-        Some(Self { identity: identity(&found), size_bytes: found.len(), modified: found.modified().ok() })
-    }
-}
-
-#[cfg(unix)]
-fn identity(found: &std::fs::Metadata) -> (u64, u64) {
-    use std::os::unix::fs::MetadataExt as _;
-    (found.dev(), found.ino())
-}
-
-#[cfg(not(unix))]
-fn identity(_found: &std::fs::Metadata) -> (u64, u64) {
-    (0, 0)
-}
-
-/// Whether other programs may change the database file in spite of this read transaction: by folding in a WAL, of
-/// which at most what this transaction sees goes into the file. One that was empty is not folded in.
-fn wal_may_be_folded_in(path: &Path) -> bool {
-    let mut wal = path.as_os_str().to_owned();
-    wal.push("-wal");
-    std::fs::metadata(wal).is_ok_and(|found| found.len() > 0)
+fn begin(connection: &Connection) -> Result<()> {
+    // The transaction begins with the first read, not with BEGIN.
+    connection.execute_batch("BEGIN").map_err(failure)?;
+    let count = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0));
+    count.map(|_| ()).map_err(failure)
 }
 
 fn check_file(path: &Path, options: &OpenOptions) -> Result<()> {
