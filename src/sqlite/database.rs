@@ -66,9 +66,9 @@ impl Source {
         estimate_row_count(&self.connection, table)
     }
 
-    /// Runs SQLite's own checks on a private file of ours.
+    /// Runs SQLite's own checks.
     ///
-    /// On a connection of their own that may write: a read-only one leaves CHECK constraints out.
+    /// On a connection of their own that may write in SQLite's eyes: a read-only one leaves CHECK constraints out.
     ///
     /// # Errors
     /// What SQLite says, other than findings.
@@ -79,7 +79,8 @@ impl Source {
             total_rows: None,
             total_bytes: None,
         });
-        let report = open_to_check(self.path(), run.interrupt)
+        let (file, sharing) = self.file_to_check();
+        let report = open_to_check(file, sharing, run.interrupt)
             .and_then(|connection| check_database(&connection, &catalog.tables, catalog.header.encoding));
         run.progress.end();
         report.map_err(|error| error.at(self.path()))

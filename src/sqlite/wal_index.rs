@@ -9,20 +9,39 @@ use std::ptr;
 
 use rusqlite::{Connection, ffi};
 
+use crate::error::Result;
+use crate::sqlite::failure::failure;
+
 /// How far a WAL has been folded in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct FoldedIn {
-    /// Frames that are in the database.
-    done: u32,
-    /// Frames of which some may be: the mark is set before the first of them is written.
-    begun: u32,
+pub(super) enum FoldedIn {
+    /// There is no WAL.
+    NoWal,
+    /// These frames.
+    Frames {
+        /// Frames that are in the database.
+        done: u32,
+        /// Frames of which some may be: the mark is set before the first of them is written.
+        begun: u32,
+    },
+    /// The shared memory cannot be looked at: SQLite reads the WAL without it.
+    Unknown,
 }
 
-/// Reads it on a connection with a read transaction open in WAL mode; `None` where there is no shared memory.
+/// Tells it on a connection with a read transaction open.
+///
+/// # Errors
+/// What SQLite says.
 ///
 /// Source: SQLite, "WAL-mode File Format", section 2.2 (`nBackfill` and `nBackfillAttempted` of the header of the
 /// WAL-index, in the byte order of the machine).
-pub(crate) fn folded_in(connection: &Connection) -> Option<FoldedIn> {
+pub(super) fn folded_in(connection: &Connection) -> Result<FoldedIn> {
+    let mode: String =
+        connection.query_row("PRAGMA main.journal_mode", [], |row| row.get(0)).map_err(failure)?;
+    Ok(if mode == "wal" { read(connection).unwrap_or(FoldedIn::Unknown) } else { FoldedIn::NoWal })
+}
+
+fn read(connection: &Connection) -> Option<FoldedIn> {
     const REGION_BYTES: c_int = 32 * 1024;
     const DONE_AT: usize = 96;
     const BEGUN_AT: usize = 128;
@@ -52,5 +71,5 @@ pub(crate) fn folded_in(connection: &Connection) -> Option<FoldedIn> {
         // process may write there at any time, which is why it is read as volatile.
         (!region.is_null()).then(|| unsafe { region.byte_add(offset).cast::<u32>().read_volatile() })
     };
-    Some(FoldedIn { done: read(DONE_AT)?, begun: read(BEGUN_AT)? })
+    Some(FoldedIn::Frames { done: read(DONE_AT)?, begun: read(BEGUN_AT)? })
 }
