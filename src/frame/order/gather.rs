@@ -190,6 +190,6 @@ pub(super) fn byte_count(size: usize) -> u64 {
 
 /// The order is total: only a damaged database, or a wrong order, has two rows at one place.
 pub(super) fn equal_keys() -> Error {
-    Error::new(ErrorKind::Damaged, "two rows have the same place in the table's order")
+    Error::new(ErrorKind::Failed, "two rows have the same place in the table's order")
         .hint("check the database with PRAGMA integrity_check: its primary key may hold a value twice")
 }
