@@ -57,6 +57,8 @@ pub struct ExportOptions {
     pub verify: bool,
     /// Whether anything that cannot be kept is an error.
     pub strict: bool,
+    /// Whether SQLite checks the database before it is read.
+    pub check_source: bool,
     /// Whether the database is copied first and the copy exported, so that it is held only briefly.
     pub copy_first: bool,
     /// Where temporary files go; beside the output unless given.
@@ -284,6 +286,8 @@ impl Export<'_> {
             verified: self.options.verify,
             whole_database: plan.is_whole,
             compression_level: self.options.settings.compression_level,
+            source_check: plan.source_check.clone(),
+            recovered_from: plan.recovered_from,
         };
         let mut manifest = Manifest::new(facts, self.planned.catalog.header, plan.schema.clone(), entries);
         manifest.database.journal_mode = plan.journal_mode;

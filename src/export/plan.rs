@@ -21,6 +21,8 @@ use crate::snapshot::{LeftOut, Snapshot, file_names, surplus_files};
 use crate::sqlite::catalog::Catalog;
 use crate::sqlite::not_kept::NotKept;
 use crate::sqlite::open::{OpenOptions, Source};
+use crate::sqlite::recovered::RecoveredFrom;
+use crate::sqlite::source_check::{SourceCheck, SourceCheckResult};
 
 /// What a snapshot is made as; it depends on what was asked, never on the data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +58,10 @@ pub struct ExportPlan {
     pub left_out: Vec<LeftOut>,
     /// Whether it is the whole database.
     pub is_whole: bool,
+    /// What SQLite's own checks said of it.
+    pub source_check: SourceCheck,
+    /// What SQLite had to recover it from, in a private copy.
+    pub recovered_from: Option<RecoveredFrom>,
 }
 
 /// One table of an export.
@@ -139,6 +145,13 @@ impl ExportPlan {
     /// `Failed` with `strict` when something cannot be kept; `Exists`; `Usage` where the output is the source.
     pub(crate) fn check(&self, options: &ExportOptions) -> Result<()> {
         refuse_loss(&self.not_kept, options, &self.source)?;
+        if options.strict && self.source_check.result == SourceCheckResult::Findings {
+            let first = self.source_check.first_findings.first().map_or("", String::as_str);
+            let message = format!("SQLite's integrity check finds the database damaged: {first}");
+            return Err(Error::new(ErrorKind::Failed, message)
+                .at(&self.source)
+                .hint("leave --strict away to export what can be read all the same"));
+        }
         let form = match self.form {
             OutputForm::Folder => TargetForm::Directory,
             OutputForm::File => TargetForm::File,
@@ -182,8 +195,14 @@ impl ExportPlan {
 
 impl PlannedSource {
     pub(crate) fn open(path: &Path, options: &ExportOptions, run: Run<'_>) -> Result<Self> {
-        let original = Source::open_patiently(path, &options.open, run)?;
+        let temp_folder = temp_folder(options);
+        let (original, recovered_from) =
+            Source::open_or_recover(path, &options.open, temp_folder.as_deref(), run)?;
         let taken_at = run.clock.now();
+        // A copy is checked in its place: that holds the source for less time.
+        let copy_first = options.copy_first && !original.is_private_copy();
+        let source_check =
+            if copy_first { SourceCheck::default() } else { check_source(&original, options, run)? };
         let (catalog, not_kept) = original.read_catalog()?;
         let journal_mode = catalog.header.journal_mode;
         let source_size_bytes = original.size_bytes()?;
@@ -216,6 +235,8 @@ impl PlannedSource {
                 not_kept: selected.not_kept,
                 left_out: selected.left_out,
                 is_whole: selected.is_whole,
+                source_check,
+                recovered_from,
             },
             source: original,
             catalog,
@@ -224,7 +245,7 @@ impl PlannedSource {
         for table in &mut planned.plan.tables {
             table.row_count = planned.source.estimate_row_count(&planned.catalog.tables[table.ordinal]);
         }
-        if options.copy_first {
+        if copy_first {
             // Better now than after all the work.
             planned.plan.check(options)?;
             planned = planned.copy_first(options, run)?;
@@ -256,7 +277,7 @@ impl PlannedSource {
     }
 
     /// Copies the source and reads the copy from here on.
-    fn copy_first(self, options: &ExportOptions, run: Run<'_>) -> Result<Self> {
+    fn copy_first(mut self, options: &ExportOptions, run: Run<'_>) -> Result<Self> {
         let folder = match &options.temp_folder {
             Some(folder) => folder.clone(),
             None => parent_of(&self.plan.output)?,
@@ -268,6 +289,7 @@ impl PlannedSource {
         self.source.finish()?;
         let open = OpenOptions { allow_empty: true, ..options.open.clone() };
         let source = Source::open(&copy, &open, run.interrupt)?;
+        self.plan.source_check = check_source(&source, options, run)?;
         let (catalog, _) = source.read_catalog()?;
         if catalog.objects != self.catalog.objects || catalog.tables != self.catalog.tables {
             return Err(
@@ -276,6 +298,31 @@ impl PlannedSource {
         }
         Ok(Self { source, catalog, plan: self.plan, _copy: Some(stage) })
     }
+}
+
+/// Lets SQLite check the source, if that was asked for, and tells what it finds.
+fn check_source(source: &Source, options: &ExportOptions, run: Run<'_>) -> Result<SourceCheck> {
+    if !options.check_source {
+        return Ok(SourceCheck::default());
+    }
+    let check = source.check_before_reading(run)?;
+    if let Some(first) = check.first_findings.first() {
+        run.progress.note(&format!(
+            "the database is damaged: {} of SQLite's integrity check, the first: {first}",
+            if check.findings == 1 {
+                "one finding".to_string()
+            } else {
+                format!("{} findings", check.findings)
+            }
+        ));
+    }
+    Ok(check)
+}
+
+/// Where a private copy of the source goes: where other temporary files go, as far as that is known yet.
+fn temp_folder(options: &ExportOptions) -> Option<PathBuf> {
+    let beside_output = || parent_of(options.output.as_deref().unwrap_or(Path::new("snapshot"))).ok();
+    options.temp_folder.clone().or_else(|| beside_output().filter(|folder| folder.is_dir()))
 }
 
 fn plan_tables(selected: &Selected, catalog: &Catalog, options: &ExportOptions) -> Result<Vec<PlannedTable>> {

@@ -117,12 +117,26 @@ fn check_each_table(
 }
 
 fn findings(connection: &Connection, sql: &[u8], encoding: TextEncoding) -> Result<Vec<String>> {
-    let mut statement = Statement::prepare(connection, sql)?;
     let mut texts = Vec::new();
-    while statement.step()? {
-        texts.push(text_of_row(&mut statement, encoding)?.remove(0));
-    }
+    for_each_finding(connection, sql, encoding, |text| texts.push(text))?;
     Ok(texts)
+}
+
+/// Hands every text that a check answers to `take`.
+///
+/// # Errors
+/// What SQLite says; what was found before has been taken.
+pub(super) fn for_each_finding(
+    connection: &Connection,
+    sql: &[u8],
+    encoding: TextEncoding,
+    mut take: impl FnMut(String),
+) -> Result<()> {
+    let mut statement = Statement::prepare(connection, sql)?;
+    while statement.step()? {
+        take(text_of_row(&mut statement, encoding)?.remove(0));
+    }
+    Ok(())
 }
 
 fn text_of_row(statement: &mut Statement<'_>, encoding: TextEncoding) -> Result<Vec<String>> {
@@ -146,7 +160,28 @@ fn check_foreign_keys(
     encoding: TextEncoding,
     report: &mut CheckReport,
 ) -> Result<()> {
+    let (counts, mistakes) = count_lost_parents(connection, tables, encoding)?;
+    report.in_the_data.extend(mistakes);
+    for ((table, parent), count) in counts {
+        report.in_the_data.push(format!("{count} rows of {table:?} point to no row of {parent:?}"));
+    }
+    Ok(())
+}
+
+/// How many rows point to no row, by their table and the one they point to; and mistakes in the schema itself.
+type LostParents = (BTreeMap<(String, String), u64>, Vec<String>);
+
+/// Runs the foreign key check.
+///
+/// # Errors
+/// What SQLite says, other than that a foreign key is a mistake.
+pub(super) fn count_lost_parents(
+    connection: &Connection,
+    tables: &[Table],
+    encoding: TextEncoding,
+) -> Result<LostParents> {
     let mut counts: BTreeMap<(String, String), u64> = BTreeMap::new();
+    let mut mistakes = Vec::new();
     for table in tables {
         let sql = [b"PRAGMA main.foreign_key_check(".as_slice(), &table.name.quoted(), b")"].concat();
         let counted = Statement::prepare(connection, &sql).and_then(|mut statement| {
@@ -162,11 +197,8 @@ fn check_foreign_keys(
                 return Err(error);
             }
             // A parent key that is not unique, or missing, is a mistake in the schema itself.
-            report.in_the_data.push(format!("foreign keys of {:?}: {}", table.name, sqlite_message(&error)));
+            mistakes.push(format!("foreign keys of {:?}: {}", table.name, sqlite_message(&error)));
         }
     }
-    for ((table, parent), count) in counts {
-        report.in_the_data.push(format!("{count} rows of {table:?} point to no row of {parent:?}"));
-    }
-    Ok(())
+    Ok((counts, mistakes))
 }

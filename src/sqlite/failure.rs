@@ -94,6 +94,12 @@ impl std::fmt::Display for SqliteMessage {
 
 impl std::error::Error for SqliteMessage {}
 
+/// SQLite's extended result code behind an error, where it has one.
+pub(crate) fn extended_code(error: &Error) -> Option<c_int> {
+    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<SqliteMessage>());
+    source.map(|source| source.code)
+}
+
 /// SQLite's own words behind an error, where it has any.
 pub(crate) fn sqlite_message(error: &Error) -> String {
     let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<SqliteMessage>());
