@@ -81,7 +81,7 @@ impl Source {
         });
         let (file, sharing) = self.file_to_check();
         let report = open_to_check(file, sharing, run.interrupt)
-            .and_then(|connection| check_database(&connection, &catalog.tables, catalog.header.encoding));
+            .and_then(|connection| check_database(&connection, &catalog.tables));
         run.progress.end();
         report.map_err(|error| error.at(self.path()))
     }

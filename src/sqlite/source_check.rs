@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, ErrorKind, Result};
 use crate::progress::{Phase, PhaseKind};
 use crate::run::Run;
-use crate::schema::TextEncoding;
 use crate::sqlite::catalog::{Catalog, read_catalog};
 use crate::sqlite::check::{count_lost_parents, for_each_finding};
 use crate::sqlite::failure::{extended_code, sqlite_message};
@@ -77,17 +76,16 @@ impl Source {
 }
 
 fn check(connection: &Connection, catalog: &Catalog) -> Result<SourceCheck> {
-    let encoding = catalog.header.encoding;
     let mut check = SourceCheck::default();
     // The number is a limit, and this is the largest there is.
     let whole = format!("PRAGMA main.integrity_check({})", i32::MAX);
-    let outcome = check.collect(connection, whole.as_bytes(), encoding);
+    let outcome = check.collect(connection, whole.as_bytes());
     if let Some(reason) = check.take_failure(outcome)? {
         check.not_checked.push(format!("what lies outside of tables, because {reason}"));
         for table in &catalog.tables {
             let sql = [b"PRAGMA main.integrity_check(".as_slice(), &table.name.quoted(), b")"].concat();
             let before = check.findings;
-            let outcome = check.collect(connection, &sql, encoding);
+            let outcome = check.collect(connection, &sql);
             if let Some(reason) = check.take_failure(outcome)? {
                 check.not_checked.push(format!("table {:?}, because {reason}", table.name));
             } else if check.findings - before >= MOST_OF_ONE_TABLE {
@@ -95,7 +93,7 @@ fn check(connection: &Connection, catalog: &Catalog) -> Result<SourceCheck> {
             }
         }
     }
-    match count_lost_parents(connection, &catalog.tables, encoding) {
+    match count_lost_parents(connection, &catalog.tables) {
         Ok((lost, mistakes)) => {
             check.foreign_key_violations = lost.values().sum();
             check.not_checked.extend(mistakes);
@@ -111,8 +109,8 @@ fn check(connection: &Connection, catalog: &Catalog) -> Result<SourceCheck> {
 }
 
 impl SourceCheck {
-    fn collect(&mut self, connection: &Connection, sql: &[u8], encoding: TextEncoding) -> Result<()> {
-        for_each_finding(connection, sql, encoding, |text| {
+    fn collect(&mut self, connection: &Connection, sql: &[u8]) -> Result<()> {
+        for_each_finding(connection, sql, |text| {
             // What is found in the pages comes as one text of many lines, under a heading.
             let lines = text.lines().filter(|line| *line != "ok" && !line.starts_with("*** in database "));
             lines.for_each(|line| self.add(line));

@@ -139,6 +139,25 @@ impl<'c> Statement<'c> {
         Ok(())
     }
 
+    /// The column at `index` (0-based) of the current row as text for people: NULL is empty, what is not valid replaced.
+    ///
+    /// For what SQLite says of itself, which is not always in the database's encoding. It converts the value in
+    /// place: never to be used for rows.
+    pub(crate) fn read_words(&mut self, index: u8) -> String {
+        // SAFETY: `raw` is a live statement; an index out of range reads as NULL. The text and its length are of the
+        // same conversion, and copied before any further call.
+        unsafe {
+            let text = ffi::sqlite3_column_text(self.raw.as_ptr(), c_int::from(index));
+            let length = ffi::sqlite3_column_bytes(self.raw.as_ptr(), c_int::from(index));
+            match usize::try_from(length) {
+                Ok(length) if !text.is_null() => {
+                    String::from_utf8_lossy(std::slice::from_raw_parts(text, length)).into_owned()
+                }
+                _ => String::new(),
+            }
+        }
+    }
+
     /// The INTEGER in the column at `index` (0-based) of the current row; 0 for anything else.
     pub(crate) fn read_integer(&self, index: u8) -> i64 {
         // SAFETY: `raw` is a live statement; an index out of range reads as NULL.
