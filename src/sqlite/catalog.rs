@@ -1,6 +1,6 @@
 //! Reading what a database consists of: header pragmas, schema rows, tables, columns, indexes.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use rusqlite::Connection;
 
@@ -25,19 +25,8 @@ pub struct Catalog {
     pub(crate) shadow_tables: HashSet<Vec<u8>>,
     /// The b-tree of each table; not part of a snapshot.
     pub(crate) root_pages: Vec<u32>,
-    /// Indexes that SQLite knows and that cannot be described.
-    pub(crate) lost_indexes: Vec<LostIndex>,
-}
-
-/// An index that cannot be described, and so not be rebuilt.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct LostIndex {
-    /// Its table's place among the tables.
-    pub(crate) table: usize,
-    /// Its name; as it stands in `sqlite_schema`, if it does.
-    pub(crate) name: Identifier,
-    /// Whether it stands in `sqlite_schema`: then its name is no text that SQL could spell.
-    pub(crate) has_row: bool,
+    /// Indexes whose names are no text that SQL could spell, by their table's place among the tables.
+    pub(crate) unspeakable_indexes: Vec<(usize, Identifier)>,
 }
 
 /// Reads the catalog of the connection's main database, inside its open transaction.
@@ -50,7 +39,11 @@ pub(crate) fn read_catalog(connection: &Connection) -> Result<Catalog> {
     let kinds = table_kinds(connection)?;
     let mut tables = Vec::new();
     let mut root_pages = Vec::new();
-    let mut lost_indexes = Vec::new();
+    let mut unspeakable_indexes = Vec::new();
+    let mut indexes: HashMap<Vec<u8>, Vec<&SchemaObject>> = HashMap::new();
+    for (object, _) in rows.iter().filter(|(object, _)| object.kind == ObjectKind::Index) {
+        indexes.entry(object.table_name.as_bytes().to_ascii_lowercase()).or_default().push(object);
+    }
     for (object, root_page) in rows.iter().filter(|(object, _)| object.kind == ObjectKind::Table) {
         let name = identifier(&object.name, header.encoding)?;
         let place = |error: Error| error.in_table(&name);
@@ -61,9 +54,9 @@ pub(crate) fn read_catalog(connection: &Connection) -> Result<Catalog> {
         if kind.is_virtual {
             continue;
         }
-        let (table, lost) = read_table(connection, name, kind, &rows)?;
-        let lost = lost.into_iter().map(|(name, has_row)| LostIndex { table: tables.len(), name, has_row });
-        lost_indexes.extend(lost);
+        let own = indexes.get(&name.as_bytes().to_ascii_lowercase()).map(Vec::as_slice).unwrap_or_default();
+        let (table, unspeakable) = read_table(connection, name, kind, own)?;
+        unspeakable_indexes.extend(unspeakable.into_iter().map(|name| (tables.len(), name)));
         tables.push(table);
         root_pages.push(*root_page);
     }
@@ -75,7 +68,7 @@ pub(crate) fn read_catalog(connection: &Connection) -> Result<Catalog> {
         objects: rows.into_iter().map(|(object, _)| object).collect(),
         tables,
         root_pages,
-        lost_indexes,
+        unspeakable_indexes,
     })
 }
 
@@ -249,15 +242,12 @@ fn table_kinds(connection: &Connection) -> Result<HashMap<Vec<u8>, TableKind>> {
     Ok(kinds)
 }
 
-/// Indexes of a table that cannot be described, and whether they stand in `sqlite_schema`.
-type Lost = Vec<(Identifier, bool)>;
-
 fn read_table(
     connection: &Connection,
     name: Identifier,
     kind: &TableKind,
-    objects: &[(SchemaObject, u32)],
-) -> Result<(Table, Lost)> {
+    own_indexes: &[&SchemaObject],
+) -> Result<(Table, Vec<Identifier>)> {
     let mut columns = Vec::new();
     let mut key_columns = Vec::new();
     let sql = "SELECT name, type, hidden, pk FROM pragma_table_xinfo(?1, 'main') ORDER BY cid";
@@ -280,7 +270,7 @@ fn read_table(
         Some(())
     })?;
     let without_rowid_key = if kind.without_rowid { index_columns(connection, &name)? } else { Vec::new() };
-    let (indexes, lost) = read_indexes(connection, &name, kind, objects)?;
+    let (indexes, unspeakable) = read_indexes(connection, &name, kind, own_indexes)?;
     let has_key_index = indexes.iter().any(|index| index.origin == IndexOrigin::PrimaryKey);
     let rowid_alias = match key_columns[..] {
         // INTEGER PRIMARY KEY DESC is not an alias: it has an index of its own.
@@ -291,16 +281,18 @@ fn read_table(
         }
         _ => None,
     };
-    Ok((Table { name, strict: kind.strict, columns, rowid_alias, without_rowid_key, indexes }, lost))
+    let table = Table { name, strict: kind.strict, columns, rowid_alias, without_rowid_key, indexes };
+    Ok((table, unspeakable))
 }
 
+/// The indexes of a table, and the names of those that SQLite knows by another one than `sqlite_schema` says.
 fn read_indexes(
     connection: &Connection,
     table: &Identifier,
     kind: &TableKind,
-    objects: &[(SchemaObject, u32)],
-) -> Result<(Vec<Index>, Lost)> {
-    let mut listed = BTreeMap::new();
+    own_indexes: &[&SchemaObject],
+) -> Result<(Vec<Index>, Vec<Identifier>)> {
+    let mut listed = HashMap::new();
     let sql = "SELECT name, \"unique\", origin, partial FROM pragma_index_list(?1, 'main')";
     for_each(connection, sql, Some(table), |cells| {
         let [name, unique, Cell::Text(origin), partial] = cells else { return None };
@@ -310,32 +302,30 @@ fn read_indexes(
             "pk" => IndexOrigin::PrimaryKey,
             _ => return None,
         };
-        let name = name_bytes(name)?;
-        listed.insert(name.to_ascii_lowercase(), (name, flag(unique), origin, flag(partial)));
+        listed.insert(name_bytes(name)?.to_ascii_lowercase(), (flag(unique), origin, flag(partial)));
         Some(())
     })?;
-    if kind.without_rowid {
-        // It is listed, but is the table itself and has no row in sqlite_schema.
-        listed.retain(|_, (_, _, origin, _)| *origin != IndexOrigin::PrimaryKey);
-    }
     let mut indexes = Vec::new();
-    let mut lost = Vec::new();
-    let is_index = |object: &&(SchemaObject, u32)| {
-        object.0.kind == ObjectKind::Index && table.is_same(object.0.table_name.as_bytes())
-    };
-    for (object, _) in objects.iter().filter(is_index) {
+    let mut unspeakable = Vec::new();
+    for object in own_indexes {
         let name = Identifier::from_bytes(object.name.as_bytes());
-        if let Some((_, unique, origin, partial)) = listed.remove(&name.as_bytes().to_ascii_lowercase()) {
+        if let Some((unique, origin, partial)) = listed.remove(&name.as_bytes().to_ascii_lowercase()) {
             let columns = index_columns(connection, &name)?;
             indexes.push(Index { name, origin, unique, partial, columns });
         } else {
-            lost.push((name, true));
+            unspeakable.push(name);
         }
     }
-    // What is listed and was not found is either one of those, or a constraint whose index has lost its row.
-    listed.retain(|_, (_, _, origin, _)| *origin != IndexOrigin::Created);
-    lost.extend(listed.into_values().map(|(name, ..)| (Identifier::from_bytes(name), false)));
-    Ok((indexes, lost))
+    // The key of a WITHOUT ROWID table is listed but has no row in sqlite_schema. Any other constraint without one has
+    // no b-tree: SQLite opens such a database and fails when it uses the table.
+    let is_own_key = |origin: IndexOrigin| kind.without_rowid && origin == IndexOrigin::PrimaryKey;
+    let is_lost = |origin: IndexOrigin| origin != IndexOrigin::Created && !is_own_key(origin);
+    if listed.values().any(|(_, origin, _)| is_lost(*origin)) {
+        return Err(Error::new(ErrorKind::Damaged, "an index of a table has no row in sqlite_schema")
+            .in_table(table)
+            .hint(RECOVER_HINT));
+    }
+    Ok((indexes, unspeakable))
 }
 
 /// The columns of an index, or of the key of the WITHOUT ROWID table of that name.

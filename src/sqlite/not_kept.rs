@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{ErrorKind, Result};
 use crate::schema::{Column, Identifier, Index, IndexColumn, IndexOrigin, IndexedValue, Table};
-use crate::sqlite::catalog::{Catalog, LostIndex};
+use crate::sqlite::catalog::Catalog;
 use crate::sqlite::failure::{failure, sqlite_message};
 use crate::sqlite::statement::{Statement, forget_imposters};
 
@@ -64,18 +64,13 @@ impl std::fmt::Display for NotKept {
 pub(crate) fn find_not_kept(connection: &Connection, catalog: &Catalog) -> Result<Vec<NotKept>> {
     let mut not_kept = Vec::new();
     for (ordinal, table) in catalog.tables.iter().enumerate() {
-        let beyond: Vec<&LostIndex> =
-            catalog.lost_indexes.iter().filter(|lost| lost.table == ordinal).collect();
-        let mut lost = lost_constraints(connection, table)?;
-        lost.extend(beyond.iter().filter(|index| !index.has_row).map(|index| {
-            let reason = "sqlite_schema has no row for its index".to_string();
-            NotKept { index: Some(index.name.clone()), ..NotKept::key(table, reason) }
-        }));
+        let lost = lost_constraints(connection, table)?;
         let is_plain_table = !lost.is_empty();
-        not_kept.extend(beyond.iter().filter(|index| index.has_row).map(|index| NotKept {
+        let unspeakable = catalog.unspeakable_indexes.iter().filter(|(table, _)| *table == ordinal);
+        not_kept.extend(unspeakable.map(|(_, index)| NotKept {
             table: table.name.clone(),
             what: NotKeptKind::Index,
-            index: Some(index.name.clone()),
+            index: Some(index.clone()),
             reason: "its name is no text that SQL could spell".to_string(),
         }));
         not_kept.extend(lost);
