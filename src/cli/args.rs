@@ -110,6 +110,9 @@ pub(crate) struct ExportArgs {
     /// Fail if anything cannot be restored exactly, and publish nothing.
     #[arg(long, help_heading = MORE)]
     pub(crate) strict: bool,
+    /// Let SQLite check the database first (every page, every index) and record its answer; takes about as long again.
+    #[arg(long, help_heading = MORE)]
+    pub(crate) check_source: bool,
     /// Copy the database first and export the copy, so that its writers are held up only briefly.
     #[arg(long, help_heading = MORE)]
     pub(crate) copy_first: bool,

@@ -13,6 +13,8 @@ use crate::frame::mapping::TableMapping;
 use crate::parquet_file::{FileTail, RowGroupEntry};
 use crate::schema::{Cell, DatabaseHeader, SchemaObject, Table, TotalOrder};
 use crate::sqlite::not_kept::NotKept;
+use crate::sqlite::recovered::RecoveredFrom;
+use crate::sqlite::source_check::SourceCheck;
 
 /// The version of the format this program writes, and the newest it reads.
 pub const FORMAT_VERSION: u32 = 1;
@@ -76,6 +78,12 @@ pub struct SnapshotFacts {
     pub whole_database: bool,
     /// The zstd level asked for.
     pub compression_level: i32,
+    /// What SQLite's own checks said of the source before it was read.
+    #[serde(default)]
+    pub source_check: SourceCheck,
+    /// What SQLite had to recover the source from, in a private copy; `None` for one that could be read as it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovered_from: Option<RecoveredFrom>,
 }
 
 /// Something of the source that is not in the snapshot because of what was selected.

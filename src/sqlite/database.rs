@@ -8,7 +8,7 @@ use crate::run::Run;
 use crate::schema::{Cell, Table};
 use crate::sqlite::catalog::{Catalog, read_catalog};
 use crate::sqlite::check::{CheckReport, check_database};
-use crate::sqlite::not_kept::{NotKept, find_not_kept, read_unknown_collations};
+use crate::sqlite::not_kept::{NotKept, find_not_kept, lost_with_key, read_unknown_collations};
 use crate::sqlite::open::{Source, open_to_check};
 use crate::sqlite::rows::{TableScan, estimate_row_count};
 
@@ -20,7 +20,7 @@ impl Source {
     pub fn read_catalog(&self) -> Result<(Catalog, Vec<NotKept>)> {
         let read = || {
             let catalog = read_catalog(&self.connection)?;
-            let not_kept = find_not_kept(&self.connection, &catalog.tables)?;
+            let not_kept = find_not_kept(&self.connection, &catalog)?;
             read_unknown_collations(&self.connection, &catalog.tables)?;
             Ok((catalog, not_kept))
         };
@@ -30,7 +30,7 @@ impl Source {
     /// Hands every row of the table at `ordinal` of the catalog to `take`, until it breaks off, in the order of its b-tree.
     ///
     /// # Errors
-    /// What SQLite says, with table and row; what `take` says.
+    /// What SQLite says, with table and row; `Damaged` for rows that no sound table has; what `take` says.
     pub fn for_each_row(
         &self,
         catalog: &Catalog,
@@ -38,8 +38,26 @@ impl Source {
         take: impl FnMut(Option<i64>, &[Cell<'_>]) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
         let (table, root_page) = (&catalog.tables[ordinal], catalog.root_pages[ordinal]);
-        let scan = TableScan::open(&self.connection, table, root_page, catalog.header.encoding);
-        scan.and_then(|mut scan| scan.for_each_row(take)).map_err(|error| error.at(self.path()))
+        let scan = || {
+            let mut scan = TableScan::open(&self.connection, table, root_page, catalog.header.encoding)?;
+            scan.for_each_row(take)?;
+            Ok(scan.key_is_lost().map(str::to_string))
+        };
+        let key_is_lost = scan().map_err(|error: crate::error::Error| error.at(self.path()))?;
+        let mut found = self.not_kept.borrow_mut();
+        if let Some(reason) = key_is_lost
+            && !found.iter().any(|lost| lost.table == table.name)
+        {
+            found.extend(lost_with_key(table, reason));
+        }
+        Ok(())
+    }
+
+    /// What a restore cannot rebuild and only rows could show, of the tables that have been read so far: the key of
+    /// a WITHOUT ROWID table that is unique, or in order, only under a collation of its application.
+    #[must_use]
+    pub fn not_kept_found(&self) -> Vec<NotKept> {
+        self.not_kept.borrow().clone()
     }
 
     /// How many rows a table roughly has, without scanning it.
@@ -48,9 +66,9 @@ impl Source {
         estimate_row_count(&self.connection, table)
     }
 
-    /// Runs SQLite's own checks on a private file of ours.
+    /// Runs SQLite's own checks.
     ///
-    /// On a connection of their own that may write: a read-only one leaves CHECK constraints out.
+    /// On a connection of their own that may write in SQLite's eyes: a read-only one leaves CHECK constraints out.
     ///
     /// # Errors
     /// What SQLite says, other than findings.
@@ -61,8 +79,9 @@ impl Source {
             total_rows: None,
             total_bytes: None,
         });
-        let report = open_to_check(self.path(), run.interrupt)
-            .and_then(|connection| check_database(&connection, &catalog.tables, catalog.header.encoding));
+        let (file, sharing) = self.file_to_check();
+        let report = open_to_check(file, sharing, run.interrupt)
+            .and_then(|connection| check_database(&connection, &catalog.tables));
         run.progress.end();
         report.map_err(|error| error.at(self.path()))
     }

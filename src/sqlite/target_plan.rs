@@ -90,11 +90,13 @@ pub fn plan_target(objects: &[SchemaObject], tables: &[Table], not_kept: &[NotKe
                 let name = object.name.as_bytes();
                 let table = table_at(object.table_name.as_bytes())
                     .ok_or_else(|| no_such("table", &object.table_name.lossy()))?;
+                if lost_indexes.contains(name) {
+                    continue;
+                }
                 let position = tables[table].indexes.iter().position(|index| index.name.as_bytes() == name);
                 let index = position.ok_or_else(|| no_such("index", &object.name.lossy()))?;
                 let facts = &tables[table].indexes[index];
-                let is_constraint = facts.origin != IndexOrigin::Created;
-                if lost_indexes.contains(name) || (is_constraint && without_constraints.contains(&table)) {
+                if facts.origin != IndexOrigin::Created && without_constraints.contains(&table) {
                     continue;
                 }
                 if is_plain(&tables[table], facts) {

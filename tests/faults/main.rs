@@ -10,6 +10,7 @@
 
 mod busy;
 mod consistency;
+mod damaged_databases;
 mod failures;
 mod kills;
 mod memory;
