@@ -10,6 +10,7 @@ use crate::schema::{
     IndexOrigin, IndexedValue, JournalMode, ObjectKind, SchemaObject, SqlText, Table, TextEncoding,
 };
 use crate::sqlite::failure::failure;
+use crate::sqlite::schema_check::check_schema;
 use crate::sqlite::statement::{Statement, read_file_header};
 
 /// What a database consists of, as of one commit.
@@ -38,17 +39,24 @@ pub(crate) fn read_catalog(connection: &Connection) -> Result<Catalog> {
     let mut tables = Vec::new();
     let mut root_pages = Vec::new();
     let is_table = |object: &&(SchemaObject, u32)| object.0.kind == ObjectKind::Table && object.0.has_storage;
+    let mut indexes: HashMap<Vec<u8>, Vec<&SchemaObject>> = HashMap::new();
+    for (object, _) in rows.iter().filter(|(object, _)| object.kind == ObjectKind::Index) {
+        indexes.entry(object.table_name.as_bytes().to_ascii_lowercase()).or_default().push(object);
+    }
     for (object, root_page) in rows.iter().filter(is_table) {
         let name = identifier(&object.name, header.encoding)?;
         let kind = kinds.get(name.as_bytes()).copied().unwrap_or_default();
-        tables.push(read_table(connection, name, kind, &rows)?);
+        let own = indexes.get(&name.as_bytes().to_ascii_lowercase()).map(Vec::as_slice).unwrap_or_default();
+        tables.push(read_table(connection, name, kind, own)?);
         root_pages.push(*root_page);
     }
+    let objects: Vec<SchemaObject> = rows.into_iter().map(|(object, _)| object).collect();
+    check_schema(&objects, &tables.iter().collect::<Vec<_>>(), header.encoding)?;
     let shadow_tables = kinds.into_iter().filter(|(_, kind)| kind.shadow).map(|(name, _)| name).collect();
     Ok(Catalog {
         shadow_tables,
         header,
-        objects: rows.into_iter().map(|(object, _)| object).collect(),
+        objects,
         tables,
         root_pages,
     })
@@ -196,7 +204,7 @@ fn read_table(
     connection: &Connection,
     name: Identifier,
     kind: TableKind,
-    objects: &[(SchemaObject, u32)],
+    own_indexes: &[&SchemaObject],
 ) -> Result<Table> {
     let mut columns = Vec::new();
     let mut key_columns = Vec::new();
@@ -220,7 +228,7 @@ fn read_table(
         Some(())
     })?;
     let without_rowid_key = if kind.without_rowid { index_columns(connection, &name)? } else { Vec::new() };
-    let indexes = read_indexes(connection, &name, objects)?;
+    let indexes = read_indexes(connection, &name, kind, own_indexes)?;
     let has_key_index = indexes.iter().any(|index| index.origin == IndexOrigin::PrimaryKey);
     let rowid_alias = match key_columns[..] {
         // INTEGER PRIMARY KEY DESC is not an alias: it has an index of its own.
@@ -237,7 +245,8 @@ fn read_table(
 fn read_indexes(
     connection: &Connection,
     table: &Identifier,
-    objects: &[(SchemaObject, u32)],
+    kind: TableKind,
+    own_indexes: &[&SchemaObject],
 ) -> Result<Vec<Index>> {
     let mut listed = HashMap::new();
     let sql = "SELECT name, \"unique\", origin, partial FROM pragma_index_list(?1, 'main')";
@@ -253,13 +262,19 @@ fn read_indexes(
         Some(())
     })?;
     let mut indexes = Vec::new();
-    for (object, _) in objects.iter().filter(|(object, _)| object.kind == ObjectKind::Index) {
-        // The key of a WITHOUT ROWID table is listed but has no row in sqlite_schema.
+    for object in own_indexes {
         if let Some((unique, origin, partial)) = listed.remove(object.name.as_bytes()) {
             let name = Identifier::from_bytes(object.name.as_bytes());
             let columns = index_columns(connection, &name)?;
             indexes.push(Index { name, origin, unique, partial, columns });
         }
+    }
+    // The key of a WITHOUT ROWID table is listed but has no row in sqlite_schema. Any other index without one has
+    // no b-tree: SQLite opens such a database and fails when it uses the table.
+    let is_own_key = |origin: IndexOrigin| kind.without_rowid && origin == IndexOrigin::PrimaryKey;
+    if listed.values().any(|(_, origin, _)| !is_own_key(*origin)) {
+        return Err(Error::new(ErrorKind::Damaged, "an index of a table has no row in sqlite_schema")
+            .in_table(table));
     }
     Ok(indexes)
 }

@@ -3,7 +3,7 @@
 //! Nearly always the source's schema exactly. Where something cannot be rebuilt with this SQLite, the plan
 //! says so in the same terms as the snapshot's `not_kept` list.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::schema::{Identifier, IndexOrigin, ObjectKind, SchemaObject, SqlText, Table};
@@ -63,7 +63,13 @@ impl TargetPlan {
 /// # Errors
 /// `Damaged` where tables, indexes and schema rows do not fit each other.
 pub fn plan_target(objects: &[SchemaObject], tables: &[Table], not_kept: &[NotKept]) -> Result<TargetPlan> {
-    let table_at = |name: &[u8]| tables.iter().position(|table| table.name.is_same(name));
+    let folded = |name: &[u8]| name.to_ascii_lowercase();
+    let ordinals: HashMap<Vec<u8>, usize> =
+        tables.iter().enumerate().map(|(ordinal, table)| (folded(table.name.as_bytes()), ordinal)).collect();
+    if ordinals.len() != tables.len() {
+        return Err(Error::new(ErrorKind::Damaged, "the snapshot has two tables of one name"));
+    }
+    let table_at = |name: &[u8]| ordinals.get(&folded(name)).copied();
     let mut without_constraints = HashSet::new();
     let mut lost_indexes = HashSet::new();
     for lost in not_kept {
