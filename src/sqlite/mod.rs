@@ -3,6 +3,7 @@
 //! Nothing outside this module runs SQL or knows a pragma. Sources are opened read-only and never in a way
 //! that ignores a journal or a WAL; targets are built in a private staged file.
 
+mod authorizer;
 pub mod catalog;
 pub mod check;
 pub mod copy;
@@ -18,6 +19,7 @@ mod stand_in;
 mod statement;
 pub mod target;
 pub mod target_plan;
+mod watch;
 
 use std::path::Path;
 
@@ -25,6 +27,8 @@ use rusqlite::Connection;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::sqlite::failure::failure;
+
+pub use watch::{Extent, set_expression_timeout};
 
 /// Says where SQLite puts temporary files of this process, such as those of sorting an index.
 ///
