@@ -147,6 +147,14 @@ pub(crate) struct ResourceArgs {
     pub(crate) temp_dir: Option<PathBuf>,
 }
 
+/// How far a snapshot's own expressions are trusted.
+#[derive(Debug, Args)]
+pub(crate) struct ExpressionArgs {
+    /// How long expressions of the snapshot's schema may be evaluated at the least; more rows get more time.
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = parse_duration, help_heading = MORE)]
+    pub(crate) expression_timeout: Duration,
+}
+
 #[derive(Debug, Args)]
 #[command(after_help = "Levels:\n  \
     --quick    every file is there and has the bytes that were written (SHA-256)\n  \
@@ -169,6 +177,8 @@ pub(crate) struct VerifyArgs {
     /// Decode once more with a second decoder, which shares no code with the first (polars').
     #[arg(long, conflicts_with = "quick")]
     pub(crate) independent: bool,
+    #[command(flatten)]
+    pub(crate) expressions: ExpressionArgs,
     #[command(flatten)]
     pub(crate) resources: ResourceArgs,
 }
@@ -198,6 +208,8 @@ pub(crate) struct RestoreArgs {
     pub(crate) strict: bool,
     #[command(flatten)]
     pub(crate) busy: BusyArgs,
+    #[command(flatten)]
+    pub(crate) expressions: ExpressionArgs,
     #[command(flatten)]
     pub(crate) resources: ResourceArgs,
 }

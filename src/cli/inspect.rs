@@ -61,7 +61,7 @@ fn report_text(report: &InspectReport, columns: bool) -> String {
     push_not_kept(&mut text, &report.not_kept);
     for object in &report.left_out {
         // Writing into a string cannot fail, here and below.
-        let _ = writeln!(text, "left out: {} {}", object.kind, safe(&object.name));
+        let _ = writeln!(text, "left out: {} {}", safe(&object.kind), safe(&object.name));
     }
     text
 }
@@ -75,14 +75,14 @@ fn head(report: &InspectReport) -> String {
         safe(&report.snapshot.display().to_string()),
         format!(
             "  taken    {} from {} ({}), {whole}, {verified}",
-            facts.taken_at_utc,
+            safe(&facts.taken_at_utc),
             safe(&facts.source_name),
             bytes(facts.source_size_bytes)
         ),
         format!(
             "  written  by parklite {} with SQLite {}, zstd level {}, {}",
-            report.written_by.parklite,
-            report.written_by.sqlite,
+            safe(&report.written_by.parklite),
+            safe(&report.written_by.sqlite),
             facts.compression_level,
             bytes(report.size_bytes)
         ),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use parklite::error::Result;
 use parklite::run::Run;
 use parklite::snapshot::Snapshot;
-use parklite::sqlite::set_temporary_folder;
+use parklite::sqlite::{set_expression_timeout, set_temporary_folder};
 use parklite::verify::{VerifyLevel, VerifyOptions, VerifyReport, estimate_restore, verify};
 
 use crate::cli::args::VerifyArgs;
@@ -28,6 +28,7 @@ pub(crate) fn run(args: &VerifyArgs, run: Run<'_>) -> Result<Outcome> {
         threads: args.resources.thread_count(),
         temp_folder: args.resources.temp_dir.clone(),
     };
+    set_expression_timeout(args.expressions.expression_timeout);
     if level == VerifyLevel::Restore {
         let (needed_bytes, seconds) = estimate_restore(&Snapshot::open(&args.snapshot)?);
         run.progress.note(&format!(

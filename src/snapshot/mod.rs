@@ -3,7 +3,9 @@
 //! Readers never build a path from a table's name: the manifest maps tables to files, and a path that leaves
 //! the snapshot is refused. What a Parquet file holds is `parquet_file`'s; how files appear is `durable`'s.
 
+mod check;
 mod files;
+mod json;
 mod manifest;
 mod names;
 mod open;

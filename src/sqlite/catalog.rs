@@ -10,6 +10,7 @@ use crate::schema::{
     IndexOrigin, IndexedValue, JournalMode, ObjectKind, SchemaObject, SqlText, Table, TextEncoding,
 };
 use crate::sqlite::failure::{RECOVER_HINT, failure};
+use crate::sqlite::schema_check::check_schema;
 use crate::sqlite::statement::{Statement, read_file_header};
 
 /// What a database consists of, as of one commit.
@@ -60,12 +61,14 @@ pub(crate) fn read_catalog(connection: &Connection) -> Result<Catalog> {
         tables.push(table);
         root_pages.push(*root_page);
     }
+    let objects: Vec<SchemaObject> = rows.into_iter().map(|(object, _)| object).collect();
+    check_schema(&objects, &tables.iter().collect::<Vec<_>>(), header.encoding)?;
     let shadow_tables =
         kinds.into_values().filter(|kind| kind.shadow).map(|kind| kind.name.as_bytes().to_vec()).collect();
     Ok(Catalog {
         shadow_tables,
         header,
-        objects: rows.into_iter().map(|(object, _)| object).collect(),
+        objects,
         tables,
         root_pages,
         unspeakable_indexes,

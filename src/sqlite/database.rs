@@ -5,12 +5,14 @@ use std::ops::ControlFlow;
 use crate::error::Result;
 use crate::progress::{Phase, PhaseKind};
 use crate::run::Run;
-use crate::schema::{Cell, Table};
+use crate::schema::{Cell, Generated, ObjectKind, SchemaObject, Table};
 use crate::sqlite::catalog::{Catalog, read_catalog};
 use crate::sqlite::check::{CheckReport, check_database};
-use crate::sqlite::not_kept::{NotKept, find_not_kept, lost_with_key, read_unknown_collations};
+use crate::sqlite::not_kept::{NotKept, find_not_kept, is_plain, lost_with_key, read_unknown_collations};
 use crate::sqlite::open::{Source, open_to_check};
 use crate::sqlite::rows::{TableScan, estimate_row_count};
+use crate::sqlite::schema_check::mentions_check;
+use crate::sqlite::watch::{Extent, Watch, bound_expressions};
 
 impl Source {
     /// What the database consists of, and what of it a restore could not rebuild.
@@ -85,4 +87,52 @@ impl Source {
         run.progress.end();
         report.map_err(|error| error.at(self.path()))
     }
+
+    /// As [`Self::check`], of a database that was restored: its schema may be anybody's, so that what it computes is
+    /// bounded in time and size by what was loaded into its tables.
+    ///
+    /// # Errors
+    /// `Failed` when the time is over; what SQLite says, other than findings.
+    pub fn check_restored(
+        &self,
+        catalog: &Catalog,
+        extents: &[Extent],
+        run: Run<'_>,
+    ) -> Result<CheckReport> {
+        run.progress.begin(Phase {
+            kind: PhaseKind::Checking,
+            subject: "",
+            total_rows: None,
+            total_bytes: None,
+        });
+        let extent = extents.iter().fold(Extent::default(), |sum, extent| sum.and(*extent));
+        let checked = || {
+            let (file, sharing) = self.file_to_check();
+            let mut connection = open_to_check(file, sharing, run.interrupt)?;
+            let watch = Watch::over(&mut connection, run.interrupt)?;
+            bound_expressions(&connection, &extent, &catalog.objects)?;
+            let tables = &catalog.tables;
+            let check = || check_database(&connection, tables);
+            if !evaluates(catalog) {
+                return check();
+            }
+            let passes = tables.iter().map(|table| table.indexes.len() + 1).max().unwrap_or(0);
+            watch.within(extent.time(passes), "the rules of the tables", check)
+        };
+        let report = checked();
+        run.progress.end();
+        report.map_err(|error| error.at(self.path()))
+    }
+}
+
+/// Whether SQLite's checks evaluate anything of the schema's own: then the time they take can be anything.
+fn evaluates(catalog: &Catalog) -> bool {
+    let computes = |table: &Table| {
+        table.columns.iter().any(|column| column.generated != Generated::No)
+            || table.indexes.iter().any(|index| !is_plain(table, index))
+    };
+    let is_virtual = |object: &SchemaObject| object.kind == ObjectKind::Table && !object.has_storage;
+    let mentions_check = |object: &SchemaObject| mentions_check(object, catalog.header.encoding);
+    catalog.tables.iter().any(computes)
+        || catalog.objects.iter().any(|object| is_virtual(object) || mentions_check(object))
 }

@@ -4,10 +4,12 @@
 //! that ignores a journal or a WAL; targets are built in a private staged file. A database that must not be touched
 //! at all, not even by SQLite's side files, is opened with [`open::Source::open_untouched`].
 
+mod authorizer;
 pub mod catalog;
 pub mod check;
 pub mod copy;
 mod database;
+mod ddl;
 mod failure;
 mod key_order;
 pub mod lock;
@@ -18,6 +20,7 @@ mod read_only_vfs;
 pub mod recovered;
 mod rows;
 mod scan_guard;
+pub(crate) mod schema_check;
 pub mod source_check;
 mod stand_in;
 mod statement;
@@ -26,6 +29,7 @@ pub mod target;
 pub mod target_plan;
 mod untouched;
 mod wal_index;
+mod watch;
 
 use std::path::Path;
 
@@ -33,6 +37,8 @@ use rusqlite::Connection;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::sqlite::failure::failure;
+
+pub use watch::{Extent, set_expression_timeout};
 
 /// Says where SQLite puts temporary files of this process, such as those of sorting an index.
 ///
