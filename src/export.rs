@@ -38,6 +38,7 @@ use table::{ReadTable, TableJob, WrittenTable};
 
 /// How a database is exported.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub struct ExportOptions {
     /// Where to; a name made of the source's and the time, in the current folder, unless given.
     pub output: Option<PathBuf>,

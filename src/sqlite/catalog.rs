@@ -52,7 +52,7 @@ pub(crate) fn read_catalog(connection: &Connection) -> Result<Catalog> {
             place(Error::new(ErrorKind::Damaged, "sqlite_schema has a table that SQLite does not know"))
         })?;
         check_storage(kind, *root_page, &root_pages).map_err(place)?;
-        if kind.is_virtual {
+        if kind.data == TableData::None {
             continue;
         }
         let own = indexes.get(&name.as_bytes().to_ascii_lowercase()).map(Vec::as_slice).unwrap_or_default();
@@ -63,8 +63,11 @@ pub(crate) fn read_catalog(connection: &Connection) -> Result<Catalog> {
     }
     let objects: Vec<SchemaObject> = rows.into_iter().map(|(object, _)| object).collect();
     check_schema(&objects, &tables.iter().collect::<Vec<_>>(), header.encoding)?;
-    let shadow_tables =
-        kinds.into_values().filter(|kind| kind.shadow).map(|kind| kind.name.as_bytes().to_vec()).collect();
+    let shadow_tables = kinds
+        .into_values()
+        .filter(|kind| kind.data == TableData::OfVirtual)
+        .map(|kind| kind.name.as_bytes().to_vec())
+        .collect();
     Ok(Catalog {
         shadow_tables,
         header,
@@ -78,7 +81,7 @@ pub(crate) fn read_catalog(connection: &Connection) -> Result<Catalog> {
 /// Refuses a table that SQLite would read as empty, as another one, or not at all.
 fn check_storage(kind: &TableKind, root_page: u32, taken: &[u32]) -> Result<()> {
     let damaged = |message: &str| Err(Error::new(ErrorKind::Damaged, message).hint(RECOVER_HINT));
-    match (kind.is_virtual, root_page) {
+    match (kind.data == TableData::None, root_page) {
         (false, 0) => damaged("the schema gives a table no b-tree"),
         (true, 1..) => damaged("the schema gives a virtual table a b-tree"),
         _ if root_page > 0 && taken.contains(&root_page) => {
@@ -220,23 +223,34 @@ struct TableKind {
     name: Identifier,
     without_rowid: bool,
     strict: bool,
-    shadow: bool,
-    is_virtual: bool,
+    data: TableData,
+}
+
+/// Whose data a table holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum TableData {
+    Own,
+    /// That of a virtual table.
+    OfVirtual,
+    /// None: it is virtual.
+    None,
 }
 
 /// What SQLite knows of each table, by its name in lower case: a name in `sqlite_schema` may differ in case.
 fn table_kinds(connection: &Connection) -> Result<HashMap<Vec<u8>, TableKind>> {
-    let sql = "SELECT name, wr, strict, type = 'shadow', type = 'virtual' FROM pragma_table_list
-               WHERE schema = 'main'";
+    let sql = "SELECT name, wr, strict, type FROM pragma_table_list WHERE schema = 'main'";
     let mut kinds = HashMap::new();
     for_each(connection, sql, None, |cells| {
-        let [name, without_rowid, strict, shadow, is_virtual] = cells else { return None };
+        let [name, without_rowid, strict, Cell::Text(kind)] = cells else { return None };
         let name = Identifier::from_bytes(name_bytes(name)?);
         let kind = TableKind {
             without_rowid: flag(without_rowid),
             strict: flag(strict),
-            shadow: flag(shadow),
-            is_virtual: flag(is_virtual),
+            data: match *kind {
+                "virtual" => TableData::None,
+                "shadow" => TableData::OfVirtual,
+                _ => TableData::Own,
+            },
             name: name.clone(),
         };
         kinds.insert(name.as_bytes().to_ascii_lowercase(), kind);

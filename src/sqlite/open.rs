@@ -92,7 +92,8 @@ impl Source {
         self.refuse_other_users()?;
         // Looked at under the lock: from its end on writers may change what they want.
         let changed = self.was_changed_without_locks();
-        self.connection.execute_batch("COMMIT").map_err(|error| failure(error).at(&self.path))?;
+        // Nothing was written. After a finding of damage, SQLite would refuse a COMMIT.
+        self.connection.execute_batch("ROLLBACK").map_err(|error| failure(error).at(&self.path))?;
         if !changed.map_err(|error| error.at(&self.path))? {
             return Ok(());
         }

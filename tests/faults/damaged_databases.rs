@@ -201,10 +201,10 @@ const DAMAGES: [(&str, Damage); 12] = [
 ];
 
 /// All rows of all tables: each table's in the order of its b-tree, with rowids where it has them.
-type Scan = BTreeMap<String, (bool, Vec<Vec<(u8, Vec<u8>)>>)>;
+pub(crate) type Scan = BTreeMap<String, (bool, Vec<Vec<(u8, Vec<u8>)>>)>;
 
 /// Scans every table that holds rows, as SQLite finds them.
-fn scan(path: &Path) -> Result<Scan, String> {
+pub(crate) fn scan(path: &Path) -> Result<Scan, String> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(|error| error.to_string())?;
     connection.progress_handler(MOST_STEPS_OF_A_SCAN, Some(|| true)).expect("set");
@@ -246,7 +246,7 @@ fn cell(value: ValueRef<'_>) -> (u8, Vec<u8>) {
 }
 
 /// What is different between two scans; keys that could not be kept make plain tables, whose rows have rowids.
-fn differences(truth: &Scan, mut restored: Scan) -> String {
+pub(crate) fn differences(truth: &Scan, mut restored: Scan) -> String {
     let mut different = String::new();
     for (table, (has_rowid, rows)) in truth {
         let Some((restored_has_rowid, mut found)) = restored.remove(table) else {

@@ -15,6 +15,7 @@ mod failures;
 mod kills;
 mod memory;
 mod neighbours;
+mod recovery;
 mod sources;
 mod support;
 mod unreadable;

@@ -4,8 +4,11 @@
 //! parklite's digests alone.
 
 mod cases;
+mod linked_pages;
 mod not_kept;
+mod other_collations;
 mod random;
+mod sources;
 mod special;
 
 use std::path::{Path, PathBuf};
