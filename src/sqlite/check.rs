@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::error::{ErrorKind, Result};
 use crate::schema::{Cell, Table, TextEncoding};
-use crate::sqlite::failure::{failure, sqlite_message};
+use crate::sqlite::failure::{failure, is_of_virtual_table, sqlite_message};
 use crate::sqlite::statement::Statement;
 
 /// What SQLite's checks say about a database.
@@ -48,6 +48,10 @@ pub(crate) fn check_database(
             connection.execute_batch("PRAGMA ignore_check_constraints=OFF").map_err(failure)?;
         }
         Ok(texts) => report.sort(texts),
+        Err(first) if is_of_virtual_table(&first) => {
+            report.in_the_data.push(sqlite_message(&first));
+            check_each_table(connection, tables, encoding, &mut report)?;
+        }
         Err(first) if first.kind() != ErrorKind::Failed => return Err(first),
         Err(first) => {
             // A CHECK that names an unknown function stops the whole check: leave the CHECKs out.
@@ -55,7 +59,9 @@ pub(crate) fn check_database(
             connection.execute_batch("PRAGMA ignore_check_constraints=ON").map_err(failure)?;
             match findings(connection, whole.as_bytes(), encoding) {
                 Ok(texts) => report.sort(texts),
-                Err(error) if error.kind() != ErrorKind::Failed => return Err(error),
+                Err(error) if error.kind() != ErrorKind::Failed && !is_of_virtual_table(&error) => {
+                    return Err(error);
+                }
                 Err(_) => check_each_table(connection, tables, encoding, &mut report)?,
             }
             connection.execute_batch("PRAGMA ignore_check_constraints=OFF").map_err(failure)?;

@@ -96,6 +96,12 @@ impl std::fmt::Display for SqliteMessage {
 
 impl std::error::Error for SqliteMessage {}
 
+/// Whether it is a virtual table whose own tables make no sense to its module: damage in rows, not in the file.
+pub(crate) fn is_of_virtual_table(error: &Error) -> bool {
+    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<SqliteMessage>());
+    source.is_some_and(|source| source.code == ffi::SQLITE_CORRUPT_VTAB)
+}
+
 /// SQLite's own words behind an error, where it has any.
 pub(crate) fn sqlite_message(error: &Error) -> String {
     let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<SqliteMessage>());
