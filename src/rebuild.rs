@@ -89,7 +89,7 @@ pub fn rebuild(snapshot: &Snapshot, path: &Path, options: &RebuildOptions, run: 
     })?;
     run.progress.end();
     let built = Built { plan: &plan, tables: &tables, extents: &extents, path };
-    let check = if options.verify { Some(prove(snapshot, built, run)?) } else { None };
+    let check = if options.verify { Some(prove(snapshot, &built, run)?) } else { None };
     Ok(Rebuilt { tables: tables.len(), rows: manifest.tables.iter().map(TableEntry::row_count).sum(), check })
 }
 
@@ -263,7 +263,7 @@ struct Built<'a> {
 
 /// Reads the rebuilt database with fresh eyes and matches schema, tables, every row, and last what SQLite's checks
 /// say, which evaluate expressions of the snapshot's schema.
-fn prove(snapshot: &Snapshot, built: Built<'_>, run: Run<'_>) -> Result<CheckReport> {
+fn prove(snapshot: &Snapshot, built: &Built<'_>, run: Run<'_>) -> Result<CheckReport> {
     let manifest = &snapshot.manifest;
     let mismatch =
         |message: &str| Err(Error::new(ErrorKind::Mismatch, message.to_string()).at(snapshot.path()));

@@ -60,7 +60,11 @@ fn check_counts(manifest: &Manifest) -> Result<()> {
         && is_at_most(MOST, files().filter_map(|file| file.size_bytes))
         && is_at_most(MOST, files().map(|file| file.digest.row_count))
         && is_at_most(MOST, files().flat_map(|file| &file.row_groups).map(|group| group.digest.row_count));
-    if is_possible { Ok(()) } else { damaged("the manifest counts more rows or bytes than a database can hold") }
+    if is_possible {
+        Ok(())
+    } else {
+        damaged("the manifest counts more rows or bytes than a database can hold")
+    }
 }
 
 fn is_at_most(most: u64, counts: impl IntoIterator<Item = u64>) -> bool {
@@ -165,8 +169,8 @@ fn check_mapping(table: &Table, mapping: &TableMapping, row_count: u64) -> Resul
                 .map_err(|error| error.in_column(&column.name));
         }
         let counts = &column.counts;
-        let cells = CellClass::ALL.iter().map(|&class| counts.of(class)).chain([counts.null]);
-        if cells.fold(Some(0_u64), |sum, count| sum?.checked_add(count)) != Some(row_count) {
+        let mut cells = CellClass::ALL.iter().map(|&class| counts.of(class)).chain([counts.null]);
+        if cells.try_fold(0_u64, u64::checked_add) != Some(row_count) {
             return damaged("the manifest counts other cells in a column than the table has rows")
                 .map_err(|error| error.in_column(&column.name));
         }

@@ -83,7 +83,8 @@ mod tests {
 
     #[test]
     fn a_key_that_stands_twice_is_refused_wherever_it_is() {
-        for text in ["{\"a\":1,\"a\":1}", "[1,{\"b\":{\"c\":null,\"\\u0063\":2}}]", "{\"a\":1} {}", "[1", ""] {
+        for text in ["{\"a\":1,\"a\":1}", "[1,{\"b\":{\"c\":null,\"\\u0063\":2}}]", "{\"a\":1} {}", "[1", ""]
+        {
             assert!(refuse_repeated_keys(text.as_bytes()).is_err(), "{text}");
         }
         for text in ["{\"a\":{\"a\":1},\"b\":[{\"a\":1},{\"a\":-1.5e300}]}", "null", "\"x\"", "[true]"] {

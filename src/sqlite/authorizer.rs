@@ -52,7 +52,7 @@ const PRAGMAS: [&str; 33] = [
 
 /// Functions that do more than compute a value from values. A table that so much as mentions one cannot be read, as
 /// SQLite asks for those of its DEFAULTs as well; so functions that do not exist must not be refused here.
-const FORBIDDEN: [&str; 18] = [
+const FORBIDDEN: [&str; 19] = [
     "bm25",
     "edit",
     "fts3_tokenizer",
@@ -60,6 +60,7 @@ const FORBIDDEN: [&str; 18] = [
     "fts5_get_locale",
     "highlight",
     "load_extension",
+    "match",
     "matchinfo",
     "offsets",
     "optimize",

@@ -68,14 +68,7 @@ pub(crate) fn read_catalog(connection: &Connection) -> Result<Catalog> {
         .filter(|kind| kind.data == TableData::OfVirtual)
         .map(|kind| kind.name.as_bytes().to_vec())
         .collect();
-    Ok(Catalog {
-        shadow_tables,
-        header,
-        objects,
-        tables,
-        root_pages,
-        unspeakable_indexes,
-    })
+    Ok(Catalog { header, objects, tables, shadow_tables, root_pages, unspeakable_indexes })
 }
 
 /// Refuses a table that SQLite would read as empty, as another one, or not at all.

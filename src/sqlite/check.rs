@@ -6,12 +6,12 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ffi};
 use serde::Serialize;
 
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::schema::Table;
-use crate::sqlite::failure::{failure, sqlite_message};
+use crate::sqlite::failure::{extended_code, failure, sqlite_message};
 use crate::sqlite::statement::Statement;
 
 /// What SQLite's checks say about a database.
@@ -44,6 +44,10 @@ pub(crate) fn check_database(connection: &Connection, tables: &[Table]) -> Resul
             connection.execute_batch("PRAGMA ignore_check_constraints=OFF").map_err(failure)?;
         }
         Ok(texts) => report.sort(texts),
+        Err(first) if is_of_virtual_table(&first) => {
+            report.in_the_data.push(sqlite_message(&first));
+            check_each_table(connection, tables, &mut report)?;
+        }
         Err(first) if first.kind() != ErrorKind::Failed => return Err(first),
         Err(first) => {
             // A CHECK that names an unknown function stops the whole check: leave the CHECKs out.
@@ -51,7 +55,9 @@ pub(crate) fn check_database(connection: &Connection, tables: &[Table]) -> Resul
             connection.execute_batch("PRAGMA ignore_check_constraints=ON").map_err(failure)?;
             match findings(connection, whole.as_bytes()) {
                 Ok(texts) => report.sort(texts),
-                Err(error) if error.kind() != ErrorKind::Failed => return Err(error),
+                Err(error) if error.kind() != ErrorKind::Failed && !is_of_virtual_table(&error) => {
+                    return Err(error);
+                }
                 Err(_) => check_each_table(connection, tables, &mut report)?,
             }
             connection.execute_batch("PRAGMA ignore_check_constraints=OFF").map_err(failure)?;
@@ -59,6 +65,11 @@ pub(crate) fn check_database(connection: &Connection, tables: &[Table]) -> Resul
     }
     check_foreign_keys(connection, tables, &mut report)?;
     Ok(report)
+}
+
+/// Whether it is a virtual table whose own tables make no sense to its module: damage in rows, not in the file.
+fn is_of_virtual_table(error: &Error) -> bool {
+    extended_code(error) == Some(ffi::SQLITE_CORRUPT_VTAB)
 }
 
 impl CheckReport {

@@ -93,12 +93,7 @@ impl Source {
     ///
     /// # Errors
     /// `Failed` when the time is over; what SQLite says, other than findings.
-    pub fn check_restored(
-        &self,
-        catalog: &Catalog,
-        extents: &[Extent],
-        run: Run<'_>,
-    ) -> Result<CheckReport> {
+    pub fn check_restored(&self, catalog: &Catalog, extents: &[Extent], run: Run<'_>) -> Result<CheckReport> {
         run.progress.begin(Phase {
             kind: PhaseKind::Checking,
             subject: "",

@@ -68,12 +68,27 @@ pub(crate) fn read_head(text: &[u8]) -> Result<Head, &'static str> {
     if kind == ObjectKind::Table && !is_virtual && rest.peek_word("AS") {
         return Err("makes a table of a query");
     }
+    let is_evaluated = matches!(kind, ObjectKind::Table | ObjectKind::Index) && !is_virtual;
+    if is_evaluated && tokens.windows(2).any(calls_forbidden) {
+        return Err("calls a function that no schema may call");
+    }
     if !ends_once(&tokens, kind == ObjectKind::Trigger) {
         return Err("is more than one statement");
     }
     let bare_columns = if kind == ObjectKind::Table { rest.bare_columns() } else { None };
     let mentions_check = tokens.iter().any(|token| token.is_word("CHECK"));
     Ok(Head { kind, is_virtual, name, table, bare_columns, mentions_check })
+}
+
+/// Functions that SQLite refuses in a schema it does not trust, which makes the whole schema unreadable. (Not all
+/// of them: other names are tables' and columns' as well.)
+fn calls_forbidden(pair: &[Token<'_>]) -> bool {
+    let [function, Token::Open] = pair else { return false };
+    ["load_extension", "fts3_tokenizer"].iter().any(|name| match function {
+        Token::Word(word) => word.eq_ignore_ascii_case(name.as_bytes()),
+        Token::Quoted(word) => word.eq_ignore_ascii_case(name.as_bytes()),
+        _ => false,
+    })
 }
 
 /// The text as SQLite's parser gets it, which is UTF-8 whatever the database stores.
@@ -103,8 +118,7 @@ pub(crate) fn as_parsed(text: &SqlText, encoding: TextEncoding) -> Cow<'_, [u8]>
 fn ends_once(tokens: &[Token<'_>], is_trigger: bool) -> bool {
     let end = if is_trigger {
         // Statements within a trigger end with a semicolon each; only its own END follows one directly.
-        let is_end =
-            |pair: &[Token<'_>]| matches!(pair, [Token::Semicolon, end] if end.is_word("END"));
+        let is_end = |pair: &[Token<'_>]| matches!(pair, [Token::Semicolon, end] if end.is_word("END"));
         match tokens.windows(2).position(is_end) {
             Some(at) => at + 2,
             None => return false,
@@ -317,8 +331,12 @@ mod tests {
             ("CREATE VIRTUAL TABLE f USING fts5(a, content='', x=[;])", "f", None),
             ("CREATE UNIQUE INDEX i ON t(a) WHERE a > ';' /* end", "i", Some("t")),
             ("CREATE INDEX \"on\" ON `t`(\"on\")", "on", Some("t")),
-            ("CREATE VIEW v(a) AS SELECT 1 AS x", "v", None),
-            ("CREATE TRIGGER r UPDATE OF a ON main.t BEGIN SELECT CASE WHEN 1 THEN 2 END; END", "r", Some("t")),
+            ("CREATE VIEW v(a) AS SELECT load_extension('x') AS x", "v", None),
+            (
+                "CREATE TRIGGER r UPDATE OF a ON main.t BEGIN SELECT CASE WHEN 1 THEN 2 END; END",
+                "r",
+                Some("t"),
+            ),
             ("CREATE TRIGGER r DELETE ON t BEGIN SELECT 1; DELETE FROM t; END;;", "r", Some("t")),
         ] {
             let expected = (name.to_string(), table.map(str::to_string));
@@ -342,6 +360,8 @@ mod tests {
             ("CREATE UNIQUE TABLE t(a)", "none of"),
             ("CREATE VIRTUAL VIEW v AS SELECT 1", "none of"),
             ("CREATE INDEX i", "table"),
+            ("CREATE TABLE t(a CHECK (Load_Extension('x')))", "function"),
+            ("CREATE INDEX i ON t(\"fts3_tokenizer\" /**/ (a))", "function"),
             ("CREATE TABLE (a)", "name"),
             ("CREATE TABLE t('a", "not SQL"),
             ("CREATE TABLE t(a\0)", "not SQL"),
@@ -356,9 +376,17 @@ mod tests {
     fn only_a_list_of_names_is_a_list_of_bare_columns() {
         let columns = |text: &str| {
             let columns = read_head(text.as_bytes()).expect(text).bare_columns?;
-            Some(columns.into_iter().map(|name| String::from_utf8_lossy(&name).into_owned()).collect::<Vec<_>>())
+            Some(
+                columns
+                    .into_iter()
+                    .map(|name| String::from_utf8_lossy(&name).into_owned())
+                    .collect::<Vec<_>>(),
+            )
         };
-        assert_eq!(columns("CREATE TABLE sqlite_sequence(name,seq)"), Some(vec!["name".into(), "seq".into()]));
+        assert_eq!(
+            columns("CREATE TABLE sqlite_sequence(name,seq)"),
+            Some(vec!["name".into(), "seq".into()])
+        );
         assert_eq!(columns("CREATE TABLE t(a, b AS (a))"), None);
         assert_eq!(columns("CREATE TABLE t(a, PRIMARY KEY(a)) WITHOUT ROWID"), None);
         assert_eq!(columns("CREATE TABLE t(a) STRICT"), None);

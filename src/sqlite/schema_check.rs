@@ -44,7 +44,8 @@ pub(crate) fn check_schema(
     encoding: TextEncoding,
 ) -> Result<()> {
     if objects.len() > MOST_OBJECTS {
-        let message = format!("the schema has {} objects, more than the {MOST_OBJECTS} allowed", objects.len());
+        let message =
+            format!("the schema has {} objects, more than the {MOST_OBJECTS} allowed", objects.len());
         return Err(Error::new(ErrorKind::Damaged, message));
     }
     let mut names = Names::default();
@@ -126,7 +127,8 @@ fn check_head(object: &SchemaObject, head: &Head, encoding: TextEncoding) -> Res
     }
     let columns = head.bare_columns.as_deref().unwrap_or_default();
     let is_internal = |&(name, expected): &(&str, &[&str])| {
-        let is_expected = |(found, expected): (&Vec<u8>, &&str)| found.eq_ignore_ascii_case(expected.as_bytes());
+        let is_expected =
+            |(found, expected): (&Vec<u8>, &&str)| found.eq_ignore_ascii_case(expected.as_bytes());
         head.name.eq_ignore_ascii_case(name.as_bytes())
             && columns.len() == expected.len()
             && columns.iter().zip(expected).all(is_expected)
@@ -172,8 +174,8 @@ impl Names {
     fn check_table_of(&self, object: &SchemaObject, encoding: TextEncoding) -> Result<(), &'static str> {
         let table = self.tables.get(&folded(&object.table_name, encoding));
         match (object.kind, table) {
-            (ObjectKind::Index, Some(true)) | (ObjectKind::Table | ObjectKind::View, Some(_)) => Ok(()),
-            (ObjectKind::Trigger, Some(_)) => Ok(()),
+            (ObjectKind::Index, Some(true))
+            | (ObjectKind::Table | ObjectKind::View | ObjectKind::Trigger, Some(_)) => Ok(()),
             _ => Err("belongs to a table that is not there"),
         }
     }

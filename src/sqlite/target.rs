@@ -179,7 +179,10 @@ impl Target {
                 let (name, table) = (planned.object.name.lossy(), &tables[ordinal]);
                 on_index(&name);
                 let time = extents.get(ordinal).copied().unwrap_or_default().time(1);
-                let build = || self.build_deferred_index(planned, table, &table.indexes[index]);
+                let build = || {
+                    let built = self.build_deferred_index(planned, table, &table.indexes[index]);
+                    built.map_err(|error| cannot_be_built(&name, &table.name, error))
+                };
                 self.watch.within(time, &format!("index {name:?}"), build).map_err(place)?;
             }
         }
@@ -302,7 +305,9 @@ impl Target {
     fn load_schema(&self) -> Result<()> {
         self.execute(b"SELECT 1 FROM main.sqlite_schema").map_err(|error| match error.kind() {
             ErrorKind::Interrupted => error,
-            _ => Error::new(ErrorKind::Damaged, "SQLite cannot parse the snapshot's schema").because(error),
+            _ => Error::new(ErrorKind::Damaged, "SQLite cannot parse the snapshot's schema")
+                .hint("the schema is not one that SQLite itself makes: it was damaged or made up")
+                .because(error),
         })
     }
 
@@ -387,6 +392,18 @@ impl Target {
         let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).map_err(failure)?;
         rows.collect::<rusqlite::Result<_>>().map_err(failure)
     }
+}
+
+/// An index that `export` found nothing wrong with: its expressions make values or files that are far too large, or
+/// something that its rows did not have in the source.
+fn cannot_be_built(name: &str, table: &Identifier, error: Error) -> Error {
+    if error.kind() != ErrorKind::Failed {
+        return error;
+    }
+    Error::new(ErrorKind::Failed, format!("index {name:?} cannot be built"))
+        .in_table(table)
+        .hint("its expressions fail, or make far more than its rows hold: the schema may be made up; nothing was published")
+        .because(error)
 }
 
 fn stand_in_is_missing() -> Error {

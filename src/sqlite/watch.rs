@@ -69,7 +69,7 @@ impl Extent {
     /// Four times the largest row: twice for a database in UTF-16, and twice for what an honest expression
     /// makes of a value, such as its hexadecimal digits. SQLite holds texts of the schema to it as well.
     fn value_bytes(&self, objects: &[SchemaObject]) -> i32 {
-        const LEAST: u64 = 1 << 20;
+        const LEAST: u64 = 256 << 10;
         let texts = objects.iter().filter_map(|object| object.sql.as_ref());
         let longest = texts.map(|sql| sql.as_bytes().len() as u64).max().unwrap_or(0);
         let bytes = self.largest_row_bytes.max(longest).saturating_mul(4).saturating_add(LEAST);
@@ -100,8 +100,8 @@ impl Watch {
     /// # Errors
     /// What SQLite says.
     pub(crate) fn over(connection: &mut Connection, interrupt: &Interrupt) -> Result<Self> {
-        /// Each may be a call of a function on the largest of values, which takes milliseconds.
-        const OPERATIONS_BETWEEN_LOOKS: i32 = 200;
+        /// Few, since each may be a call of a function that takes long.
+        const OPERATIONS_BETWEEN_LOOKS: i32 = 25;
         let state = Arc::new(State {
             begun: Instant::now(),
             end_ms: AtomicU64::new(u64::MAX),
@@ -131,12 +131,12 @@ impl Watch {
         match done {
             Err(error) if self.0.is_over.load(Ordering::Relaxed) => {
                 let message = format!("evaluating {what} took longer than {} s", time.as_secs());
-                Err(Error::new(ErrorKind::Failed, message)
-                    .hint(
-                        "its expressions may be made to take for ever; if you trust the snapshot, give them more \
-                         time with --expression-timeout",
-                    )
-                    .because(error))
+                let over = Error::new(ErrorKind::Failed, message).hint(
+                    "its expressions may be made to take for ever; if you trust the snapshot, give them more time \
+                     with --expression-timeout",
+                );
+                let table = error.place().table.clone();
+                Err(table.into_iter().fold(over, Error::in_table))
             }
             done => done,
         }
@@ -166,7 +166,7 @@ pub(crate) fn bound_expressions(
     objects: &[SchemaObject],
 ) -> Result<()> {
     /// Matching takes as many steps as pattern and text are long, multiplied.
-    const LIKE_PATTERN_BYTES: i32 = 4_096;
+    const LIKE_PATTERN_BYTES: i32 = 1_000;
     let limit = |limit, value| connection.set_limit(limit, value).map(|_| ()).map_err(failure);
     limit(Limit::SQLITE_LIMIT_LENGTH, extent.value_bytes(objects))?;
     limit(Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, LIKE_PATTERN_BYTES)
@@ -208,8 +208,8 @@ mod tests {
         let mut few = Extent::default();
         few.add_row(100);
         let many = Extent { rows: 1_000_000, content_bytes: 1 << 30, largest_row_bytes: 1 << 20 };
-        assert!(few.time(1) < Duration::from_mins(2) && many.time(3) > Duration::from_mins(60));
-        assert_eq!(many.value_bytes(&[]), 5 << 20);
+        assert!(few.time(1) < Duration::from_mins(2) && many.time(3) > Duration::from_hours(1));
+        assert_eq!(many.value_bytes(&[]), (4 << 20) + (256 << 10));
         let boundless = Extent { rows: u64::MAX, content_bytes: u64::MAX, largest_row_bytes: u64::MAX };
         assert_eq!(boundless.value_bytes(&[]), i32::MAX);
         assert!(boundless.time(usize::MAX - 1) > many.time(3) && boundless.index_bytes() == u64::MAX);

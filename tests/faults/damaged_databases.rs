@@ -254,7 +254,9 @@ pub(crate) fn differences(truth: &Scan, mut restored: Scan) -> String {
             continue;
         };
         if restored_has_rowid && !has_rowid {
-            found.iter_mut().for_each(|row| drop(row.remove(0)));
+            for row in &mut found {
+                row.remove(0);
+            }
         }
         let (mut rows, mut found) = (rows.clone(), found);
         rows.sort();
@@ -364,9 +366,9 @@ fn a_damaged_database_is_exported_as_a_scan_finds_it_or_not_at_all() {
     };
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..2).map(|_| scope.spawn(work)).collect();
-        workers
-            .into_iter()
-            .for_each(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        for worker in workers {
+            worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        }
     });
     let tally = tally.into_inner().expect("no case failed");
     let (mut published, mut failed) = (0, 0);

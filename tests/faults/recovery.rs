@@ -169,7 +169,7 @@ const CASES: &[Case] = &[
         name: "an empty journal",
         leave: |path| {
             create(path, "");
-            change(path, "-journal", |bytes| bytes.clear());
+            change(path, "-journal", Vec::clear);
         },
         recovered: IN_PLACE,
     },
@@ -245,7 +245,7 @@ const CASES: &[Case] = &[
         name: "an empty WAL",
         leave: |path| {
             create(path, "PRAGMA journal_mode=WAL");
-            change(path, "-wal", |bytes| bytes.clear());
+            change(path, "-wal", Vec::clear);
         },
         recovered: IN_PLACE,
     },
