@@ -26,6 +26,7 @@ use crate::rebuild::VERIFY_HINT;
 use crate::run::Run;
 use crate::schema::{Cell, DatabaseHeader, Identifier, SchemaObject, Table, TextEncoding, name_glob};
 use crate::snapshot::{Snapshot, TableEntry};
+use crate::sqlite::Extent;
 use crate::sqlite::catalog::Catalog;
 use crate::sqlite::check::{CheckDepth, CheckReport};
 use crate::sqlite::open::{OpenOptions, Source};
@@ -251,7 +252,7 @@ impl Content {
     /// Whether a database is read through a private copy of it.
     #[must_use]
     pub fn is_copy(&self) -> bool {
-        matches!(&self.store, Store::Database(database) if database.0.is_copy())
+        matches!(&self.store, Store::Database(database) if database.0.is_private_copy())
     }
 
     /// How many rows the table at `ordinal` has; no row is read for that.
@@ -265,14 +266,16 @@ impl Content {
         }
     }
 
-    /// SQLite's own checks of a database; of a snapshot, nothing.
+    /// SQLite's own checks of a database whose rows are of that extent; of a snapshot, nothing.
     ///
     /// # Errors
     /// What SQLite says, other than findings.
-    pub fn check(&self, depth: CheckDepth, run: Run<'_>) -> Result<CheckReport> {
+    pub fn check(&self, depth: CheckDepth, extent: &Extent, run: Run<'_>) -> Result<CheckReport> {
         match &self.store {
             Store::Snapshot(_) => Ok(CheckReport::default()),
-            Store::Database(database) => database.0.check_to(depth, &database.1, run),
+            Store::Database(database) => {
+                database.0.check(depth, &database.1, std::slice::from_ref(extent), run)
+            }
         }
     }
 

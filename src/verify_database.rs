@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::content::{Content, ContentOptions};
-use crate::digest::{Sha256Digest, schema_content_digest};
+use crate::digest::{RowHasher, Sha256Digest, schema_content_digest};
 use crate::digests::TableDigest;
 use crate::error::{ErrorKind, Result};
 use crate::progress::{Phase, PhaseKind};
 use crate::run::Run;
 use crate::schema::DatabaseHeader;
+use crate::sqlite::Extent;
 use crate::sqlite::check::{CheckDepth, CheckReport};
 
 /// How much of a database is verified.
@@ -91,42 +92,53 @@ pub fn verify_database(
         table_count: content.tables().len(),
         tables: Vec::new(),
         unreadable: Vec::new(),
-        check: content.check(depth, run)?,
+        check: CheckReport::default(),
     };
-    if level == DatabaseLevel::Full {
-        read_tables(&content, options, run, &mut report)?;
-    }
+    // What the checks evaluate is bounded by what there is, which the rows tell, or the size of the file.
+    let extent = match level {
+        DatabaseLevel::Quick => whole_file(report.size_bytes),
+        DatabaseLevel::Full => read_tables(&content, run, &mut report)?,
+    };
+    report.check = content.check(depth, &extent, run)?;
     content.finish()?;
     report.intact = report.check.found_nothing() && report.unreadable.is_empty();
     Ok(report)
 }
 
-fn read_tables(
-    content: &Content,
-    options: &ContentOptions,
-    run: Run<'_>,
-    report: &mut DatabaseReport,
-) -> Result<()> {
+/// The most that a file of this size can hold.
+fn whole_file(size_bytes: u64) -> Extent {
+    Extent { rows: 0, content_bytes: size_bytes, largest_row_bytes: size_bytes }
+}
+
+/// Reads every row of every table; says how much it was.
+fn read_tables(content: &Content, run: Run<'_>, report: &mut DatabaseReport) -> Result<Extent> {
+    let mut extent = Extent::default();
     for (ordinal, table) in content.tables().iter().enumerate() {
         let subject = table.name.lossy();
-        let total_rows = content.expected_rows(ordinal);
         run.progress.begin(Phase {
             kind: PhaseKind::Digesting,
             subject: &subject,
-            total_rows,
+            total_rows: content.expected_rows(ordinal),
             total_bytes: None,
         });
-        let read = content.digest_table(ordinal, options.threads, run);
+        let mut hasher = RowHasher::default();
+        let read = content.for_each_row(ordinal, run, |rowid, cells| {
+            extent.add_row(hasher.add_row(rowid, cells));
+            Ok(())
+        });
         run.progress.end();
         match read {
-            Ok(digest) => report.tables.push(TableDigest { name: table.name.clone(), digest }),
+            Ok(()) => {
+                report.tables.push(TableDigest { name: table.name.clone(), digest: hasher.take() });
+            }
             Err(error) if error.kind() == ErrorKind::Damaged => {
                 let row = error.place().row_ordinal.map(|row| format!(" at row {row}")).unwrap_or_default();
                 let finding = format!("cannot be read to its end{row}: {}", error.message());
                 report.unreadable.push(UnreadableTable { table: subject.into_owned(), finding });
+                extent = extent.and(whole_file(report.size_bytes));
             }
             Err(error) => return Err(error),
         }
     }
-    Ok(())
+    Ok(extent)
 }

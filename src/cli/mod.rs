@@ -11,6 +11,7 @@ mod exit;
 mod export;
 mod inspect;
 mod inspect_database;
+mod man;
 mod progress;
 mod restore;
 mod run;

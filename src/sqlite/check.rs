@@ -6,12 +6,12 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ffi};
 use serde::Serialize;
 
-use crate::error::{ErrorKind, Result};
-use crate::schema::{Cell, Table, TextEncoding};
-use crate::sqlite::failure::{failure, sqlite_message};
+use crate::error::{Error, ErrorKind, Result};
+use crate::schema::Table;
+use crate::sqlite::failure::{extended_code, failure, sqlite_message};
 use crate::sqlite::statement::Statement;
 
 /// What SQLite's checks say about a database.
@@ -34,6 +34,15 @@ pub enum CheckDepth {
     Full,
 }
 
+impl CheckDepth {
+    fn pragma(self) -> &'static str {
+        match self {
+            Self::Quick => "quick_check",
+            Self::Full => "integrity_check",
+        }
+    }
+}
+
 /// More findings than a person can read say no more than these.
 const MOST_FINDINGS: u32 = 10_000;
 
@@ -44,21 +53,16 @@ const MOST_FINDINGS: u32 = 10_000;
 pub(crate) fn check_database(
     connection: &Connection,
     tables: &[Table],
-    encoding: TextEncoding,
     depth: CheckDepth,
 ) -> Result<CheckReport> {
     let mut report = CheckReport::default();
-    let pragma = match depth {
-        CheckDepth::Quick => "quick_check",
-        CheckDepth::Full => "integrity_check",
-    };
-    let whole = format!("PRAGMA main.{pragma}({MOST_FINDINGS})");
-    match findings(connection, whole.as_bytes(), encoding) {
+    let whole = format!("PRAGMA main.{}({MOST_FINDINGS})", depth.pragma());
+    match findings(connection, whole.as_bytes()) {
         Ok(texts) if texts.len() >= MOST_FINDINGS as usize => {
             // Rows that break their own rules have used up the quota: look at each table without those rules.
             report.sort(texts);
             connection.execute_batch("PRAGMA ignore_check_constraints=ON").map_err(failure)?;
-            check_each_table(connection, tables, encoding, pragma, &mut report)?;
+            check_each_table(connection, tables, depth, &mut report)?;
             connection.execute_batch("PRAGMA ignore_check_constraints=OFF").map_err(failure)?;
         }
         Ok(texts) => {
@@ -66,26 +70,37 @@ pub(crate) fn check_database(
             report.sort(texts);
             if broke_off {
                 // At a page that cannot be read: the tables after it have not been looked at.
-                check_each_table(connection, tables, encoding, pragma, &mut report)?;
+                check_each_table(connection, tables, depth, &mut report)?;
             }
+        }
+        Err(first) if is_of_virtual_table(&first) => {
+            report.in_the_data.push(sqlite_message(&first));
+            check_each_table(connection, tables, depth, &mut report)?;
         }
         Err(first) if first.kind() != ErrorKind::Failed => return Err(first),
         Err(first) => {
             // A CHECK that names an unknown function stops the whole check: leave the CHECKs out.
             report.not_checked.push(format!("CHECK constraints, because {}", sqlite_message(&first)));
             connection.execute_batch("PRAGMA ignore_check_constraints=ON").map_err(failure)?;
-            match findings(connection, whole.as_bytes(), encoding) {
+            match findings(connection, whole.as_bytes()) {
                 Ok(texts) => report.sort(texts),
-                Err(error) if error.kind() != ErrorKind::Failed => return Err(error),
-                Err(_) => check_each_table(connection, tables, encoding, pragma, &mut report)?,
+                Err(error) if error.kind() != ErrorKind::Failed && !is_of_virtual_table(&error) => {
+                    return Err(error);
+                }
+                Err(_) => check_each_table(connection, tables, depth, &mut report)?,
             }
             connection.execute_batch("PRAGMA ignore_check_constraints=OFF").map_err(failure)?;
         }
     }
     if depth == CheckDepth::Full {
-        check_foreign_keys(connection, tables, encoding, &mut report)?;
+        check_foreign_keys(connection, tables, &mut report)?;
     }
     Ok(report)
+}
+
+/// Whether it is a virtual table whose own tables make no sense to its module: damage in rows, not in the file.
+fn is_of_virtual_table(error: &Error) -> bool {
+    extended_code(error) == Some(ffi::SQLITE_CORRUPT_VTAB)
 }
 
 impl CheckReport {
@@ -113,7 +128,7 @@ impl CheckReport {
 /// Source: the messages of `PRAGMA integrity_check` in the bundled SQLite (pragma.c), and of the integrity
 /// methods of FTS and R-Tree, whose shadow tables are data.
 fn lies_in_the_data(finding: &str) -> bool {
-    const PREFIXES: [&str; 8] = [
+    const PREFIXES: [&str; 9] = [
         "CHECK constraint failed in ",
         "NULL value in ",
         "non-unique entry in index ",
@@ -121,6 +136,7 @@ fn lies_in_the_data(finding: &str) -> bool {
         "NUMERIC value in ",
         "malformed inverted index for FTS",
         "unable to validate the inverted index for FTS",
+        "fts5: ",
         "In RTree ",
     ];
     const STRICT_TYPES: [&str; 5] = ["INT", "INTEGER", "REAL", "TEXT", "BLOB"];
@@ -131,13 +147,12 @@ fn lies_in_the_data(finding: &str) -> bool {
 fn check_each_table(
     connection: &Connection,
     tables: &[Table],
-    encoding: TextEncoding,
-    pragma: &str,
+    depth: CheckDepth,
     report: &mut CheckReport,
 ) -> Result<()> {
     for table in tables {
-        let sql = [b"PRAGMA main.", pragma.as_bytes(), b"(", &table.name.quoted(), b")"].concat();
-        match findings(connection, &sql, encoding) {
+        let sql = [b"PRAGMA main.", depth.pragma().as_bytes(), b"(", &table.name.quoted(), b")"].concat();
+        match findings(connection, &sql) {
             Ok(texts) => report.sort(texts),
             Err(error) if error.kind() != ErrorKind::Failed => return Err(error),
             Err(error) => {
@@ -151,71 +166,82 @@ fn check_each_table(
 /// How a finding begins that is the end of a check.
 const BROKEN_OFF: &str = "the check broke off: ";
 
-/// What a check says. Where it meets a page that it cannot read, what it has said so far counts, and that is a finding too.
-fn findings(connection: &Connection, sql: &[u8], encoding: TextEncoding) -> Result<Vec<String>> {
-    let mut statement = Statement::prepare(connection, sql)?;
+/// What a check says. Where it meets a page that it cannot read, what it has said so far counts, and that is a finding
+/// too.
+fn findings(connection: &Connection, sql: &[u8]) -> Result<Vec<String>> {
     let mut texts = Vec::new();
-    loop {
-        match statement.step() {
-            Ok(true) => texts.push(text_of_row(&mut statement, encoding)?.remove(0)),
-            Ok(false) => return Ok(texts),
+    match for_each_finding(connection, sql, |text| texts.push(text)) {
+        Err(error) if error.kind() == ErrorKind::Damaged && !is_of_virtual_table(&error) => {
+            texts.push(format!("{BROKEN_OFF}{}", sqlite_message(&error)));
+        }
+        Err(error) => return Err(error),
+        Ok(()) => {}
+    }
+    Ok(texts)
+}
+
+/// Hands every text that a check answers to `take`.
+///
+/// # Errors
+/// What SQLite says; what was found before has been taken.
+pub(super) fn for_each_finding(
+    connection: &Connection,
+    sql: &[u8],
+    mut take: impl FnMut(String),
+) -> Result<()> {
+    let mut statement = Statement::prepare(connection, sql)?;
+    while statement.step()? {
+        take(statement.read_words(0));
+    }
+    Ok(())
+}
+
+fn check_foreign_keys(connection: &Connection, tables: &[Table], report: &mut CheckReport) -> Result<()> {
+    for table in tables {
+        let (counts, mistakes) = match count_lost_parents(connection, std::slice::from_ref(table)) {
+            // It looks rows up in indexes, which may be damaged where their tables are not.
             Err(error) if error.kind() == ErrorKind::Damaged => {
-                texts.push(format!("{BROKEN_OFF}{}", sqlite_message(&error)));
-                return Ok(texts);
+                let what = format!("foreign keys of {:?}: {}", table.name, sqlite_message(&error));
+                report.structural.push(what);
+                continue;
             }
-            Err(error) => return Err(error),
+            counted => counted?,
+        };
+        report.in_the_data.extend(mistakes);
+        for ((table, parent), count) in counts {
+            report.in_the_data.push(format!("{count} rows of {table:?} point to no row of {parent:?}"));
         }
     }
+    Ok(())
 }
 
-fn text_of_row(statement: &mut Statement<'_>, encoding: TextEncoding) -> Result<Vec<String>> {
-    let mut cells = Vec::new();
-    statement.read_row(0, encoding, &mut cells)?;
-    Ok(cells
-        .iter()
-        .map(|cell| match cell {
-            Cell::Null => String::new(),
-            Cell::Integer(value) => value.to_string(),
-            Cell::Real(value) => value.to_string(),
-            Cell::Text(text) => (*text).to_string(),
-            Cell::RawText(bytes) | Cell::Blob(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-        })
-        .collect())
-}
+/// How many rows point to no row, by their table and the one they point to; and mistakes in the schema itself.
+type LostParents = (BTreeMap<(String, String), u64>, Vec<String>);
 
-fn check_foreign_keys(
-    connection: &Connection,
-    tables: &[Table],
-    encoding: TextEncoding,
-    report: &mut CheckReport,
-) -> Result<()> {
+/// Runs the foreign key check.
+///
+/// # Errors
+/// What SQLite says, other than that a foreign key is a mistake.
+pub(super) fn count_lost_parents(connection: &Connection, tables: &[Table]) -> Result<LostParents> {
     let mut counts: BTreeMap<(String, String), u64> = BTreeMap::new();
+    let mut mistakes = Vec::new();
     for table in tables {
         let sql = [b"PRAGMA main.foreign_key_check(".as_slice(), &table.name.quoted(), b")"].concat();
         let counted = Statement::prepare(connection, &sql).and_then(|mut statement| {
             while statement.step()? {
-                let mut row = text_of_row(&mut statement, encoding)?;
-                let parent = if row.len() > 2 { row.swap_remove(2) } else { String::new() };
+                const PARENT: u8 = 2;
+                let parent = statement.read_words(PARENT);
                 *counts.entry((table.name.lossy().into_owned(), parent)).or_default() += 1;
             }
             Ok(())
         });
         if let Err(error) = counted {
-            match error.kind() {
-                ErrorKind::Failed => {}
-                ErrorKind::Damaged => {
-                    let what = format!("foreign keys of {:?}: {}", table.name, sqlite_message(&error));
-                    report.structural.push(what);
-                    continue;
-                }
-                _ => return Err(error),
+            if error.kind() != ErrorKind::Failed {
+                return Err(error);
             }
             // A parent key that is not unique, or missing, is a mistake in the schema itself.
-            report.in_the_data.push(format!("foreign keys of {:?}: {}", table.name, sqlite_message(&error)));
+            mistakes.push(format!("foreign keys of {:?}: {}", table.name, sqlite_message(&error)));
         }
     }
-    for ((table, parent), count) in counts {
-        report.in_the_data.push(format!("{count} rows of {table:?} point to no row of {parent:?}"));
-    }
-    Ok(())
+    Ok((counts, mistakes))
 }

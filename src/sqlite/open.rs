@@ -3,17 +3,24 @@
 //! The file is never opened by anything but SQLite while a connection lives: closing any other descriptor
 //! of it would drop this process's locks (SQLite, "How To Corrupt An SQLite Database File", section 2.2).
 
+use std::cell::RefCell;
+use std::ffi::CStr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use rusqlite::config::DbConfig;
+use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::durable::Stage;
 use crate::error::{Error, ErrorKind, Result};
 use crate::run::{Interrupt, Run};
+use crate::sqlite::authorizer::authorize;
 use crate::sqlite::failure::failure;
+use crate::sqlite::not_kept::NotKept;
 use crate::sqlite::read_only_vfs::{Sharing, read_only_vfs};
+use crate::sqlite::statement::keep_modules;
+use crate::sqlite::wal_index::{FoldedIn, folded_in};
 
 /// How a database is opened.
 #[derive(Debug, Clone)]
@@ -34,9 +41,13 @@ impl Default for OpenOptions {
 pub struct Source {
     pub(crate) connection: Connection,
     pub(super) path: PathBuf,
-    /// What the file must still look like in the end; `None` where other programs may change it meanwhile.
+    /// What the file must still look like in the end; `None` where nobody else can know of it.
     pub(super) still: Option<Looks>,
+    /// How far the WAL was folded in when the transaction began.
+    folded_in: FoldedIn,
     pub(super) reading: Reading,
+    /// What reading rows has shown that a restore cannot rebuild; see [`Self::not_kept_found`].
+    pub(super) not_kept: RefCell<Vec<NotKept>>,
 }
 
 /// Which file is read in place of the one that was named, and how. A private copy goes when the source does.
@@ -59,37 +70,53 @@ impl Source {
     pub fn open(path: &Path, options: &OpenOptions, interrupt: &Interrupt) -> Result<Self> {
         check_file(path, options)?;
         let connection = open_read_only(path, options, interrupt)?;
-        let mut source = Self { connection, path: path.to_path_buf(), still: None, reading: Reading::Locked };
+        let mut source = Self::of(connection, path, None, Reading::Locked);
         source.begin().map_err(|error| error.at(path))?;
-        if !wal_may_be_folded_in(path) {
-            source.still = Looks::of(path);
-        }
+        // In this order: what is folded in after the first look counts as begun.
+        source.folded_in = folded_in(&source.connection).map_err(|error| error.at(path))?;
+        source.still = Looks::of(path);
         Ok(source)
+    }
+
+    pub(super) fn of(connection: Connection, path: &Path, still: Option<Looks>, reading: Reading) -> Self {
+        let not_kept = RefCell::default();
+        Self { connection, path: path.to_path_buf(), still, folded_in: FoldedIn::NoWal, reading, not_kept }
     }
 
     /// Ends the read transaction, so that writers need not wait any longer; nothing may be read after that.
     ///
     /// # Errors
     /// `Failed` if the file was changed by something that knows nothing of SQLite's locks, such as a copy over it:
-    /// what was read may be a mixture then. (Not noticed where a WAL that holds something is folded in meanwhile.)
+    /// what was read may be a mixture then.
     pub fn finish(&self) -> Result<()> {
         self.refuse_other_users()?;
         // Looked at under the lock: from its end on writers may change what they want.
-        let now = Looks::of(&self.path);
-        // Nothing was written; and SQLite refuses to commit once it has met a damaged page.
+        let changed = self.was_changed_without_locks();
+        // Nothing was written. After a finding of damage, SQLite would refuse a COMMIT.
         self.connection.execute_batch("ROLLBACK").map_err(|error| failure(error).at(&self.path))?;
-        match (&self.still, now) {
-            (Some(before), Some(after)) if before.identity == after.identity && *before != after => {
-                Err(Error::new(
-                    ErrorKind::Failed,
-                    "the database was changed without SQLite's locks while it was read",
-                )
-                .at(&self.path)
-                .hint("export again when nothing copies to this file or synchronises it"))
-            }
-            // A file that was replaced or removed was read to its end all the same: it stayed open.
-            _ => Ok(()),
+        if !changed.map_err(|error| error.at(&self.path))? {
+            return Ok(());
         }
+        Err(Error::new(
+            ErrorKind::Failed,
+            "the database was changed without SQLite's locks while it was read",
+        )
+        .at(&self.path)
+        .hint("export again when nothing copies to this file or synchronises it"))
+    }
+
+    /// Whether the file is another one than when the transaction began, though no user of SQLite may have changed it.
+    ///
+    /// A reader lets others change it in one way only: they may fold in the part of a WAL that it sees. They say so in
+    /// the WAL's shared memory before they begin. What happens beside such a fold-in is not noticed.
+    fn was_changed_without_locks(&self) -> Result<bool> {
+        let (Some(before), Some(now)) = (&self.still, Looks::of(&self.path)) else { return Ok(false) };
+        // A file that was replaced or removed was read to its end all the same: it stayed open.
+        if before.identity != now.identity || *before == now {
+            return Ok(false);
+        }
+        let folded_in = folded_in(&self.connection)?;
+        Ok(folded_in == self.folded_in && folded_in != FoldedIn::Unknown)
     }
 
     /// As [`Self::open`], and tells when another process makes it wait.
@@ -166,14 +193,6 @@ fn identity(found: &std::fs::Metadata) -> (u64, u64) {
 #[cfg(not(unix))]
 fn identity(_found: &std::fs::Metadata) -> (u64, u64) {
     (0, 0)
-}
-
-/// Whether other programs may change the database file in spite of this read transaction: by folding in a WAL, of
-/// which at most what this transaction sees goes into the file. One that was empty is not folded in.
-fn wal_may_be_folded_in(path: &Path) -> bool {
-    let mut wal = path.as_os_str().to_owned();
-    wal.push("-wal");
-    std::fs::metadata(wal).is_ok_and(|found| found.len() > 0)
 }
 
 pub(super) fn check_file(path: &Path, options: &OpenOptions) -> Result<()> {
@@ -258,6 +277,31 @@ pub(crate) fn open_connection(path: &Path, flags: OpenFlags) -> Result<Connectio
     Connection::open_with_flags(absolute, flags).map_err(|error| failure(error).at(path))
 }
 
+/// Nothing of another program's schema runs by itself, and nothing of it is trusted. A view is never looked into,
+/// not even to learn its columns. (Double-quoted strings stay: honest schemas have them.)
+const SETTINGS: [(DbConfig, bool); 8] = [
+    (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
+    (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
+    (DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false),
+    (DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false),
+    (DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, false),
+    (DbConfig::SQLITE_DBCONFIG_ENABLE_FTS3_TOKENIZER, false),
+    (DbConfig::SQLITE_DBCONFIG_ENABLE_ATTACH_CREATE, false),
+    (DbConfig::SQLITE_DBCONFIG_ENABLE_ATTACH_WRITE, false),
+];
+
+/// What no statement of this program needs, however large the database. (A program of that many operations takes
+/// 240 MB. Columns computed from columns computed from columns can make one that doubles with each.)
+const LIMITS: [(Limit, i32); 4] = [
+    (Limit::SQLITE_LIMIT_ATTACHED, 0),
+    (Limit::SQLITE_LIMIT_TRIGGER_DEPTH, 1),
+    (Limit::SQLITE_LIMIT_WORKER_THREADS, 0),
+    (Limit::SQLITE_LIMIT_VDBE_OP, 10_000_000),
+];
+
+/// The modules of virtual tables that keep tables of their own, and so have something to check.
+const MODULES: &[&CStr] = &[c"fts3", c"fts4", c"fts5", c"rtree", c"rtree_i32"];
+
 /// What every connection of this program has: defences against a hostile schema, a wait for locks, and a way
 /// to stop long statements.
 pub(crate) fn configure(
@@ -266,10 +310,14 @@ pub(crate) fn configure(
     interrupt: &Interrupt,
 ) -> Result<()> {
     const OPERATIONS_BETWEEN_CHECKS: i32 = 100_000;
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true).map_err(failure)?;
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false).map_err(failure)?;
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false).map_err(failure)?;
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, false).map_err(failure)?;
+    for (setting, on) in SETTINGS {
+        connection.set_db_config(setting, on).map_err(failure)?;
+    }
+    for (limit, most) in LIMITS {
+        connection.set_limit(limit, most).map_err(failure)?;
+    }
+    keep_modules(connection, MODULES)?;
+    authorize(connection)?;
     let stop = interrupt.clone();
     connection.progress_handler(OPERATIONS_BETWEEN_CHECKS, Some(move || stop.is_set())).map_err(failure)?;
     let stop = interrupt.clone();

@@ -6,7 +6,7 @@
 //! that calls SQLite's C interface; nothing outside `sqlite` may use it.
 #![expect(unsafe_code, reason = "reads cells and binds bytes through SQLite's C interface")]
 
-use std::ffi::{CStr, c_int, c_void};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ptr::{self, NonNull};
 
 use rusqlite::{Connection, ffi};
@@ -137,6 +137,25 @@ impl<'c> Statement<'c> {
             cells.push(statement.cell(column, encoding, &mut converted)?);
         }
         Ok(())
+    }
+
+    /// The column at `index` (0-based) of the current row as text for people: NULL is empty, what is not valid replaced.
+    ///
+    /// For what SQLite says of itself, which is not always in the database's encoding. It converts the value in
+    /// place: never to be used for rows.
+    pub(crate) fn read_words(&mut self, index: u8) -> String {
+        // SAFETY: `raw` is a live statement; an index out of range reads as NULL. The text and its length are of the
+        // same conversion, and copied before any further call.
+        unsafe {
+            let text = ffi::sqlite3_column_text(self.raw.as_ptr(), c_int::from(index));
+            let length = ffi::sqlite3_column_bytes(self.raw.as_ptr(), c_int::from(index));
+            match usize::try_from(length) {
+                Ok(length) if !text.is_null() => {
+                    String::from_utf8_lossy(std::slice::from_raw_parts(text, length)).into_owned()
+                }
+                _ => String::new(),
+            }
+        }
     }
 
     /// The INTEGER in the column at `index` (0-based) of the current row; 0 for anything else.
@@ -357,6 +376,18 @@ pub(crate) fn read_main_file(connection: &Connection, offset: u64, buffer: &mut 
         ffi::SQLITE_OK | ffi::SQLITE_IOERR_SHORT_READ => Ok(()),
         code => Err(failure_of_code(code, "the file cannot be read".into())),
     }
+}
+
+/// Makes the connection forget all modules of virtual tables but those of these names.
+///
+/// # Errors
+/// What SQLite says.
+pub(crate) fn keep_modules(connection: &Connection, names: &[&CStr]) -> Result<()> {
+    let mut names: Vec<*const c_char> = names.iter().map(|name| name.as_ptr()).chain([ptr::null()]).collect();
+    // SAFETY: the connection is open, and the names are a list of strings that live through the call and ends with
+    // a null pointer.
+    let code = unsafe { ffi::sqlite3_drop_modules(connection.handle(), names.as_mut_ptr()) };
+    if code == ffi::SQLITE_OK { Ok(()) } else { Err(last_failure(connection, code)) }
 }
 
 /// How an imposter definition may use its b-tree.

@@ -80,12 +80,6 @@ impl Source {
         Ok(source)
     }
 
-    /// Whether a private copy is read.
-    #[must_use]
-    pub fn is_copy(&self) -> bool {
-        matches!(self.reading, Reading::Copy(..))
-    }
-
     /// `None` where only a copy can be read without a trace.
     fn open_in_place(path: &Path, real: &Path, options: &OpenOptions, run: Run<'_>) -> Result<Option<Self>> {
         if !is_in_wal_mode(real)? {
@@ -103,7 +97,7 @@ impl Source {
                 configure_to_read(&connection)
             })
             .map_err(|error| error.at(path))?;
-        let source = Self { connection, path: path.to_path_buf(), still, reading: Reading::Alone };
+        let source = Self::of(connection, path, still, Reading::Alone);
         source.begin().map_err(|error| error.at(path))?;
         Ok(if source.refuse_other_users().is_ok() { Some(source) } else { None })
     }

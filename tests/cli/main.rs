@@ -7,6 +7,7 @@
 mod databases;
 mod diff;
 mod digest;
+mod export_check;
 mod export_output;
 mod export_report;
 mod export_selection;
@@ -24,4 +25,5 @@ mod streams;
 mod subtle;
 mod terminal;
 mod verify_damage;
+mod verify_every_byte;
 mod verify_levels;
