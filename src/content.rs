@@ -11,18 +11,12 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use arrow::array::RecordBatch;
 use serde::Serialize;
 
 use crate::digest::{ContentDigest, RowHasher};
 use crate::error::{Error, ErrorKind, Result};
-use crate::frame::RowDecoder;
-use crate::parquet_file::TableReader;
-use crate::rebuild::VERIFY_HINT;
 use crate::run::Run;
 use crate::schema::{Cell, DatabaseHeader, Identifier, SchemaObject, Table, TextEncoding, name_glob};
 use crate::snapshot::{Snapshot, TableEntry};
@@ -31,6 +25,8 @@ use crate::sqlite::catalog::Catalog;
 use crate::sqlite::check::{CheckDepth, CheckReport};
 use crate::sqlite::open::{OpenOptions, Source};
 use crate::subject::{SubjectKind, subject_kind};
+
+mod decoded;
 
 /// How content is read.
 #[derive(Debug, Clone)]
@@ -201,14 +197,7 @@ impl Content {
             }
             Store::Snapshot(snapshot) => {
                 let entry = &snapshot.manifest.tables[ordinal];
-                let digest = digest_entry(snapshot, entry, threads, run)
-                    .map_err(|error| in_snapshot(error, snapshot, entry))?;
-                if digest != entry.digest {
-                    let message = "the rows are not those the manifest names";
-                    let error = Error::new(ErrorKind::Damaged, message);
-                    return Err(in_snapshot(error, snapshot, entry));
-                }
-                Ok(digest)
+                decoded::digest_entry(snapshot, entry, threads, run)
             }
         }
     }
@@ -241,8 +230,7 @@ impl Content {
             }
             Store::Snapshot(snapshot) => {
                 let entry = &snapshot.manifest.tables[ordinal];
-                read_entry(snapshot, entry, &mut take)
-                    .map_err(|error| in_snapshot(error, snapshot, entry))?;
+                decoded::read_entry(snapshot, entry, &mut take)?;
             }
         }
         run.progress.advance(rows % ROWS_PER_STEP, 0);
@@ -338,84 +326,4 @@ pub fn select_tables(patterns: &[String], names: &[&Identifier]) -> Result<BTree
         selected.extend(found);
     }
     Ok(selected)
-}
-
-fn in_snapshot(error: Error, snapshot: &Snapshot, entry: &TableEntry) -> Error {
-    let is_damage = matches!(error.kind(), ErrorKind::Damaged | ErrorKind::Mismatch);
-    let error = error.at(snapshot.path()).in_table(&entry.table.name);
-    if is_damage { error.hint(VERIFY_HINT) } else { error }
-}
-
-fn open_files(snapshot: &Snapshot, entry: &TableEntry) -> Result<Vec<TableReader>> {
-    let open = |file| {
-        let path = snapshot.data_path(file);
-        if !path.is_file() {
-            return Err(Error::new(ErrorKind::Damaged, "a file of the snapshot is missing").at(&path));
-        }
-        TableReader::open(&path)
-    };
-    entry.files.iter().map(open).collect()
-}
-
-fn read_entry(
-    snapshot: &Snapshot,
-    entry: &TableEntry,
-    take: &mut impl FnMut(Option<i64>, &[Cell<'_>]) -> Result<()>,
-) -> Result<()> {
-    for row in &entry.inline_rows {
-        row.read(&mut *take)?;
-    }
-    for reader in open_files(snapshot, entry)? {
-        for index in 0..reader.row_group_count() {
-            for batch in reader.read_row_group(index)? {
-                RowDecoder::new(&entry.table, &entry.mapping, &batch?)?.for_each_row(&mut *take)?;
-            }
-        }
-    }
-    Ok(())
-}
-
-/// The digest of a table's decoded rows, on as many threads as there are row groups for.
-fn digest_entry(
-    snapshot: &Snapshot,
-    entry: &TableEntry,
-    threads: usize,
-    run: Run<'_>,
-) -> Result<ContentDigest> {
-    let readers = open_files(snapshot, entry)?;
-    let groups: Vec<(&TableReader, usize)> = readers
-        .iter()
-        .flat_map(|reader| (0..reader.row_group_count()).map(move |index| (reader, index)))
-        .collect();
-    let next = AtomicUsize::new(0);
-    let total = Mutex::new(entry.inline_digest()?);
-    let work = || -> Result<()> {
-        while let Some((reader, index)) = groups.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let mut digest = ContentDigest::default();
-            for batch in reader.read_row_group(*index)? {
-                run.interrupt.check()?;
-                digest.add(digest_batch(entry, &batch?, run)?);
-            }
-            if let Ok(mut total) = total.lock() {
-                total.add(digest);
-            }
-        }
-        Ok(())
-    };
-    let stopped = || Error::new(ErrorKind::Failed, "a decoding thread stopped");
-    std::thread::scope(|scope| -> Result<()> {
-        let helpers: Vec<_> = (1..threads.min(groups.len())).map(|_| scope.spawn(work)).collect();
-        let own = work();
-        for helper in helpers {
-            helper.join().map_err(|_| stopped())??;
-        }
-        own
-    })?;
-    total.into_inner().map_err(|_| stopped())
-}
-
-fn digest_batch(entry: &TableEntry, batch: &RecordBatch, run: Run<'_>) -> Result<ContentDigest> {
-    let digest = crate::frame::digest_batch(&entry.table, &entry.mapping, batch)?;
-    run.progress.advance(digest.row_count, 0);
-    Ok(digest)
 }

@@ -22,20 +22,26 @@ pub(crate) fn run(args: &DiffArgs, run: Run<'_>) -> Result<Outcome> {
     Outcome::new("diff", &report, report_text(&report), status_of(&report))
 }
 
+/// Adds to the outcome of verifying something too damaged to be read that it was not compared with `other`.
+pub(crate) fn not_against(mut outcome: Outcome, other: &Path) -> Outcome {
+    // Writing into a string cannot fail, here and below.
+    let _ = writeln!(outcome.text, "not compared with {}", safe(&other.display().to_string()));
+    if let Some(document) = outcome.document.as_object_mut() {
+        document.insert("against".into(), serde_json::Value::Null);
+    }
+    outcome
+}
+
 /// Adds to the outcome of verifying something how its content compares with that of `other`.
 pub(crate) fn against(outcome: Outcome, args: &VerifyArgs, other: &Path, run: Run<'_>) -> Result<Outcome> {
-    let Outcome { mut text, mut document, status } = outcome;
-    if status != Status::Done {
-        let _ = writeln!(text, "not compared with {}", safe(&other.display().to_string()));
-        return Ok(Outcome { text, document, status });
-    }
+    let Outcome { mut text, mut document, status: before } = outcome;
     let options = DiffOptions {
         content: args.resources.content_options(&args.busy),
         tables: Vec::new(),
         most_rows: args.max_rows,
     };
     let report = diff(&args.snapshot, other, &options, run)?;
-    let status = status_of(&report);
+    let status = if before == Status::Done { status_of(&report) } else { before };
     text.push('\n');
     text.push_str(&report_text(&report));
     let failed = |error| Error::new(ErrorKind::Failed, "writing the report failed").because(error);
@@ -75,7 +81,6 @@ fn report_text(report: &DiffReport) -> String {
         push_table(&mut lines, table);
     }
     lines.into_iter().for_each(&mut line);
-    // Writing into a string cannot fail, here and below.
     for FactDifference { fact, a, b } in &report.layout {
         let _ = writeln!(text, "layout only: {fact} {} in A, {} in B", safe(a), safe(b));
     }

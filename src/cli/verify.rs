@@ -18,12 +18,22 @@ use crate::cli::{diff, verify_database};
 
 /// Runs the verb.
 pub(crate) fn run(args: &VerifyArgs, run: Run<'_>) -> Result<Outcome> {
-    let outcome = match subject_kind(&args.snapshot) {
+    if let Some(other) = &args.against {
+        // Said at once, not after all the work.
+        subject_kind(other)?;
+    }
+    set_expression_timeout(args.expressions.expression_timeout);
+    let (outcome, is_readable) = match subject_kind(&args.snapshot) {
         Ok(SubjectKind::Database) => verify_database::run(args, run)?,
-        _ => verify_snapshot(args, run)?,
+        _ => {
+            let outcome = verify_snapshot(args, run)?;
+            let is_intact = outcome.status == Status::Done;
+            (outcome, is_intact)
+        }
     };
     match &args.against {
-        Some(other) => diff::against(outcome, args, other, run),
+        Some(other) if is_readable => diff::against(outcome, args, other, run),
+        Some(other) => Ok(diff::not_against(outcome, other)),
         None => Ok(outcome),
     }
 }
@@ -41,7 +51,6 @@ fn verify_snapshot(args: &VerifyArgs, run: Run<'_>) -> Result<Outcome> {
         threads: args.resources.thread_count(),
         temp_folder: args.resources.temp_dir.clone(),
     };
-    set_expression_timeout(args.expressions.expression_timeout);
     if level == VerifyLevel::Restore {
         let (needed_bytes, seconds) = estimate_restore(&Snapshot::open(&args.snapshot)?);
         run.progress.note(&format!(

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use parklite::error::Result;
+use parklite::error::{Error, ErrorKind, Result};
 use parklite::run::Run;
 use parklite::sqlite::set_temporary_folder;
 use parklite::verify_database::{DatabaseLevel, DatabaseReport, verify_database};
@@ -11,8 +11,15 @@ use crate::cli::args::VerifyArgs;
 use crate::cli::run::{Outcome, Status};
 use crate::cli::text::{bytes, one_line, quantity, safe};
 
-/// Runs the verb on a database. There is nothing to restore, so that `--data` asks for all there is.
-pub(crate) fn run(args: &VerifyArgs, run: Run<'_>) -> Result<Outcome> {
+/// Runs the verb on a database; says too whether all of it can be read. There is nothing to restore, so that `--data`
+/// asks for all there is.
+pub(crate) fn run(args: &VerifyArgs, run: Run<'_>) -> Result<(Outcome, bool)> {
+    if args.independent {
+        let message = "--independent is about decoding a snapshot, and this is a database";
+        return Err(Error::new(ErrorKind::Usage, message)
+            .at(&args.snapshot)
+            .hint("without it, SQLite's own checks are run and every row is read"));
+    }
     let level = if args.quick { DatabaseLevel::Quick } else { DatabaseLevel::Full };
     if let Some(folder) = &args.resources.temp_dir {
         set_temporary_folder(folder)?;
@@ -20,7 +27,8 @@ pub(crate) fn run(args: &VerifyArgs, run: Run<'_>) -> Result<Outcome> {
     let options = args.resources.content_options(&args.busy);
     let report = verify_database(&args.snapshot, level, &options, run)?;
     let status = if report.intact { Status::Done } else { Status::Differs };
-    Outcome::new("verify", &report, report_text(&report), status)
+    let is_readable = report.check.structural.is_empty() && report.unreadable.is_empty();
+    Ok((Outcome::new("verify", &report, report_text(&report), status)?, is_readable))
 }
 
 fn report_text(report: &DatabaseReport) -> String {
