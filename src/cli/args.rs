@@ -49,7 +49,7 @@ pub(crate) struct OutputArgs {
 pub(crate) enum Command {
     /// Make a verified snapshot of a SQLite database.
     Export(ExportArgs),
-    /// Prove that a snapshot is whole: its bytes, its content, and a full restore; or check a database.
+    /// Prove that a snapshot is whole, up to a full restore; or check a database.
     Verify(VerifyArgs),
     /// Turn a snapshot back into a database.
     Restore(RestoreArgs),
@@ -57,7 +57,7 @@ pub(crate) enum Command {
     Inspect(InspectArgs),
     /// Compare two snapshots or databases, down to the cell.
     Diff(DiffArgs),
-    /// Print the content digests of snapshots or databases, or compare them with a list of such.
+    /// Print content digests of snapshots or databases, or compare them with a list.
     Digest(DigestArgs),
     /// Print a completion script for a shell.
     #[command(after_help = "Examples:\n  \

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use parklite::error::{Error, ErrorKind, Result};
 use parklite::inspect::{InspectReport, InspectedTable, inspect};
 use parklite::run::Run;
-use parklite::subject::{SubjectKind, subject_kind};
+use parklite::subject::{SubjectKind, no_snapshot, subject_kind};
 
 use crate::cli::args::InspectArgs;
 use crate::cli::export::{main_type_name, push_not_kept, push_recovered_from, push_source_check};
@@ -19,7 +19,7 @@ pub(crate) fn run(args: &InspectArgs, run: Run<'_>) -> Result<Outcome> {
     if matches!(subject_kind(&args.snapshot), Ok(SubjectKind::Database)) {
         return inspect_database::run(args, run);
     }
-    let mut report = inspect(&args.snapshot)?;
+    let mut report = inspect(&args.snapshot).map_err(|error| no_snapshot(&args.snapshot, error))?;
     if let Some(name) = &args.table {
         let names: Vec<&str> = report.tables.iter().take(20).map(|table| table.name.as_str()).collect();
         let unknown = Error::new(ErrorKind::Usage, format!("the snapshot has no table {name:?}"))

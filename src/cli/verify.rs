@@ -7,7 +7,7 @@ use parklite::error::Result;
 use parklite::run::Run;
 use parklite::snapshot::Snapshot;
 use parklite::sqlite::{set_expression_timeout, set_temporary_folder};
-use parklite::subject::{SubjectKind, subject_kind};
+use parklite::subject::{SubjectKind, no_snapshot, subject_kind};
 use parklite::verify::{VerifyLevel, VerifyOptions, VerifyReport, estimate_restore, verify};
 
 use crate::cli::args::VerifyArgs;
@@ -26,7 +26,8 @@ pub(crate) fn run(args: &VerifyArgs, run: Run<'_>) -> Result<Outcome> {
     let (outcome, is_readable) = match subject_kind(&args.snapshot) {
         Ok(SubjectKind::Database) => verify_database::run(args, run)?,
         _ => {
-            let outcome = verify_snapshot(args, run)?;
+            let outcome =
+                verify_snapshot(args, run).map_err(|error| no_snapshot(&args.snapshot, error))?;
             let is_intact = outcome.status == Status::Done;
             (outcome, is_intact)
         }

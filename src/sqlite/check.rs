@@ -61,6 +61,7 @@ pub(crate) fn check_database(
         Ok(texts) if texts.len() >= MOST_FINDINGS as usize => {
             // Rows that break their own rules have used up the quota: look at each table without those rules.
             report.sort(texts);
+            report.not_checked.push(format!("what SQLite would find after the first {MOST_FINDINGS} findings"));
             connection.execute_batch("PRAGMA ignore_check_constraints=ON").map_err(failure)?;
             check_each_table(connection, tables, depth, &mut report)?;
             connection.execute_batch("PRAGMA ignore_check_constraints=OFF").map_err(failure)?;
@@ -169,8 +170,14 @@ const BROKEN_OFF: &str = "the check broke off: ";
 /// What a check says. Where it meets a page that it cannot read, what it has said so far counts, and that is a finding
 /// too.
 fn findings(connection: &Connection, sql: &[u8]) -> Result<Vec<String>> {
+    /// What stands above findings about pages, which come as one text of many lines.
+    const HEADING: &str = "*** in database main ***\n";
     let mut texts = Vec::new();
-    match for_each_finding(connection, sql, |text| texts.push(text)) {
+    let take = |text: String| match text.strip_prefix(HEADING) {
+        Some(lines) => texts.extend(lines.lines().map(str::to_string)),
+        None => texts.push(text),
+    };
+    match for_each_finding(connection, sql, take) {
         Err(error) if error.kind() == ErrorKind::Damaged && !is_of_virtual_table(&error) => {
             texts.push(format!("{BROKEN_OFF}{}", sqlite_message(&error)));
         }

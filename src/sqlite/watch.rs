@@ -132,7 +132,7 @@ impl Watch {
             Err(error) if self.0.is_over.load(Ordering::Relaxed) => {
                 let message = format!("evaluating {what} took longer than {} s", time.as_secs());
                 let over = Error::new(ErrorKind::Failed, message).hint(
-                    "its expressions may be made to take for ever; if you trust the snapshot, give them more time \
+                    "its expressions may be made to take for ever; if you trust it, give them more time \
                      with --expression-timeout",
                 );
                 let table = error.place().table.clone();

@@ -157,6 +157,13 @@ fn what_is_wrong_with_a_database_is_named_and_the_exit_code_is_4() {
     assert_eq!(document["check"]["in_the_data"].as_array().map(Vec::len), Some(2), "{document}");
     assert_eq!(document["tables"][1]["digest"].as_str().map(|digest| &digest[..2]), Some("2-"), "{document}");
 
+    // Rows that break rules can be read and compared all the same.
+    place
+        .run("verify rules.db --against rules.db")
+        .exits(4)
+        .prints("FINDINGS, 2 findings\n")
+        .prints("\nequal: 2 tables, 2 rows");
+
     // An index that lacks an entry: only the full check looks at it.
     place.execute(
         "index.db",
@@ -181,7 +188,7 @@ fn what_is_wrong_with_a_database_is_named_and_the_exit_code_is_4() {
         .run("verify page.db")
         .exits(4)
         .changes_nothing()
-        .prints("integrity: ")
+        .prints("integrity: Tree ")
         .prints("table \"torn\": cannot be read to its end at row ")
         .prints("page.db: DAMAGED, ")
         .does_not_print("whole");
@@ -199,7 +206,15 @@ fn what_cannot_be_read_at_all_is_exit_13_and_what_is_not_there_10() {
     place.write("torn.db", &bytes);
     bytes[30..5000].fill(0xaa);
     place.write("noise.db", &bytes);
+    // What an encrypted database looks like: no byte of its header is readable.
+    let noise = (0..20_000_u32).map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()[0]).collect::<Vec<_>>();
+    place.write("encrypted.db", noise);
     for verb in ["verify", "inspect", "digest", "diff gymlog.db"] {
+        place
+            .run(&format!("{verb} encrypted.db"))
+            .fails(13, "neither a snapshot nor a SQLite database")
+            .hints("encrypted")
+            .changes_nothing();
         place.run(&format!("{verb} none.db")).fails(13, "zero bytes").changes_nothing();
         place.run(&format!("{verb} text.db")).fails(13, "text.db").changes_nothing();
         place.run(&format!("{verb} noise.db")).fails(13, "noise.db").changes_nothing();
@@ -207,6 +222,39 @@ fn what_cannot_be_read_at_all_is_exit_13_and_what_is_not_there_10() {
     }
     let torn = place.run("verify torn.db");
     assert!(matches!(torn.code(), Some(4 | 13)), "{}{}", torn.stdout, torn.stderr);
+}
+
+#[test]
+fn what_makes_no_sense_for_a_database_is_refused_before_any_work() {
+    let place = Place::with_gymlog();
+    place
+        .run("verify gymlog.db --independent")
+        .fails(2, "--independent is about decoding a snapshot")
+        .changes_nothing();
+    place.run("verify gymlog.db --against none").fails(10, "none").prints_nothing();
+    place.write("text.txt", "not a database");
+    place.run("verify gymlog.db --against text.txt").fails(13, "text.txt").prints_nothing();
+    place.run("verify gymlog.db --max-rows 3").fails(2, "required arguments");
+}
+
+#[test]
+fn rules_that_take_for_ever_are_given_up() {
+    let place = Place::new();
+    // Each column is computed from the one before it, twice: the last one takes a million additions.
+    let columns: Vec<String> = (1..=20).map(|n| format!("g{n} AS (g{0} + g{0})", n - 1)).collect();
+    let columns = columns.join(", ");
+    place.execute(
+        "slow.db",
+        &format!("CREATE TABLE t(g0, {columns}, CHECK (g20 >= 0)); INSERT INTO t VALUES (1), (2), (3)"),
+    );
+    for level in ["", "--quick"] {
+        place
+            .run(&format!("verify slow.db --expression-timeout 1ms {level}"))
+            .fails(1, "evaluating the rules of the tables took longer")
+            .hints("--expression-timeout")
+            .changes_nothing();
+        place.run(&format!("verify slow.db {level}")).exits(0);
+    }
 }
 
 #[test]
