@@ -404,6 +404,7 @@ mod tests {
 
     #[test]
     fn the_content_of_a_schema_does_not_depend_on_its_order() {
+        use crate::schema::ObjectKind::{Index, Table};
         let object = |rowid: i64, kind, name: &str, sql: Option<&str>| SchemaObject {
             rowid,
             kind,
@@ -412,7 +413,6 @@ mod tests {
             has_storage: true,
             sql: sql.map(|sql| crate::schema::SqlText::Valid(sql.into())),
         };
-        use crate::schema::ObjectKind::{Index, Table};
         let t = object(1, Table, "t", Some("CREATE TABLE t(a)"));
         let (i, moved) = (object(2, Index, "i", None), object(9, Index, "i", None));
         let digest = schema_content_digest(&[t.clone(), i.clone()]);

@@ -11,7 +11,7 @@ use parklite::schema::Generated;
 use crate::cli::args::InspectArgs;
 use crate::cli::run::{Outcome, Status};
 use crate::cli::terminal::stdout_width;
-use crate::cli::text::{Align, Table, bytes, one_line, quantity, rows, safe};
+use crate::cli::text::{Align, Table, bytes, quantity, rows, safe};
 
 /// Runs the verb on a database.
 pub(crate) fn run(args: &InspectArgs, run: Run<'_>) -> Result<Outcome> {
@@ -63,7 +63,9 @@ fn report_text(report: &DatabaseInspection, shows_columns: bool) -> String {
     if shows_columns {
         report.tables.iter().for_each(|inspected| push_columns(&mut text, inspected));
     } else {
-        text.push_str("\n--columns shows each column, and how many cells of each storage class it holds\n");
+        text.push_str(
+            "\n--columns reads all rows: digests, and how many cells of each storage class a column holds\n",
+        );
     }
     for (kind, name) in &report.others {
         // Writing into a string cannot fail, here and below.
@@ -104,7 +106,8 @@ fn head(report: &DatabaseInspection) -> String {
 fn push_columns(text: &mut String, inspected: &DatabaseTable) {
     let strict = if inspected.strict { ", STRICT" } else { "" };
     let without_rowid = if inspected.without_rowid { ", WITHOUT ROWID" } else { "" };
-    let _ = writeln!(text, "\n{}{}", safe(&inspected.name), one_line(&format!("{strict}{without_rowid}")));
+    let digest = inspected.digest.map(|digest| format!(": digest {digest}")).unwrap_or_default();
+    let _ = writeln!(text, "\n{}{digest}{strict}{without_rowid}", safe(&inspected.name));
     let mut table = Table::new([
         ("  column", Align::Left),
         ("declared", Align::Left),

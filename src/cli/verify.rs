@@ -23,14 +23,12 @@ pub(crate) fn run(args: &VerifyArgs, run: Run<'_>) -> Result<Outcome> {
         subject_kind(other)?;
     }
     set_expression_timeout(args.expressions.expression_timeout);
-    let (outcome, is_readable) = match subject_kind(&args.snapshot) {
-        Ok(SubjectKind::Database) => verify_database::run(args, run)?,
-        _ => {
-            let outcome =
-                verify_snapshot(args, run).map_err(|error| no_snapshot(&args.snapshot, error))?;
-            let is_intact = outcome.status == Status::Done;
-            (outcome, is_intact)
-        }
+    let (outcome, is_readable) = if matches!(subject_kind(&args.snapshot), Ok(SubjectKind::Database)) {
+        verify_database::run(args, run)?
+    } else {
+        let outcome = verify_snapshot(args, run).map_err(|error| no_snapshot(&args.snapshot, error))?;
+        let is_intact = outcome.status == Status::Done;
+        (outcome, is_intact)
     };
     match &args.against {
         Some(other) if is_readable => diff::against(outcome, args, other, run),

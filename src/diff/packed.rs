@@ -189,14 +189,12 @@ impl PackedRows {
     /// Those of the reading thread; `Damaged` where rows are not in the order of their keys.
     pub(super) fn advance(&mut self) -> Result<bool> {
         while self.packet.row(self.next).is_none() {
-            match self.receiver.recv() {
-                Ok(packet) => (self.packet, self.next) = (packet?, 0),
+            let Ok(packet) = self.receiver.recv() else {
                 // The thread is done.
-                Err(_) => {
-                    self.is_at_end = true;
-                    return Ok(false);
-                }
-            }
+                self.is_at_end = true;
+                return Ok(false);
+            };
+            (self.packet, self.next) = (packet?, 0);
         }
         std::mem::swap(&mut self.previous_key, &mut self.current_key);
         self.current_key.clear();

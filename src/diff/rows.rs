@@ -128,8 +128,8 @@ impl RowComparison<'_> {
         (difference.digest_a, difference.digest_b) = (Some(self.digests[0]), Some(self.digests[1]));
         let tables = [a.tables()[self.ordinals[0]].clone(), b.tables()[self.ordinals[1]].clone()];
         let columns = Columns::of(&tables);
-        difference.columns_only_in_a = columns.only_in(&tables[0], &tables[1]);
-        difference.columns_only_in_b = columns.only_in(&tables[1], &tables[0]);
+        difference.columns_only_in_a = columns_only_in(&tables[0], &tables[1]);
+        difference.columns_only_in_b = columns_only_in(&tables[1], &tables[0]);
         if !have_the_same_key(&tables) {
             difference.not_comparable = Some("the key of the table is another one");
             return Ok(difference);
@@ -218,13 +218,13 @@ impl Columns {
         let are_the_same = all && common.iter().all(|(_, position_a, position_b)| position_a == position_b);
         Self { common, are_the_same }
     }
+}
 
-    fn only_in(&self, table: &Table, other: &Table) -> Vec<String> {
-        let is_missing =
-            |name: &Identifier| !other.stored_columns().any(|(_, column)| column.name.is_same(name));
-        let columns = table.stored_columns().filter(|(_, column)| is_missing(&column.name));
-        columns.map(|(_, column)| column.name.lossy().into_owned()).collect()
-    }
+/// The stored columns of a table that the other one does not have.
+fn columns_only_in(table: &Table, other: &Table) -> Vec<String> {
+    let is_missing = |name: &Identifier| !other.stored_columns().any(|(_, column)| column.name.is_same(name));
+    let columns = table.stored_columns().filter(|(_, column)| is_missing(&column.name));
+    columns.map(|(_, column)| column.name.lossy().into_owned()).collect()
 }
 
 /// Whether rows can be matched: by rowid, or by key columns of the same names.

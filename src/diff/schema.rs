@@ -59,7 +59,7 @@ pub(super) fn differences(
                 kind: any.kind.name(),
                 name: any.name.lossy().into_owned(),
                 only_in: Some(if only_in_a.is_some() { Side::A } else { Side::B }),
-                a: only_in_a.map(|object| short_text(object)),
+                a: only_in_a.map(short_text),
                 b: if only_in_a.is_some() { None } else { Some(short_text(any)) },
             }),
         });
@@ -78,14 +78,14 @@ fn other_text(a: &SchemaObject, b: &SchemaObject) -> Option<SchemaDifference> {
     if a.sql == b.sql && a.name == b.name && a.table_name == b.table_name {
         return None;
     }
-    let texts = if a.sql != b.sql {
-        let (a, b) = shown_pair(sql_cell(a.sql.as_ref()), sql_cell(b.sql.as_ref()));
-        (a.value, b.value)
-    } else {
+    let texts = if a.sql == b.sql {
         // Texts are the same, and names are not quite: only a schema that was written by hand has that.
         let names =
             |object: &SchemaObject| format!("{} on {}", object.name.lossy(), object.table_name.lossy());
         (names(a), names(b))
+    } else {
+        let (a, b) = shown_pair(sql_cell(a.sql.as_ref()), sql_cell(b.sql.as_ref()));
+        (a.value, b.value)
     };
     Some(SchemaDifference {
         kind: a.kind.name(),

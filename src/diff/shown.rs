@@ -1,5 +1,7 @@
 //! Cells as people read them in a difference: storage class and value, short, and never alike where cells are not.
 
+use std::fmt::Write as _;
+
 use serde::Serialize;
 
 use crate::schema::Cell;
@@ -44,13 +46,14 @@ pub(super) fn shown_pair(a: Cell<'_>, b: Cell<'_>) -> (ShownCell, ShownCell) {
     {
         // Many a letter looks like another one, and some are not seen at all.
         for (shown, character) in [(&mut shown_a, a), (&mut shown_b, b)] {
-            shown.value.push_str(&format!(" (U+{:04X})", u32::from(character)));
+            // Writing into a string cannot fail.
+            let _ = write!(shown.value, " (U+{:04X})", u32::from(character));
         }
     }
     (shown_a, shown_b)
 }
 
-fn bytes_of<'c>(cell: Cell<'c>) -> Option<&'c [u8]> {
+fn bytes_of(cell: Cell<'_>) -> Option<&[u8]> {
     match cell {
         Cell::Text(text) => Some(text.as_bytes()),
         Cell::RawText(bytes) | Cell::Blob(bytes) => Some(bytes),
@@ -92,7 +95,6 @@ fn cut_text(text: &str, from: usize) -> String {
 }
 
 fn cut_bytes(bytes: &[u8], from: usize) -> String {
-    use std::fmt::Write as _;
     let from = from.min(bytes.len());
     let taken = &bytes[from..bytes.len().min(from + MOST_SHOWN / 2)];
     let is_cut = from + taken.len() < bytes.len();

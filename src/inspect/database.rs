@@ -1,14 +1,14 @@
 //! What a SQLite database holds, whoever made it: header, tables with their rows, columns, indexes.
 //!
-//! Rows are counted, which reads the pages of each table but no row; only where columns are asked for are rows read, to count
-//! the storage classes of their cells. The file is never touched: see [`crate::sqlite::open::Source::open_untouched`].
+//! Rows are counted, which reads the pages of each table but no row; only where columns are asked for are rows read, for
+//! their digest and to count the storage classes of their cells. The file is never touched: see [`crate::sqlite::open::Source::open_untouched`].
 
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use crate::content::{Content, ContentOptions};
-use crate::digest::schema_content_digest;
+use crate::digest::{ContentDigest, RowHasher, schema_digest};
 use crate::error::Result;
 use crate::frame::mapping::ClassCounts;
 use crate::inspect::{ObjectCounts, count_objects};
@@ -28,7 +28,7 @@ pub struct DatabaseInspection {
     pub read_through_copy: bool,
     /// Its header.
     pub header: DatabaseHeader,
-    /// The digest of its schema's content.
+    /// The digest over header and schema, as a snapshot of it has.
     pub schema_digest: String,
     /// How many indexes, views, triggers and virtual tables it has.
     pub objects: ObjectCounts,
@@ -45,6 +45,8 @@ pub struct DatabaseTable {
     pub name: String,
     /// How many rows it has.
     pub rows: u64,
+    /// The digest of all its rows; `None` where they were not read.
+    pub digest: Option<ContentDigest>,
     /// Its key: `rowid`, the rowid's alias, or the columns of a WITHOUT ROWID key.
     pub key: String,
     /// Whether it is a STRICT table.
@@ -70,13 +72,13 @@ pub struct DatabaseColumn {
     pub cells: Option<ClassCounts>,
 }
 
-/// Inspects the database at `path`; counts the storage classes in the tables that `counts_cells_of`.
+/// Inspects the database at `path`; reads the rows of the tables that `reads_rows_of`.
 ///
 /// # Errors
 /// Those of [`Content::open`]; what SQLite says; `Interrupted`.
 pub fn inspect_database(
     path: &Path,
-    counts_cells_of: impl Fn(&str) -> bool,
+    reads_rows_of: impl Fn(&str) -> bool,
     options: &ContentOptions,
     run: Run<'_>,
 ) -> Result<DatabaseInspection> {
@@ -85,12 +87,13 @@ pub fn inspect_database(
     let mut tables = Vec::with_capacity(content.tables().len());
     for (ordinal, table) in content.tables().iter().enumerate() {
         run.interrupt.check()?;
-        let counts = if counts_cells_of(&table.name.lossy()) {
-            Some(count_cells(&content, ordinal, run)?)
+        let (rows, read) = if reads_rows_of(&table.name.lossy()) {
+            let read = read_rows(&content, ordinal, run)?;
+            (read.digest.row_count, Some(read))
         } else {
-            None
+            (content.count_rows(ordinal)?, None)
         };
-        tables.push(inspect_table(table, content.count_rows(ordinal)?, counts.as_deref()));
+        tables.push(inspect_table(table, rows, read.as_ref()));
     }
     content.finish()?;
     let named = content.objects().iter().filter(|object| {
@@ -106,34 +109,42 @@ pub fn inspect_database(
         size_bytes,
         read_through_copy: content.is_copy(),
         header: *content.header(),
-        schema_digest: schema_content_digest(content.objects()).to_string(),
+        schema_digest: schema_digest(content.header(), content.objects()).to_string(),
         objects: count_objects(content.objects()),
         others: others.collect(),
         tables,
     })
 }
 
-/// The storage classes of each stored column's cells.
-fn count_cells(content: &Content, ordinal: usize, run: Run<'_>) -> Result<Vec<ClassCounts>> {
+/// What reading the rows of a table tells.
+struct ReadRows {
+    digest: ContentDigest,
+    /// The storage classes of each stored column's cells.
+    counts: Vec<ClassCounts>,
+}
+
+fn read_rows(content: &Content, ordinal: usize, run: Run<'_>) -> Result<ReadRows> {
     let table = &content.tables()[ordinal];
     let subject = table.name.lossy();
     let total_rows = content.expected_rows(ordinal);
     run.progress.begin(Phase { kind: PhaseKind::Counting, subject: &subject, total_rows, total_bytes: None });
     let mut counts = vec![ClassCounts::default(); table.stored_columns().count()];
-    let counted = content.for_each_row(ordinal, run, |_, cells| {
+    let mut hasher = RowHasher::default();
+    let read = content.for_each_row(ordinal, run, |rowid, cells| {
+        hasher.add_row(rowid, cells);
         counts.iter_mut().zip(cells).for_each(|(counts, cell)| counts.count(cell.class()));
         Ok(())
     });
     run.progress.end();
-    counted.map(|()| counts)
+    read.map(|()| ReadRows { digest: hasher.take(), counts })
 }
 
-fn inspect_table(table: &Table, rows: u64, counts: Option<&[ClassCounts]>) -> DatabaseTable {
+fn inspect_table(table: &Table, rows: u64, read: Option<&ReadRows>) -> DatabaseTable {
     let column = |(index, column): (usize, &Column)| DatabaseColumn {
         name: column.name.lossy().into_owned(),
         declared_type: column.declared_type.lossy().into_owned(),
         generated: column.generated,
-        cells: table.stored_position(index).and_then(|position| counts?.get(position).copied()),
+        cells: table.stored_position(index).and_then(|position| read?.counts.get(position).copied()),
     };
     let index = |index: &crate::schema::Index| {
         let why = match (index.origin, index.unique) {
@@ -147,6 +158,7 @@ fn inspect_table(table: &Table, rows: u64, counts: Option<&[ClassCounts]>) -> Da
     DatabaseTable {
         name: table.name.lossy().into_owned(),
         rows,
+        digest: read.map(|read| read.digest),
         key: key_of(table),
         strict: table.strict,
         without_rowid: !table.has_rowid(),

@@ -61,7 +61,9 @@ pub(crate) fn check_database(
         Ok(texts) if texts.len() >= MOST_FINDINGS as usize => {
             // Rows that break their own rules have used up the quota: look at each table without those rules.
             report.sort(texts);
-            report.not_checked.push(format!("what SQLite would find after the first {MOST_FINDINGS} findings"));
+            report
+                .not_checked
+                .push(format!("what SQLite would find after the first {MOST_FINDINGS} findings"));
             connection.execute_batch("PRAGMA ignore_check_constraints=ON").map_err(failure)?;
             check_each_table(connection, tables, depth, &mut report)?;
             connection.execute_batch("PRAGMA ignore_check_constraints=OFF").map_err(failure)?;

@@ -272,6 +272,8 @@ fn a_database_is_inspected_without_reading_more_than_is_asked_for() {
         .prints("view heavy\ntrigger no_more\n");
     let columns = place.run("inspect gymlog.db --table SETS");
     columns.exits(0).changes_nothing().prints("DECIMAL(5,2)").does_not_print("payload");
+    let list = place.run("digest gymlog.db -t sets").stdout;
+    columns.prints(&format!("\nsets: digest 3-{}\n", list.split_whitespace().next().unwrap_or_default()));
     let weight = columns.stdout.lines().find(|line| line.trim_start().starts_with("weight")).expect("a line");
     // NULL, INTEGER, REAL, TEXT, TEXT that is not valid, BLOB.
     assert_eq!(

@@ -67,8 +67,9 @@ fn vacuumed(fixture: &Fixture) -> Option<PathBuf> {
     }
 }
 
-/// Recipes of which `VACUUM INTO` makes another content, and why.
-const VACUUM_CHANGES: [&str; 0] = [];
+/// Recipes of which `VACUUM INTO` makes another content: it cuts spaces behind a definition, leaves out a table whose
+/// definition begins in lower case, and does not keep counters where no table counts.
+const VACUUM_CHANGES: [&str; 2] = ["ddl_text_comments_crlf", "sequence_without_autoincrement"];
 
 #[test]
 fn every_recipe_is_the_same_content_in_every_form() {
