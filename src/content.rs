@@ -75,7 +75,22 @@ impl Content {
     /// # Errors
     /// Those of [`Snapshot::open`] and [`Source::open_untouched`]; `Damaged` for a file of zero bytes.
     pub fn open(path: &Path, options: &ContentOptions, run: Run<'_>) -> Result<Self> {
-        match subject_kind(path)? {
+        Self::open_as(subject_kind(path)?, path, options, run)
+    }
+
+    /// Opens both; they may be the same one.
+    ///
+    /// What they are is looked at before either is opened: closing a file drops the locks that this process has on it.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_both(a: &Path, b: &Path, options: &ContentOptions, run: Run<'_>) -> Result<[Self; 2]> {
+        let (kind_a, kind_b) = (subject_kind(a)?, subject_kind(b)?);
+        Ok([Self::open_as(kind_a, a, options, run)?, Self::open_as(kind_b, b, options, run)?])
+    }
+
+    fn open_as(kind: SubjectKind, path: &Path, options: &ContentOptions, run: Run<'_>) -> Result<Self> {
+        match kind {
             SubjectKind::Database => Self::open_database(path, options, run),
             _ => Snapshot::open(path).map(|snapshot| Self::of_snapshot(path, snapshot)),
         }

@@ -99,7 +99,7 @@ impl DiffReport {
 /// # Errors
 /// Those of [`Content::open`] and of reading its rows; `Usage` for a pattern that matches no table of either.
 pub fn diff(a: &Path, b: &Path, options: &DiffOptions, run: Run<'_>) -> Result<DiffReport> {
-    let mut sides = [Content::open(a, &options.content, run)?, Content::open(b, &options.content, run)?];
+    let mut sides = Content::open_both(a, b, &options.content, run)?;
     let pairs = pair_tables(&sides, &options.tables)?;
     let is_meant = |table: &[u8]| {
         options.tables.is_empty() || pairs.iter().any(|pair| pair.name.as_bytes().eq_ignore_ascii_case(table))

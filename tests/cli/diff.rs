@@ -1,5 +1,12 @@
 //! `diff`: what it shows of large, wide and odd differences, and how much.
 
+use std::time::Duration;
+
+use parklite::clock::SystemClock;
+use parklite::content::{Content, ContentOptions};
+use parklite::progress::Silent;
+use parklite::run::{Interrupt, Run};
+
 use crate::place::Place;
 
 #[test]
@@ -103,7 +110,7 @@ fn tables_of_another_shape_are_compared_as_far_as_they_go() {
 }
 
 #[test]
-fn a_subject_is_equal_to_itself_and_its_lock_outlasts_the_other_reading() {
+fn a_subject_is_equal_to_itself() {
     let place = Place::with_snapshot();
     for subject in ["gymlog.db", "snap", "./gymlog.db"] {
         place
@@ -114,4 +121,27 @@ fn a_subject_is_equal_to_itself_and_its_lock_outlasts_the_other_reading() {
     }
     place.run("diff snap none").fails(10, "none");
     place.run("diff snap").fails(2, "required");
+}
+
+#[test]
+fn a_database_that_is_compared_with_itself_stays_locked_until_the_end() {
+    let place = Place::with_snapshot();
+    let database = place.path("gymlog.db");
+    let options = ContentOptions {
+        busy_timeout: Duration::ZERO,
+        memory_limit_bytes: 64 << 20,
+        threads: 1,
+        temp_folder: None,
+    };
+    let run = Run { progress: &Silent, clock: &SystemClock, interrupt: &Interrupt::new() };
+    let both = Content::open_both(&database, &database, &options, run).expect("opened");
+    // Nothing else in this process may look into the file meanwhile: that would unlock it.
+    let restored_over = || {
+        let mut command = place.command();
+        command.args(["restore", "snap", "gymlog.db", "--overwrite"]);
+        command.output().expect("it starts").status.code()
+    };
+    assert_eq!(restored_over(), Some(11));
+    drop(both);
+    assert_eq!(restored_over(), Some(0));
 }
