@@ -2,9 +2,10 @@
 //!
 //! The only owner of the `parquet` crate. `settings` states every choice of the format, `writer` encodes row
 //! groups on any number of threads and appends them in order, `seal` makes one lone file prove every byte of
-//! itself, `reader` gives batches and facts and never panics on a damaged file. Row groups are the only
+//! itself, `reader` gives batches and facts and never panics on a damaged file, `foreign` reads files of other programs. Row groups are the only
 //! split: a table is always one file.
 
+pub mod foreign;
 pub mod reader;
 pub mod seal;
 pub mod settings;
@@ -19,6 +20,7 @@ use parquet::errors::ParquetError;
 
 use crate::error::{Error, ErrorKind};
 
+pub use foreign::{Finding, FindingKind, ForeignColumn, ForeignFile, Origin, origin_of};
 pub use reader::{
     ColumnFacts, RowGroupBatches, StatisticsCheck, StatisticsMismatch, TableReader, is_decoding,
 };

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::parquet_file::TableReader;
+use crate::parquet_file::{Origin, TableReader, origin_of};
 use crate::snapshot::files::MANIFEST_FILE;
 use crate::snapshot::manifest::{DataFile, Manifest, SNAPSHOT_KEY, TABLE_KEY, TableEntry};
 use crate::snapshot::names::is_file_name;
@@ -115,13 +115,20 @@ impl Snapshot {
     }
 
     fn open_file(path: &Path) -> Result<Self> {
+        let origin = origin_of(path)?;
+        if origin == Origin::Foreign {
+            let message = "parklite did not write this Parquet file, so nothing says what it ought to hold";
+            return Err(Error::new(ErrorKind::Damaged, message).hint(
+                "`parklite restore` makes a database of it, and `parklite inspect` shows what that will look like",
+            ));
+        }
         let reader = TableReader::open(path)?;
         let Some(text) = reader.key_value(SNAPSHOT_KEY) else {
-            let hint = match reader.key_value(TABLE_KEY) {
-                Some(_) => "this file is part of a snapshot folder: name the folder",
-                None => "this Parquet file was not written by parklite",
-            };
-            return Err(Error::new(ErrorKind::Damaged, "this file is no snapshot by itself").hint(hint));
+            return Err(match (reader.key_value(TABLE_KEY), origin) {
+                (Some(_), _) => Error::new(ErrorKind::Damaged, "this file is no snapshot by itself")
+                    .hint("this file is part of a snapshot folder: name the folder"),
+                (None, _) => Error::new(ErrorKind::Damaged, "this is a damaged file of parklite's"),
+            });
         };
         let manifest = Manifest::from_text(text.as_bytes())?;
         Ok(Self { manifest, manifest_bytes: Vec::new(), location: Location::File(path.to_path_buf()) })
