@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::parquet_file::{ForeignFile, Origin, origin_of};
+use crate::snapshot::is_named_beside;
 use crate::subject::{SubjectKind, subject_kind};
 
 pub use import::{Imported, import};
@@ -23,7 +24,7 @@ pub const NOT_VERIFIED: &str = "not verified: not a parklite file";
 
 /// Opens `path` as a Parquet file of another program; `None` where it is anything else, for which others have the words.
 ///
-/// A file that shows any trace of parklite is never one, however damaged it is.
+/// A file that shows any trace of parklite, or that a manifest beside it names, is never one, however damaged it is.
 ///
 /// # Errors
 /// `Damaged` for Parquet whose footer cannot be read; I/O failures.
@@ -37,6 +38,8 @@ pub fn open_foreign(path: &Path) -> Result<Option<ForeignFile>> {
         }
         _ => error,
     })? {
+        // Overwritten where it belongs to a snapshot, it is a damaged snapshot's.
+        Origin::Foreign if is_named_beside(path)? => Ok(None),
         Origin::Foreign => ForeignFile::open(path).map(Some),
         Origin::Parklite | Origin::DamagedParklite => Ok(None),
     }

@@ -404,7 +404,7 @@ def maps() -> tuple[bytes, Expected]:
         ["t{}", 't{"0":"é\\""}', 't[{"base64":"/w=="}]', 't[{"key":"k","value":"w"}]', 't{"a":null,"b":null}'],
     ]  # fmt: skip
     findings = [
-        ("new", "invalid-text-in-json", 1, 1),
+        ("new", "invalid-key-in-json", 1, 1),
         ("new", "not-finite-in-json", 1, 1),
         ("set", "invalid-text-in-json", 1, 3),
     ]
@@ -529,6 +529,12 @@ def too_many_rows() -> tuple[bytes, Expected]:
     return t.write([Node("a", physical=t.INT32)], [(1, chunks)]), Expected([], [], fails=13)
 
 
+def decimal_of_negative_scale() -> tuple[bytes, Expected]:
+    """Five hundreds, say some databases; Parquet has no such decimals."""
+    column = Node("a", physical=t.INT32, converted=DECIMAL, precision=3, scale=-2, logical={5: {1: -2, 2: 3}})
+    return t.write([column], [(1, [Chunk([[(0, 1, i32(5))]])])]), Expected([], [], fails=13)
+
+
 def too_deep() -> tuple[bytes, Expected]:
     """More levels than anybody means."""
     node = Node("leaf", physical=t.INT32)
@@ -540,7 +546,7 @@ def too_deep() -> tuple[bytes, Expected]:
 # Small enough to be kept with the sources.
 SMALL = (
     decimals, old_annotations, times, numbers, odd_types, names, lists, maps, deep, variant, no_rows, no_columns,
-    contradicting_levels, begins_in_a_row, too_few_rows, too_many_rows, too_deep,
+    decimal_of_negative_scale, contradicting_levels, begins_in_a_row, too_few_rows, too_many_rows, too_deep,
 )  # fmt: skip
 LARGE = (groups, too_many_columns, as_many_columns_as_fit)
 

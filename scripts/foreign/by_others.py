@@ -78,6 +78,7 @@ def _arrow_columns() -> dict[str, pa.Array]:
     big = Decimal("9" * 28 + "." + "9" * 10)
     huge = Decimal("-" + "9" * 38 + "." + "9" * 38)
     stamp = 1_795_167_000_123_456_789
+    inner_map = pa.map_(pa.string(), pa.list_(pa.struct([("x", pa.int32())])))
     struct_type = pa.struct([("a", pa.int64()), ("b", pa.list_(pa.timestamp("ns", "UTC"))), ("f", pa.float32())])
     return {
         "bool": array([True, False, None, True], pa.bool_()),
@@ -131,6 +132,16 @@ def _arrow_columns() -> dict[str, pa.Array]:
         "lists of lists": array([[[1], [], None, [2, 3]], [[]], [None], []], pa.list_(pa.list_(pa.uint64()))),
         "structs": array([[{"x": {"y": "z"}}, None, {"x": None}], [], None, [{"x": {"y": None}}]],
                          pa.list_(pa.struct([("x", pa.struct([("y", pa.string())]))]))),
+        # NULL and nothing at every level.
+        "structs of maps": array(
+            [
+                [{"m": [("k", [{"x": 1}, None, {"x": None}]), ("j", []), ("i", None)], "s": "t"}, {"m": [], "s": None}],
+                [{"m": None, "s": "u"}, None, {"m": [("", [{"x": -1}])], "s": ""}],
+                [],
+                None,
+            ],
+            pa.list_(pa.struct([("m", inner_map), ("s", pa.string())])),
+        ),
     }  # fmt: skip
 
 
@@ -139,6 +150,24 @@ def _arrow(**options: Any) -> Callable[[Path], None]:
         pq.write_table(pa.table(_arrow_columns()), path, **options)
 
     return write
+
+
+def arrow_no_rows(path: Path) -> None:
+    """Every type, and not one row."""
+    pq.write_table(pa.table(_arrow_columns()).slice(0, 0), path)
+
+
+def arrow_many_groups(path: Path) -> None:
+    """As a stream of small batches leaves them: hundreds of row groups of a few rows."""
+    numbers = range(2000)
+    table = pa.table({"n": list(numbers), "l": [[n, None] if n % 3 else None for n in numbers]})
+    pq.write_table(table, path, row_group_size=7)
+
+
+def duckdb_no_rows(path: Path) -> None:
+    """A query that found nothing."""
+    with duckdb.connect() as connection:
+        connection.execute(f"COPY (SELECT 1 AS a, 'x' AS b, [1] AS c WHERE false) TO '{path}' (FORMAT PARQUET)")
 
 
 def arrow_int96(path: Path) -> None:
@@ -240,6 +269,9 @@ FILES: dict[str, Callable[[Path], None]] = {
     "arrow_types_checksums": _arrow(write_page_checksum=True, compression="brotli", data_page_size=1),
     "arrow_types_lists_of_old": _arrow(use_compliant_nested_type=False, compression="lz4"),
     "arrow_int96": arrow_int96,
+    "arrow_no_rows": arrow_no_rows,
+    "arrow_many_groups": arrow_many_groups,
+    "duckdb_no_rows": duckdb_no_rows,
     "arrow_plain": _arrow_encoding("PLAIN"),
     "arrow_dictionary": _arrow_encoding("dictionary"),
     "arrow_dictionary_v2": _arrow_encoding("dictionary", data_page_version="2.0", compression="zstd"),

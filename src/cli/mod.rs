@@ -9,6 +9,7 @@ mod exit;
 mod export;
 mod foreign;
 mod inspect;
+mod man;
 mod progress;
 mod restore;
 mod run;

@@ -9,7 +9,7 @@ use parklite::foreign::open_foreign;
 use parklite::restore::{ExistingDatabase, RestoreOptions, RestoreReport, check_restore_target, restore};
 use parklite::run::Run;
 use parklite::snapshot::Snapshot;
-use parklite::sqlite::set_temporary_folder;
+use parklite::sqlite::{set_expression_timeout, set_temporary_folder};
 
 use crate::cli::args::RestoreArgs;
 use crate::cli::ask::ask;
@@ -50,6 +50,7 @@ fn options(args: &RestoreArgs, json: bool, run: Run<'_>, reporter: &dyn Reporter
         Some(folder) => set_temporary_folder(folder)?,
         None => set_temporary_folder_beside(&args.target)?,
     }
+    set_expression_timeout(args.expressions.expression_timeout);
     Ok(RestoreOptions {
         existing,
         verify: !args.no_verify,

@@ -12,12 +12,13 @@ use crate::parquet_file::{Finding, ForeignFile};
 use crate::progress::{Phase, PhaseKind};
 use crate::run::Run;
 use crate::schema::Table;
+use crate::sqlite::Extent;
 use crate::sqlite::check::CheckReport;
 use crate::sqlite::open::{OpenOptions, Source};
-use crate::sqlite::target::Target;
+use crate::sqlite::target::{Finish, Target};
 use crate::sqlite::target_plan::plan_target;
 
-/// Rows between two looks at the interrupt, and two reports of progress.
+/// Rows between two looks at the interrupt.
 const ROWS_PER_STEP: u64 = 1024;
 
 /// What was imported.
@@ -57,16 +58,25 @@ pub fn import(
         // A cell is of a kind that SQLite would change in a column declared REAL, such as a negative zero.
         None => load.run(false)?.ok_or_else(|| Error::new(ErrorKind::Failed, "a row was not inserted"))?,
     };
-    let (digest, findings) = loaded;
+    let Loaded { digest, extent, findings } = loaded;
     if digest.row_count != file.row_count() {
         return Err(
             Error::new(ErrorKind::Damaged, "the file has other rows than its footer says").at(file.path())
         );
     }
     let schema = plan_target(&[plan.object()], &tables, &[])?;
-    target.finish(&schema, &tables, |_| {})?;
+    // The table has no index to hear of.
+    let made = Finish { plan: &schema, tables: &tables, extents: &[extent] };
+    target.finish(made, |_| {})?;
     let check = if verify { Some(prove(plan, &tables[0], digest, path, run)?) } else { None };
     Ok(Imported { rows: digest.row_count, digest: digest.to_string(), findings, check })
+}
+
+/// The rows that were inserted, and what was found in them.
+struct Loaded {
+    digest: ContentDigest,
+    extent: Extent,
+    findings: Vec<Finding>,
 }
 
 struct Load<'a> {
@@ -79,11 +89,11 @@ struct Load<'a> {
 
 impl Load<'_> {
     /// Inserts all rows; `None` where a column declared REAL would change a cell.
-    fn run(&self, typed_reals: bool) -> Result<Option<(ContentDigest, Vec<Finding>)>> {
+    fn run(&self, typed_reals: bool) -> Result<Option<Loaded>> {
         let mut loader = self.target.load_table(0, self.table, false, typed_reals)?;
         let mut hasher = RowHasher::default();
+        let mut extent = Extent::default();
         let mut rowid: i64 = 0;
-        let mut bytes = 0;
         let mut fits = true;
         self.run.progress.begin(Phase {
             kind: PhaseKind::Restoring,
@@ -93,19 +103,20 @@ impl Load<'_> {
         });
         let findings = self.file.for_each_row(self.budget_bytes, |cells| {
             rowid += 1;
-            bytes += hasher.add_row(Some(rowid), cells) as u64;
+            let size_bytes = hasher.add_row(Some(rowid), cells);
+            extent.add_row(size_bytes);
+            self.run.progress.advance(1, size_bytes as u64);
             fits = loader.insert(Some(rowid), cells)?;
             if !fits {
                 return Ok(ControlFlow::Break(()));
             }
             if rowid.unsigned_abs().is_multiple_of(ROWS_PER_STEP) {
                 self.run.interrupt.check()?;
-                self.run.progress.advance(ROWS_PER_STEP, std::mem::take(&mut bytes));
             }
             Ok(ControlFlow::Continue(()))
         })?;
         self.run.progress.end();
-        Ok(fits.then(|| (hasher.take(), findings)))
+        Ok(fits.then(|| Loaded { digest: hasher.take(), extent, findings }))
     }
 }
 
@@ -142,9 +153,9 @@ fn prove(
     source.for_each_row(&catalog, 0, |rowid, cells| {
         hasher.add_row(rowid, cells);
         rows += 1;
+        run.progress.advance(1, 0);
         if rows.is_multiple_of(ROWS_PER_STEP) {
             run.interrupt.check()?;
-            run.progress.advance(ROWS_PER_STEP, 0);
         }
         Ok(ControlFlow::Continue(()))
     })?;

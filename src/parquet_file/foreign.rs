@@ -143,6 +143,9 @@ impl ForeignFile {
 }
 
 /// Opens the file and reads its footer, without relying on what that says.
+///
+/// The one place where the footer of a file that may be anybody's is decoded, for [`origin_of`] as for
+/// [`ForeignFile::open`]: a check of its raw bytes belongs right before the guarded call.
 fn open_footer(path: &Path) -> Result<(File, u64, ParquetMetaData)> {
     let file = File::open(path).map_err(|error| Error::io("opening a Parquet file", path, error))?;
     let size_bytes = file.metadata().map_err(|error| Error::io("opening a Parquet file", path, error))?.len();

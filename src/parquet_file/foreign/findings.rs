@@ -12,7 +12,9 @@ pub enum FindingKind {
     NanBecameNull,
     /// NaN or an infinity in a nested value: JSON has none.
     NotFiniteInJson,
-    /// Text that is not valid UTF-8 in a nested value: its bytes stand there in base64.
+    /// Text that is not valid UTF-8 as the key of a map: its bytes in base64, which might be a key themselves.
+    InvalidKeyInJson,
+    /// Text that is not valid UTF-8 in a nested value: its bytes stand there as `{"base64": …}`.
     InvalidTextInJson,
     /// Text that is not valid UTF-8: TEXT with the same bytes.
     InvalidText,
@@ -24,9 +26,10 @@ pub enum FindingKind {
 
 impl FindingKind {
     /// All kinds, losses first.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::NanBecameNull,
         Self::NotFiniteInJson,
+        Self::InvalidKeyInJson,
         Self::InvalidTextInJson,
         Self::InvalidText,
         Self::LargeInteger,
@@ -36,7 +39,7 @@ impl FindingKind {
     /// Whether the value cannot be told from what is stored.
     #[must_use]
     pub fn is_loss(self) -> bool {
-        matches!(self, Self::NanBecameNull | Self::NotFiniteInJson)
+        matches!(self, Self::NanBecameNull | Self::NotFiniteInJson | Self::InvalidKeyInJson)
     }
 
     /// In words, after a number of values.
@@ -45,6 +48,7 @@ impl FindingKind {
         match self {
             Self::NanBecameNull => "NaN became NULL",
             Self::NotFiniteInJson => "NaN or infinity became null in JSON",
+            Self::InvalidKeyInJson => "key that is not valid UTF-8 became base64 in JSON",
             Self::InvalidTextInJson => "text that is not valid UTF-8 became base64 in JSON",
             Self::InvalidText => "text that is not valid UTF-8 was kept as TEXT, byte for byte",
             Self::LargeInteger => "integer above 2^63-1 became TEXT",

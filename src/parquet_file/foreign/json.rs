@@ -194,8 +194,12 @@ fn push_value(
             if let Ok(valid) = std::str::from_utf8(bytes) {
                 push_string(text, valid);
             } else {
-                found(FindingKind::InvalidTextInJson);
-                let (open, close) = if is_key { ("", "") } else { ("{\"base64\":", "}") };
+                let (kind, open, close) = if is_key {
+                    (FindingKind::InvalidKeyInJson, "", "")
+                } else {
+                    (FindingKind::InvalidTextInJson, "{\"base64\":", "}")
+                };
+                found(kind);
                 let _ = write!(text, "{open}\"{}\"{close}", BASE64.encode(bytes));
             }
             false
@@ -274,6 +278,8 @@ mod tests {
         assert_eq!(nan, ("null".to_string(), vec![FindingKind::NotFiniteInJson]));
         let raw = json(Meaning::Text, Physical::Bytes(&[0xff]), false);
         assert_eq!(raw, ("{\"base64\":\"/w==\"}".to_string(), vec![FindingKind::InvalidTextInJson]));
+        let key = json(Meaning::Text, Physical::Bytes(&[0xff]), true);
+        assert_eq!(key, ("\"/w==\"".to_string(), vec![FindingKind::InvalidKeyInJson]));
         let misfit = json(Meaning::Uuid, Physical::Bytes(&[0xff]), false);
         assert_eq!(misfit, ("\"/w==\"".to_string(), vec![FindingKind::Misfit]));
     }
