@@ -63,6 +63,8 @@ pub struct ForeignReport {
     pub row_groups: usize,
     /// The codecs of its columns, as Parquet spells them.
     pub codecs: Vec<String>,
+    /// Why no table can be called after the file, so that a restore needs another name; the plan then says `?`.
+    pub name_problem: Option<String>,
     /// The table and its columns.
     #[serde(flatten)]
     pub plan: ForeignPlan,
@@ -72,7 +74,12 @@ pub struct ForeignReport {
 ///
 /// # Errors
 /// As [`plan_foreign`].
-pub fn inspect_foreign(file: &ForeignFile, table_name: &str) -> Result<ForeignReport> {
+pub fn inspect_foreign(file: &ForeignFile) -> Result<ForeignReport> {
+    // A name that no table may have is no reason to show nothing.
+    let (table_name, name_problem) = match table_name_of(file.path(), None) {
+        Ok(name) => (name, None),
+        Err(error) => ("?".to_string(), Some(error.message().to_string())),
+    };
     let codecs: std::collections::BTreeSet<&String> =
         file.columns().iter().flat_map(|column| &column.codecs).collect();
     Ok(ForeignReport {
@@ -83,7 +90,8 @@ pub fn inspect_foreign(file: &ForeignFile, table_name: &str) -> Result<ForeignRe
         rows: file.row_count(),
         row_groups: file.row_group_count(),
         codecs: codecs.into_iter().cloned().collect(),
-        plan: plan_foreign(file, table_name)?,
+        name_problem,
+        plan: plan_foreign(file, &table_name)?,
     })
 }
 

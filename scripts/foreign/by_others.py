@@ -288,7 +288,7 @@ FILES: dict[str, Callable[[Path], None]] = {
 }  # fmt: skip
 
 # Small enough to be kept with the sources.
-SMALL = ("duckdb_types", "arrow_types", "arrow_types_v2", "arrow_int96", "polars_types", "gymlog-backup-2026-11-20")
+SMALL = ("duckdb_types", "arrow_types", "arrow_types_v2", "arrow_int96", "arrow_no_rows", "polars_types", "gymlog-backup-2026-11-20")
 
 
 def files(small_only: bool) -> Iterator[tuple[str, Callable[[Path], None]]]:

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use parklite::error::{Error, ErrorKind, Result};
-use parklite::foreign::{ForeignReport, PlannedColumn, inspect_foreign, table_name_of};
+use parklite::foreign::{ForeignReport, PlannedColumn, inspect_foreign, plan_foreign, table_name_of};
 use parklite::parquet_file::ForeignFile;
 use parklite::restore::{ForeignRestoreReport, RestoreOptions, restore_foreign};
 use parklite::run::Run;
@@ -23,7 +23,7 @@ pub(crate) fn restore(
 ) -> Result<Outcome> {
     let name = table_name_of(&args.snapshot, args.table_name.as_deref())?;
     // Nobody is asked about a file that cannot be restored anyway.
-    inspect_foreign(file, &name)?;
+    plan_foreign(file, &name)?;
     let report = restore_foreign(file, &args.target, &name, &options()?, run)?;
     let status = if report.loses() { Status::Partly } else { Status::Done };
     Outcome::new("restore", &report, restore_text(&report), status)
@@ -66,11 +66,10 @@ fn restore_text(report: &ForeignRestoreReport) -> String {
 
 /// Shows what a restore would make of it.
 pub(crate) fn inspect(file: &ForeignFile, args: &InspectArgs) -> Result<Outcome> {
-    // A name that no table may have is no reason to show nothing.
-    let name = table_name_of(&args.snapshot, None).unwrap_or_else(|_| "?".to_string());
-    let report = inspect_foreign(file, &name)?;
+    let report = inspect_foreign(file)?;
+    let name = &report.plan.table;
     if let Some(asked) = &args.table
-        && !asked.eq_ignore_ascii_case(&name)
+        && !asked.eq_ignore_ascii_case(name)
     {
         return Err(Error::new(ErrorKind::Usage, format!("the file has no table {asked:?}"))
             .at(&args.snapshot)
@@ -121,6 +120,10 @@ fn inspect_text(report: &ForeignReport, columns: bool) -> String {
     }
     text.push_str(&table.render(stdout_width()));
     push_renamed(&mut text, &report.plan.columns);
+    if let Some(problem) = &report.name_problem {
+        // Writing into a string cannot fail.
+        let _ = writeln!(text, "a restore needs --as NAME: {}", one_line(problem));
+    }
     if !columns {
         text.push_str("\n--columns shows sizes and encodings\n");
     }

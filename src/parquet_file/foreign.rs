@@ -189,11 +189,11 @@ fn check_footer(metadata: &ParquetMetaData, size_bytes: u64) -> Result<()> {
 }
 
 /// Where a chunk's first page is: its dictionary, unless that is said to lie where no dictionary can.
+///
+/// A chunk without rows may have a dictionary and no data page, which is then said to lie at 0.
 fn chunk_start(chunk: &ColumnChunkMetaData) -> i64 {
-    let dictionary = chunk.dictionary_page_offset();
-    dictionary
-        .filter(|offset| *offset > 0 && *offset < chunk.data_page_offset())
-        .unwrap_or_else(|| chunk.data_page_offset())
+    let (dictionary, data) = (chunk.dictionary_page_offset(), chunk.data_page_offset());
+    dictionary.filter(|offset| *offset > 0 && (*offset < data || data == 0)).unwrap_or(data)
 }
 
 fn describe(field: &Type, node: &Node, groups: &[RowGroupMetaData]) -> ForeignColumn {

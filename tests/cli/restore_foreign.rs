@@ -147,6 +147,10 @@ fn the_table_is_called_after_the_file_or_as_asked() {
     for words in ["restore sqlite_x.parquet c.db", "restore hand_numbers.parquet c.db --as SQLITE_y"] {
         place.run(words).fails(2, "sqlite_").hints("--as NAME").changes_nothing();
     }
+    place
+        .run("inspect sqlite_x.parquet")
+        .exits(0)
+        .prints("a restore needs --as NAME: SQLite keeps table names");
     place.run_words(["restore", "hand_numbers.parquet", "c.db", "--as", ""]).fails(2, "needs a name");
     let snapshot = Place::with_snapshot();
     snapshot.run("restore snap back.db --as x").fails(2, "--as").hints("leave it away").changes_nothing();
@@ -259,6 +263,41 @@ fn what_cannot_be_read_is_damaged_and_leaves_nothing() {
         place.run(&format!("restore {name} back.db")).fails(13, part).tells("hint: ").changes_nothing();
     }
     place.run("restore none.parquet back.db").fails(10, "none.parquet").changes_nothing();
+}
+
+#[test]
+fn a_file_that_the_manifest_beside_it_names_is_never_a_foreign_one() {
+    let place = Place::with_snapshot();
+    let own = place.read("snap/sets.parquet");
+    // Nothing is left in the file that says who wrote it: no tag, no keys, no program.
+    let mut nameless = own.clone();
+    nameless[4..12].fill(b'x');
+    for at in 0..nameless.len() - 8 {
+        if &nameless[at..at + 8] == b"parklite" {
+            nameless[at..at + 8].copy_from_slice(b"somebody");
+        }
+    }
+    let overwritten = fs::read(fixtures().join("foreign").join("hand_lists.parquet")).expect("a fixture");
+    for bytes in [nameless, overwritten] {
+        place.write("snap/sets.parquet", &bytes);
+        for words in ["restore snap/sets.parquet back.db", "inspect snap/sets.parquet"] {
+            let ran = place.run(words);
+            ran.fails(13, "the manifest beside this file names it").hints("copy it elsewhere");
+            ran.changes_nothing();
+        }
+        place.run("restore snap back.db").exits(13).changes_nothing();
+        // A person who wants its rows all the same gets them, and hears that nobody vouches for them.
+        place.write("elsewhere.parquet", &bytes);
+        place
+            .run("restore elsewhere.parquet back.db --overwrite --discard-old")
+            .exits(0)
+            .prints("not verified");
+        fs::remove_file(place.path("back.db")).expect("removed");
+        // A stranger in the folder is none of the snapshot's files.
+        place.write("snap/stranger.parquet", &bytes);
+        place.run("inspect snap/stranger.parquet").exits(0).prints("not verified: not a parklite file");
+        fs::remove_file(place.path("snap/stranger.parquet")).expect("removed");
+    }
 }
 
 #[test]

@@ -55,6 +55,13 @@ pub(super) struct Entry {
     value: Option<usize>,
 }
 
+impl Entry {
+    /// Whether no value stands there.
+    pub(super) fn is_null(self) -> bool {
+        self.value.is_none()
+    }
+}
+
 impl Leaf {
     pub(super) fn new(descriptor: &ColumnDescPtr, pages: impl PageReader + 'static) -> Self {
         let gate = Gate::default();

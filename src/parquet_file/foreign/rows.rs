@@ -187,7 +187,9 @@ impl<'f> GroupRows<'f> {
         let leaf_index = leaf;
         let leaf = self.leaves.get_mut(leaf).ok_or(Broken::Contradiction)?;
         let entry = leaf.take().ok_or(Broken::Contradiction)?;
-        let Some(value) = leaf.value(entry) else { return Ok(Slot::Null) };
+        let Some(value) = leaf.value(entry) else {
+            return if entry.is_null() { Ok(Slot::Null) } else { Err(Broken::Contradiction) };
+        };
         let begin = self.scratch.len();
         Ok(match store(meaning, value, &mut self.scratch) {
             Stored::Integer(value) => Slot::Integer(value),
