@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::snapshot::files::MANIFEST_FILE;
-use crate::snapshot::manifest::mentions_file;
+use crate::snapshot::manifest::{DIGEST_FIELD, FORMAT};
 use crate::snapshot::open::read_manifest;
 
 /// Whether a manifest of parklite's lies beside the file at `path`, or beside what a link leads to, and names the file.
@@ -34,6 +34,17 @@ pub fn is_named_beside(path: &Path) -> Result<bool> {
         }
     }
     Ok(false)
+}
+
+/// Whether `text` is a manifest, though perhaps a damaged one, that names a file called `name`.
+fn mentions_file(text: &[u8], name: &str) -> bool {
+    // Some file systems take names that differ in case only for one.
+    let text = text.to_ascii_lowercase();
+    let has = |part: &str| {
+        let part = part.to_ascii_lowercase();
+        text.windows(part.len().max(1)).any(|window| window == part.as_bytes())
+    };
+    (has(FORMAT) || has(DIGEST_FIELD)) && has(&format!("\"{name}\""))
 }
 
 #[cfg(test)]

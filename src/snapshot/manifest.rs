@@ -24,23 +24,12 @@ pub const TABLE_KEY: &str = "parklite.table";
 /// The key under which a one-table file that is a snapshot by itself carries its manifest.
 pub const SNAPSHOT_KEY: &str = "parklite.snapshot";
 
-const FORMAT: &str = "parklite snapshot";
-const DIGEST_FIELD: &str = "\"manifest_sha256\": \"";
+pub(super) const FORMAT: &str = "parklite snapshot";
+pub(super) const DIGEST_FIELD: &str = "\"manifest_sha256\": \"";
 const NO_DIGEST: Sha256Digest = Sha256Digest([0; 32]);
 
 /// The largest manifest that is written or read: room for the chunk hashes of 13 million column chunks.
 pub(super) const MOST_MANIFEST_BYTES: u64 = 256 << 20;
-
-/// Whether `text` is a manifest, though perhaps a damaged one, that names a file called `name`.
-pub(super) fn mentions_file(text: &[u8], name: &str) -> bool {
-    // Some file systems take names that differ in case only for one.
-    let text = text.to_ascii_lowercase();
-    let has = |part: &str| {
-        let part = part.to_ascii_lowercase();
-        text.windows(part.len().max(1)).any(|window| window == part.as_bytes())
-    };
-    (has(FORMAT) || has(DIGEST_FIELD)) && has(&format!("\"{name}\""))
-}
 
 /// Everything about one snapshot.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
