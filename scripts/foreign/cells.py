@@ -7,6 +7,7 @@ A cell is None for NULL, or a letter and a value: `i` and digits, `r` and the 16
 import base64
 import datetime
 import json
+import re
 import struct
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -119,7 +120,8 @@ def dump(value: object) -> str:
 
 def _dump_text(value: str) -> str:
     # JSON has a short form for these too, which parklite does not use.
-    return json.dumps(value, ensure_ascii=False).replace("\\b", "\\u0008").replace("\\f", "\\u000c")
+    text = json.dumps(value, ensure_ascii=False)
+    return re.sub(r"\\(.)", lambda escape: {"b": "\\u0008", "f": "\\u000c"}.get(escape[1], escape[0]), text)
 
 
 @dataclass

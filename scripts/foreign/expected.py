@@ -177,11 +177,11 @@ def _plain(scalar: Any) -> Any:
     return scalar
 
 
-def expect(path: Path) -> Expected:
-    """What must become of the file at `path`."""
+def expect(path: Path, table: pa.Table | None = None) -> Expected:
+    """What must become of the file at `path`, which was written from `table`, or is read by pyarrow."""
     file = pq.ParquetFile(path)
     leaves = iter([Leaf(file.schema.column(at)) for at in range(len(file.schema.names))])
-    table = file.read()
+    table = file.read() if table is None else table
     columns = [Column(field.name, _shape(field.type, leaves)) for field in table.schema]
     assert next(leaves, None) is None, "every leaf belongs to a column"
     cells = [[column.cell(scalar) for scalar in table.column(at)] for at, column in enumerate(columns)]

@@ -1,7 +1,8 @@
 //! Parquet files of other programs, before Python's own SQLite.
 //!
 //! `scripts/make_foreign.py` makes them and says, through pyarrow or by hand, what each must become; parklite restores
-//! them; `scripts/check_foreign.py` compares every cell.
+//! them; `scripts/check_foreign.py` compares every cell. Some files have random columns, nested at random, written with
+//! random settings: `PARKLITE_FULL=1` makes many more of them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,11 +13,21 @@ use tempfile::TempDir;
 
 use crate::judges::{Judges, PARKLITE, report, root};
 
+/// How many files of random columns are judged.
+const RANDOM_FILES: usize = 40;
+const MOST_RANDOM_FILES: usize = 1000;
+
 #[test]
 fn every_type_of_every_writer_becomes_what_its_judges_say() {
     let Some(judges) = Judges::find("files of other programs") else { return };
     let folder = TempDir::new().expect("a temporary folder can be made");
-    let made = judges.script("make_foreign.py").arg(folder.path()).output().expect("Python starts");
+    let random = if is_full() { MOST_RANDOM_FILES } else { RANDOM_FILES };
+    let made = judges
+        .script("make_foreign.py")
+        .args(["--random", &random.to_string()])
+        .arg(folder.path())
+        .output()
+        .expect("Python starts");
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     for file in with_ending(folder.path(), "parquet") {
         restore(&file);
@@ -66,6 +77,10 @@ fn the_kept_files_are_those_that_the_script_makes() {
             assert!(is_same, "{} is not what the script makes", name.display());
         }
     }
+}
+
+fn is_full() -> bool {
+    std::env::var_os("PARKLITE_FULL").is_some_and(|value| value == "1")
 }
 
 fn restore(file: &Path) {
