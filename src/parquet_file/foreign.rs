@@ -63,7 +63,7 @@ pub struct ForeignColumn {
     pub declared_type: &'static str,
     /// How its values are stored.
     pub stored_as: &'static str,
-    /// What would not survive, should it occur.
+    /// Which valid values would not survive, should they occur.
     pub may_lose: Option<&'static str>,
     /// The codecs of its chunks, as Parquet spells them.
     pub codecs: BTreeSet<String>,

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use crate::judges::{Judges, PARKLITE, report, root};
 
 /// How many files of random columns are judged.
-const RANDOM_FILES: usize = 40;
+const RANDOM_FILES: usize = 20;
 const MOST_RANDOM_FILES: usize = 1000;
 
 #[test]
