@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{ErrorKind, Result};
 use crate::export::{describe_order, describe_reason};
 use crate::frame::mapping::{ClassCounts, ColumnMapping, MainClass};
 use crate::parquet_file::{ColumnFacts, TableReader};
@@ -142,8 +142,9 @@ fn inspect_table(snapshot: &Snapshot, entry: &TableEntry) -> Result<InspectedTab
     let readers = entry
         .files
         .iter()
-        .map(|file| open_file(&snapshot.readable_path(file)?))
+        .map(|file| TableReader::open(&snapshot.readable_path(file)?))
         .collect::<Result<Vec<_>>>()
+        .map_err(|error| if error.kind() == ErrorKind::Damaged { error.hint(VERIFY_HINT) } else { error })
         .map_err(|error| error.in_table(&entry.table.name))?;
     let facts: Vec<ColumnFacts> = readers.first().map(TableReader::columns).unwrap_or_default();
     let names: Vec<&str> = entry.mapping.parquet_columns().map(|column| column.name).collect();
@@ -171,17 +172,6 @@ fn inspect_table(snapshot: &Snapshot, entry: &TableEntry) -> Result<InspectedTab
             })
             .collect(),
         digest: entry.digest.to_string(),
-    })
-}
-
-fn open_file(path: &Path) -> Result<TableReader> {
-    if !path.is_file() {
-        let missing = Error::new(ErrorKind::Damaged, "a file of the snapshot is missing");
-        return Err(missing.at(path).hint(VERIFY_HINT));
-    }
-    TableReader::open(path).map_err(|error| match error.kind() {
-        ErrorKind::Damaged => error.hint(VERIFY_HINT),
-        _ => error,
     })
 }
 

@@ -11,8 +11,9 @@
 //! # Layers
 //!
 //! Arrows point down only. The verbs [`export`], [`restore`], [`verify`], [`verify_database`], [`inspect`], [`digests`] and
-//! [`diff`] each read as their own table of contents; [`rebuild`], [`matching`] and [`content`] are what several of them
-//! share. Below them,
+//! [`diff`] each read as their own table of contents; [`rebuild`], [`matching`], [`content`] (snapshots and databases
+//! alike) and [`foreign`] (Parquet files of other programs) are what several of them share; [`subject`] tells what a
+//! path is. Below them,
 //! [`sqlite`] knows everything about SQLite, [`frame`] turns cells into columns and back and orders rows,
 //! [`parquet_file`] is one table as Parquet, [`snapshot`] is the format on disk. At the bottom lie plain data
 //! ([`schema`]), [`digest`]s, [`durable`] files, [`error`], [`progress`], [`clock`] and [`run`]. The library never
@@ -40,6 +41,7 @@ pub mod digests;
 pub mod durable;
 pub mod error;
 pub mod export;
+pub mod foreign;
 pub mod frame;
 pub mod inspect;
 pub mod matching;

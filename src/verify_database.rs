@@ -96,18 +96,13 @@ pub fn verify_database(
     };
     // What the checks evaluate is bounded by what there is, which the rows tell, or the size of the file.
     let extent = match level {
-        DatabaseLevel::Quick => whole_file(report.size_bytes),
+        DatabaseLevel::Quick => Extent::of_file(report.size_bytes),
         DatabaseLevel::Full => read_tables(&content, run, &mut report)?,
     };
     report.check = content.check(depth, &extent, run)?;
     content.finish()?;
     report.intact = report.check.found_nothing() && report.unreadable.is_empty();
     Ok(report)
-}
-
-/// The most that a file of this size can hold.
-fn whole_file(size_bytes: u64) -> Extent {
-    Extent { rows: 0, content_bytes: size_bytes, largest_row_bytes: size_bytes }
 }
 
 /// Reads every row of every table; says how much it was.
@@ -135,7 +130,7 @@ fn read_tables(content: &Content, run: Run<'_>, report: &mut DatabaseReport) -> 
                 let row = error.place().row_ordinal.map(|row| format!(" at row {row}")).unwrap_or_default();
                 let finding = format!("cannot be read to its end{row}: {}", error.message());
                 report.unreadable.push(UnreadableTable { table: subject.into_owned(), finding });
-                extent = extent.and(whole_file(report.size_bytes));
+                extent = extent.and(Extent::of_file(report.size_bytes));
             }
             Err(error) => return Err(error),
         }

@@ -15,7 +15,7 @@ const RANKS: [&[&str]; 9] = [
     &["parquet_file"],
     &["snapshot", "subject"],
     // What verbs share.
-    &["matching", "rebuild", "content"],
+    &["matching", "rebuild", "content", "foreign"],
     &["export", "restore", "verify", "verify_database", "inspect", "digests", "diff"],
     // The binary alone.
     &["cli"],

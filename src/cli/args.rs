@@ -259,11 +259,12 @@ pub(crate) struct DigestArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     parklite restore gymlog-2026-11-20T09-30-00Z/ restored.db\n  \
-    parklite restore gymlog-2026-11-20T09-30-00Z/ gymlog.db --overwrite\n\n\
+    parklite restore gymlog-2026-11-20T09-30-00Z/ gymlog.db --overwrite\n  \
+    parklite restore from-duckdb.parquet events.db --as events\n\n\
     A database that is replaced is kept beside the new one as <NAME>.before-restore-<TIME>.")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
 pub(crate) struct RestoreArgs {
-    /// The snapshot: a folder, or a single-table file.
+    /// The snapshot: a folder, a single-table file, or any other Parquet file.
     pub(crate) snapshot: PathBuf,
     /// The database to make.
     pub(crate) target: PathBuf,
@@ -273,6 +274,9 @@ pub(crate) struct RestoreArgs {
     /// Do not keep the database that is replaced.
     #[arg(long, requires = "overwrite")]
     pub(crate) discard_old: bool,
+    /// The table's name, for a Parquet file of another program [default: the file's name].
+    #[arg(long = "as", value_name = "NAME")]
+    pub(crate) table_name: Option<String>,
     /// Do not match the restored database with the snapshot.
     #[arg(long)]
     pub(crate) no_verify: bool,
@@ -293,7 +297,7 @@ pub(crate) struct RestoreArgs {
     parklite inspect backups/today --table events --columns\n  \
     parklite inspect litestream-restored.db")]
 pub(crate) struct InspectArgs {
-    /// The snapshot, a folder or a single-table file; or a SQLite database.
+    /// The snapshot, a folder or a single-table file; or a SQLite database; or any other Parquet file.
     #[arg(value_name = "SNAPSHOT|DATABASE")]
     pub(crate) snapshot: PathBuf,
     /// Show each column: type and why, sizes, encodings; of a database, how many cells of each storage class.

@@ -9,6 +9,7 @@ mod diff;
 mod digest;
 mod exit;
 mod export;
+mod foreign;
 mod inspect;
 mod inspect_database;
 mod man;

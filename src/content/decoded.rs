@@ -110,14 +110,11 @@ struct OpenFile<'s> {
 
 fn open_files<'s>(snapshot: &Snapshot, entry: &'s TableEntry) -> Result<Vec<OpenFile<'s>>> {
     let open = |file: &'s DataFile| {
-        let path = snapshot.data_path(file);
-        let damaged = |message: &str| Err(Error::new(ErrorKind::Damaged, message).at(&path));
-        if !path.is_file() {
-            return damaged("a file of the snapshot is missing");
-        }
+        let path = snapshot.readable_path(file)?;
         let reader = TableReader::open(&path)?;
         if reader.row_group_count() != file.row_groups.len() {
-            return damaged("a file has more or fewer row groups than the manifest says");
+            let message = "a file has more or fewer row groups than the manifest says";
+            return Err(Error::new(ErrorKind::Damaged, message).at(&path));
         }
         Ok(OpenFile { file, reader, entry })
     };

@@ -37,6 +37,12 @@ pub struct Extent {
 }
 
 impl Extent {
+    /// The most that a file of this size can hold, where rows were not counted.
+    #[must_use]
+    pub fn of_file(size_bytes: u64) -> Self {
+        Self { rows: 0, content_bytes: size_bytes, largest_row_bytes: size_bytes }
+    }
+
     /// Counts one row.
     pub fn add_row(&mut self, size_bytes: usize) {
         self.rows += 1;
