@@ -10,7 +10,7 @@ use crate::frame::mapping::{ClassCounts, ColumnMapping, MainClass};
 use crate::parquet_file::{ColumnFacts, TableReader};
 use crate::rebuild::VERIFY_HINT;
 use crate::schema::{DatabaseHeader, SchemaObject, Table};
-use crate::snapshot::{LeftOut, Snapshot, SnapshotFacts, TableEntry, WrittenBy};
+use crate::snapshot::{DataFile, LeftOut, Snapshot, SnapshotFacts, TableEntry, WrittenBy};
 use crate::sqlite::not_kept::NotKept;
 
 mod database;
@@ -142,9 +142,8 @@ fn inspect_table(snapshot: &Snapshot, entry: &TableEntry) -> Result<InspectedTab
     let readers = entry
         .files
         .iter()
-        .map(|file| TableReader::open(&snapshot.readable_path(file)?))
+        .map(|file| open_file(snapshot, file))
         .collect::<Result<Vec<_>>>()
-        .map_err(|error| if error.kind() == ErrorKind::Damaged { error.hint(VERIFY_HINT) } else { error })
         .map_err(|error| error.in_table(&entry.table.name))?;
     let facts: Vec<ColumnFacts> = readers.first().map(TableReader::columns).unwrap_or_default();
     let names: Vec<&str> = entry.mapping.parquet_columns().map(|column| column.name).collect();
@@ -172,6 +171,14 @@ fn inspect_table(snapshot: &Snapshot, entry: &TableEntry) -> Result<InspectedTab
             })
             .collect(),
         digest: entry.digest.to_string(),
+    })
+}
+
+fn open_file(snapshot: &Snapshot, file: &DataFile) -> Result<TableReader> {
+    let opened = snapshot.readable_path(file).and_then(|path| TableReader::open(&path));
+    opened.map_err(|error| match error.kind() {
+        ErrorKind::Damaged => error.hint(VERIFY_HINT),
+        _ => error,
     })
 }
 
