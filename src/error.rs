@@ -170,6 +170,12 @@ impl Error {
     #[must_use]
     pub fn io(doing: &str, path: impl AsRef<Path>, source: std::io::Error) -> Self {
         let error = Self::new(ErrorKind::Failed, format!("{doing} failed")).at(path);
+        #[cfg(unix)]
+        let error = if is_out_of_descriptors(&source) {
+            error.hint("too many files are open: raise the limit (`ulimit -n`)")
+        } else {
+            error
+        };
         let error = match source.kind() {
             std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
                 error.hint("free some space, or write to another disk; --temp-dir moves temporary files")
@@ -184,6 +190,13 @@ impl Error {
         };
         error.because(source)
     }
+}
+
+/// Whether this process or the system may open no more files.
+#[cfg(unix)]
+fn is_out_of_descriptors(error: &std::io::Error) -> bool {
+    use rustix::io::Errno;
+    [Errno::MFILE, Errno::NFILE].iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
 }
 
 impl fmt::Display for Error {

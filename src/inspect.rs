@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use crate::durable::is_regular_file;
 use crate::error::{Error, ErrorKind, Result};
 use crate::export::{describe_order, describe_reason};
 use crate::frame::mapping::{ClassCounts, ColumnMapping, MainClass};
@@ -171,7 +172,7 @@ fn inspect_table(snapshot: &Snapshot, entry: &TableEntry) -> Result<InspectedTab
 }
 
 fn open_file(path: &Path) -> Result<TableReader> {
-    if !path.is_file() {
+    if !is_regular_file(path)? {
         let missing = Error::new(ErrorKind::Damaged, "a file of the snapshot is missing");
         return Err(missing.at(path).hint(VERIFY_HINT));
     }

@@ -10,6 +10,7 @@ use arrow::array::RecordBatch;
 use serde::Serialize;
 
 use crate::digest::{ContentDigest, RowHasher};
+use crate::durable::is_regular_file;
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::order::{OrderKey, Sorter, with_order_columns};
 use crate::frame::{FrameBuilder, RowDecoder, row_group_is_full};
@@ -85,7 +86,8 @@ pub fn rebuild(snapshot: &Snapshot, path: &Path, options: &RebuildOptions, run: 
         });
     })?;
     run.progress.end();
-    let check = if options.verify { Some(prove(snapshot, &plan, path, run)?) } else { None };
+    let proven = || prove(snapshot, &plan, path, run).map_err(|error| told_as_unreadable(path, error));
+    let check = if options.verify { Some(proven()?) } else { None };
     Ok(Rebuilt { tables: tables.len(), rows: manifest.tables.iter().map(TableEntry::row_count).sum(), check })
 }
 
@@ -215,7 +217,7 @@ fn decode_files(
 ) -> Result<()> {
     for file in &entry.files {
         let path = snapshot.data_path(file);
-        if !path.is_file() {
+        if !is_regular_file(&path)? {
             return Err(Error::new(ErrorKind::Damaged, "a file of the snapshot is missing").at(&path));
         }
         let reader = TableReader::open(&path)?;
@@ -244,6 +246,17 @@ fn key_order(table: &Table) -> TotalOrder {
     };
     let terms = columns.into_iter().map(|column| OrderTerm { column, descending: false }).collect();
     TotalOrder { terms, reason: OrderReason::PrimaryKey }
+}
+
+/// SQLite takes a page that the disk cannot read for a damaged one. The file is ours, so it can be read to see which
+/// it is: a failing disk says nothing about the snapshot.
+fn told_as_unreadable(path: &Path, error: Error) -> Error {
+    let is_damage = matches!(error.kind(), ErrorKind::Damaged | ErrorKind::Mismatch);
+    let copied = || std::io::copy(&mut std::fs::File::open(path)?, &mut std::io::sink());
+    match is_damage.then(copied) {
+        Some(Err(unreadable)) => Error::io("reading the rebuilt database back", path, unreadable),
+        _ => error,
+    }
 }
 
 /// Reads the rebuilt database with fresh eyes and matches schema, tables, checks and every row.

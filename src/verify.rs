@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::durable::{Stage, parent_of, require_space};
+use crate::durable::{Stage, is_regular_file, parent_of, require_space};
 use crate::error::{ErrorKind, Result};
 use crate::matching::{DataFinding, match_data_file};
 use crate::rebuild::{RebuildOptions, rebuild};
@@ -115,7 +115,7 @@ fn match_all(snapshot: &Snapshot, options: &VerifyOptions, run: Run<'_>) -> Resu
         for file in &entry.files {
             let path = snapshot.data_path(file);
             // A missing file was found already.
-            if path.is_file() {
+            if is_regular_file(&path)? {
                 findings.extend(match_data_file(&path, entry, file, &manifest.schema, options.threads, run)?);
             }
         }

@@ -7,6 +7,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::digest::{Sha256Digest, Sha256Hasher};
+use crate::durable::is_regular_file;
 use crate::error::{Error, Result};
 use crate::parquet_file::{SealState, check_seal};
 use crate::progress::{Phase, PhaseKind};
@@ -86,7 +87,7 @@ fn check_folder(snapshot: &Snapshot, folder: &Path, run: Run<'_>) -> Result<Vec<
     {
         let path = folder.join(name);
         // Nothing but a regular file is read: a pipe would be waited for.
-        let bytes = path.is_file().then(|| std::fs::read(&path)).transpose();
+        let bytes = is_regular_file(&path)?.then(|| std::fs::read(&path)).transpose();
         let finding = match bytes {
             Ok(None) => "the file is missing",
             Ok(Some(bytes)) if bytes == text.as_bytes() => continue,

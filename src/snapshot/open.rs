@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::durable::{PathKind, kind_of_source};
 use crate::error::{Error, ErrorKind, Result};
 use crate::parquet_file::TableReader;
 use crate::snapshot::files::MANIFEST_FILE;
@@ -98,7 +99,7 @@ impl Snapshot {
 
     fn open_folder(path: &Path) -> Result<Self> {
         let manifest_path = path.join(MANIFEST_FILE);
-        if manifest_path.exists() && !manifest_path.is_file() {
+        if !matches!(kind_of_source(&manifest_path)?, PathKind::Missing | PathKind::File { .. }) {
             // Reading a pipe would wait for ever.
             let message = "this folder is no snapshot: its manifest.json is no regular file";
             return Err(Error::new(ErrorKind::Damaged, message));

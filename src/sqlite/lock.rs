@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
+use crate::durable::orphan_neighbours;
 use crate::error::{Error, ErrorKind, Result};
 use crate::run::Interrupt;
-use crate::sqlite::failure::failure;
+use crate::sqlite::failure::{failure, failure_of_code};
 use crate::sqlite::open::{configure, open_connection};
 
 /// Refuses a database in rollback mode beside which a WAL with content lies: that WAL belongs to another one.
@@ -103,6 +104,10 @@ impl RetiredDatabase {
         // By way of the mode in which it stays: leaving that one removes what a program with it left.
         for sql in ["PRAGMA main.journal_mode=PERSIST", "PRAGMA main.journal_mode=DELETE"] {
             journal_mode(sql)?;
+        }
+        // SQLite leaves its journal behind where it could not have the lock on the way.
+        if orphan_neighbours(path)?.iter().any(|left| left.as_os_str().as_encoded_bytes().ends_with(b"-journal")) {
+            return Err(failure_of_code(rusqlite::ffi::SQLITE_BUSY, "its journal is in use".to_string()));
         }
         // From here on nothing is written, but for a database without pages SQLite would begin a journal.
         journal_mode("PRAGMA main.journal_mode=MEMORY")?;

@@ -9,11 +9,20 @@
 #![cfg(unix)]
 
 mod busy;
+mod clock;
 mod consistency;
+mod counts;
+mod descriptors;
 mod failures;
 mod kills;
 mod memory;
 mod neighbours;
+mod points;
+mod power_loss;
+mod signals;
 mod sources;
+mod strace;
 mod support;
+mod sweep;
+mod visits;
 mod worlds;
