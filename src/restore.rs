@@ -161,9 +161,12 @@ fn replace(stage: &Stage, target: &Path, options: &RestoreOptions, run: Run<'_>)
     let retired = RetiredDatabase::lock(target, options.busy_timeout, run.interrupt)?;
     // While this one waited for the lock, another run may have put a database in its place, which is not locked.
     if identity_of(target)? != old {
-        return Err(Error::new(ErrorKind::Busy, "the database to be replaced was just replaced by another run")
-            .at(target)
-            .hint("look at it, and run again if it shall be replaced all the same"));
+        return Err(Error::new(
+            ErrorKind::Busy,
+            "the database to be replaced was just replaced by another run",
+        )
+        .at(target)
+        .hint("look at it, and run again if it shall be replaced all the same"));
     }
     let replaced = replace_locked(stage, target, keeps_old, run);
     match &replaced {

@@ -8,6 +8,7 @@ mod ask;
 mod exit;
 mod export;
 mod inspect;
+mod man;
 mod progress;
 mod restore;
 mod run;

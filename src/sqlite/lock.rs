@@ -106,7 +106,10 @@ impl RetiredDatabase {
             journal_mode(sql)?;
         }
         // SQLite leaves its journal behind where it could not have the lock on the way.
-        if orphan_neighbours(path)?.iter().any(|left| left.as_os_str().as_encoded_bytes().ends_with(b"-journal")) {
+        if orphan_neighbours(path)?
+            .iter()
+            .any(|left| left.as_os_str().as_encoded_bytes().ends_with(b"-journal"))
+        {
             return Err(failure_of_code(rusqlite::ffi::SQLITE_BUSY, "its journal is in use".to_string()));
         }
         // From here on nothing is written, but for a database without pages SQLite would begin a journal.

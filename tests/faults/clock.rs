@@ -10,7 +10,9 @@ use parklite::restore::{ExistingDatabase, RestoreOptions, restore};
 use parklite::run::{Interrupt, Run};
 use rusqlite::Connection;
 
-use crate::support::{PATIENCE, dump, ending, export_options, names, parklite, quick_folder, restore_fresh, run};
+use crate::support::{
+    PATIENCE, dump, ending, export_options, names, parklite, quick_folder, restore_fresh, run,
+};
 
 fn create(path: &Path) {
     let connection = Connection::open(path).expect("created");
@@ -99,7 +101,9 @@ fn databases_kept_aside_have_names_of_their_own_when_the_clock_stands_still_or_g
 
 #[test]
 fn the_time_zone_changes_no_name() {
-    for zone in ["UTC", "Asia/Kathmandu", "Pacific/Kiritimati", "America/St_Johns", "XYZ-25:61", "nonsense", ""] {
+    for zone in
+        ["UTC", "Asia/Kathmandu", "Pacific/Kiritimati", "America/St_Johns", "XYZ-25:61", "nonsense", ""]
+    {
         let folder = quick_folder();
         create(&folder.path().join("source.db"));
         let before = Timestamp::now().as_second();

@@ -24,8 +24,7 @@ fn library(folder: &Path) -> Option<PathBuf> {
 /// What a job leaves, without what tells the time.
 fn outcome(folder: &Path, job: Job) -> Vec<(PathBuf, Vec<u8>)> {
     let of_target = |path: &Path| path.starts_with(job.target());
-    let is_timed =
-        |path: &Path| ["manifest.json", "SHA256SUMS"].iter().any(|name| path.ends_with(name));
+    let is_timed = |path: &Path| ["manifest.json", "SHA256SUMS"].iter().any(|name| path.ends_with(name));
     let files = tree(folder).into_iter().filter_map(|(path, bytes)| Some((path, bytes?)));
     files.filter(|(path, _)| of_target(path) && !is_timed(path)).collect()
 }
@@ -35,7 +34,14 @@ fn short_and_interrupted_reads_and_writes_change_nothing() {
     let tools = quick_folder();
     let Some(library) = library(tools.path()) else { return };
     let most: &[u32] = if is_full_run() { &[1, 7, 64, 511, 512, 4095] } else { &[7, 511] };
-    for job in [Job::ExportFolder, Job::ExportCopy, Job::Restore, Job::RestoreOverWal, Job::RestoreOverHotJournal, Job::Verify] {
+    for job in [
+        Job::ExportFolder,
+        Job::ExportCopy,
+        Job::Restore,
+        Job::RestoreOverWal,
+        Job::RestoreOverHotJournal,
+        Job::Verify,
+    ] {
         let world = World::new(job);
         let usual = world.enter();
         let ended = run(&mut usual.command());
@@ -49,7 +55,9 @@ fn short_and_interrupted_reads_and_writes_change_nothing() {
             let ended = run(&mut command);
             assert!(ended.status.success(), "{job:?} at most {most} bytes: {}", ending(&ended));
             assert!(outcome(visit.path(), job) == expected, "{job:?} at most {most} bytes");
-            visit.examine(false).unwrap_or_else(|violation| panic!("{job:?} at most {most} bytes: {violation}"));
+            visit
+                .examine(false)
+                .unwrap_or_else(|violation| panic!("{job:?} at most {most} bytes: {violation}"));
         }
     }
 }

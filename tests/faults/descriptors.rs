@@ -36,8 +36,7 @@ fn no_file_of_ours_is_ever_opened_as_a_standard_stream() {
         let world = World::new(job);
         for closed in 0..8 {
             let close = |bit: i32, text: &'static str| if closed & bit != 0 { text } else { "" };
-            let redirections =
-                [close(1, "<&-"), close(2, ">&-"), close(4, "2>&-")].join(" ");
+            let redirections = [close(1, "<&-"), close(2, ">&-"), close(4, "2>&-")].join(" ");
             let visit = world.enter();
             let command = &mut redirected(&visit, job, &redirections);
             let ended = if has_strace() {
@@ -74,7 +73,10 @@ fn errors_that_nobody_can_hear_change_nothing_and_keep_their_exit_codes() {
         (&["verify", "new.db", "--nonsense"], 2),
     ] {
         let mut command = Command::new("sh");
-        command.current_dir(visit.path()).args(["-c", r#"exec "$@" <&- >&- 2>&-"#, "sh", PARKLITE]).args(arguments);
+        command
+            .current_dir(visit.path())
+            .args(["-c", r#"exec "$@" <&- >&- 2>&-"#, "sh", PARKLITE])
+            .args(arguments);
         let ended = run(&mut command);
         assert_eq!(ended.status.code(), Some(code), "{arguments:?}");
         assert!(tree(visit.path()) == before, "{arguments:?} changed a file");
@@ -158,7 +160,8 @@ fn too_few_descriptors_are_a_clear_error_or_enough() {
     let limits: Vec<String> = limits.iter().map(|limit| format!("--nofile={limit}")).collect();
     let is_clear = |ended: &Output| {
         let told = String::from_utf8_lossy(&ended.stderr);
-        told.starts_with("error: ") && ["Too many open files", "unable to open"].iter().any(|text| told.contains(text))
+        told.starts_with("error: ")
+            && ["Too many open files", "unable to open"].iter().any(|text| told.contains(text))
     };
     let Some(found) = run_within(&limits, true, is_clear) else { return };
     found.tell("few descriptors", std::time::Instant::now());

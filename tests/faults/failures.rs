@@ -16,8 +16,19 @@ use crate::worlds::{Job, State, World};
 
 /// Calls without which a staging folder cannot be removed.
 const REMOVING: [&str; 13] = [
-    "unlink", "unlinkat", "rmdir", "open", "openat", "getdents64", "newfstatat", "fstat", "statx", "lstat", "fcntl",
-    "close", "stat",
+    "unlink",
+    "unlinkat",
+    "rmdir",
+    "open",
+    "openat",
+    "getdents64",
+    "newfstatat",
+    "fstat",
+    "statx",
+    "lstat",
+    "fcntl",
+    "close",
+    "stat",
 ];
 
 /// One failure to be tried.
@@ -79,12 +90,7 @@ fn fail_once(world: &World, failure: &Failure) -> Result<&'static str, String> {
     let Traced { output: ended, calls, .. } = trace.run(&visit.command());
     let describe = |violation: String| {
         let hit: Vec<_> = calls.iter().filter(|call| call.is_injected()).take(3).map(told).collect();
-        format!(
-            "{:?} with {}: {violation}\n  {}\n  {hit:?}",
-            world.job,
-            failure.injection(),
-            ending(&ended)
-        )
+        format!("{:?} with {}: {violation}\n  {}\n  {hit:?}", world.job, failure.injection(), ending(&ended))
     };
     let judge = || {
         let state = visit.examine(may_leave(failure, &calls))?;
@@ -149,7 +155,9 @@ fn judge_ending(
             Ok("published, not confirmed")
         }
         Some(1) => Ok("refused"),
-        _ if state == State::New && !job.is_verify() => Err("it is published, yet the run failed".to_string()),
+        _ if state == State::New && !job.is_verify() => {
+            Err("it is published, yet the run failed".to_string())
+        }
         Some(11) if call == "fcntl" || call == "flock" => Ok("busy"),
         // SQLite says of a page that cannot be read that the database is damaged.
         Some(4 | 12 | 13) if call == "pread64" && failure.error == "EIO" => Ok("refused as damaged"),

@@ -42,8 +42,7 @@ fn kill_at_moments(job: Job, moments: u32) -> Sweep {
         std::thread::sleep(delay);
         child.kill().expect("killed, or gone already");
         let is_killed = is_killed(child.wait().expect("ended"));
-        let describe =
-            |violation| format!("{job:?} killed after {} µs: {violation}", delay.as_micros());
+        let describe = |violation| format!("{job:?} killed after {} µs: {violation}", delay.as_micros());
         let state = visit.examine(true).map_err(describe)?;
         visit.run_again().map_err(describe)?;
         Ok(told(is_killed, state))

@@ -2,9 +2,9 @@
 //! swapped, too little memory. After each of them the old state or the new one is there, complete, and nothing
 //! else.
 //!
-//! By default fewer moments are tried, and tables are smaller, for about two minutes on two cores;
-//! `PARKLITE_FULL=1` runs all of them. Kills and failures at each system call need `strace`; where it is absent or not permitted they say
-//! that they were skipped, and only kills at many moments remain.
+//! By default a sample of the moments is tried; `PARKLITE_FULL=1` tries all of them. Each sweep says how many they
+//! were. Kills, failures and power cuts at each system call need `strace`; where it is absent or not permitted they
+//! say that they were skipped, and only kills at many moments remain.
 
 #![cfg(unix)]
 
@@ -12,6 +12,7 @@ mod busy;
 mod clock;
 mod consistency;
 mod counts;
+mod damaged_databases;
 mod descriptors;
 mod failures;
 mod kills;
@@ -19,10 +20,12 @@ mod memory;
 mod neighbours;
 mod points;
 mod power_loss;
+mod recovery;
 mod signals;
 mod sources;
 mod strace;
 mod support;
 mod sweep;
+mod unreadable;
 mod visits;
 mod worlds;

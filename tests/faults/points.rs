@@ -41,12 +41,14 @@ pub(crate) fn points_of(world: &World, injections: &[String]) -> Vec<Point> {
 
 fn all_points_of(world: &World, injections: &[String]) -> BTreeMap<String, Vec<Point>> {
     let visit = world.enter();
-    let trace =
-        Trace { calls: CALLS.to_string(), injections: injections.to_vec(), ..Trace::default() };
+    let trace = Trace { calls: CALLS.to_string(), injections: injections.to_vec(), ..Trace::default() };
     let Traced { output: ended, calls, .. } = trace.run(&visit.command());
     assert!(ended.status.success(), "{:?}: {}", world.job, ending(&ended));
-    let listed: Vec<&str> =
-        calls.iter().filter(|call| call.arguments.contains("O_DIRECTORY")).map(|call| &*call.result).collect();
+    let listed: Vec<&str> = calls
+        .iter()
+        .filter(|call| call.arguments.contains("O_DIRECTORY"))
+        .map(|call| &*call.result)
+        .collect();
     // Nothing can go wrong when a folder that was listed is closed: Rust's library relies on that.
     let is_listed = |call: &Call| call.name == "close" && listed.contains(&&*call.arguments);
     let left_out: HashSet<_> = calls.iter().filter(|call| is_listed(call)).map(Call::point).collect();

@@ -120,7 +120,8 @@ impl Trace {
             strace.args(["-s", "256"]);
         }
         let injected = self.injections.iter().filter_map(|injection| injection.split(':').next());
-        let traced: Vec<&str> = injected.chain([self.calls.as_str()]).filter(|name| !name.is_empty()).collect();
+        let traced: Vec<&str> =
+            injected.chain([self.calls.as_str()]).filter(|name| !name.is_empty()).collect();
         strace.arg("-e").arg(format!("trace={}", traced.join(",")));
         for injection in &self.injections {
             strace.arg("-e").arg(format!("inject={injection}"));

@@ -87,7 +87,8 @@ impl Recording {
 
     /// The same without some of the operations.
     fn without(&self, is_left_out: impl Fn(usize, &Operation) -> bool) -> Self {
-        let kept = self.operations.iter().enumerate().filter(|(index, operation)| !is_left_out(*index, operation));
+        let kept =
+            self.operations.iter().enumerate().filter(|(index, operation)| !is_left_out(*index, operation));
         let operations = kept.map(|(_, operation)| operation.clone()).collect();
         Self { before: self.before.clone(), after: self.after.clone(), operations }
     }
@@ -190,7 +191,10 @@ fn cut_off(job: Job, injections: &[String], tries: u64) -> Sweep {
         let visit = if injections.is_empty() { visit } else { visit.without_exchange() };
         let judge = || {
             let found = visit.examine(true)?;
-            require!(!state.is_reported || found == State::New, "success was reported, and the result is lost");
+            require!(
+                !state.is_reported || found == State::New,
+                "success was reported, and the result is lost"
+            );
             if number.is_multiple_of(runs_again_every) {
                 visit.run_again()?;
             }
@@ -246,7 +250,9 @@ fn every_single_sync_of_an_export_and_a_restore_is_needed() {
     if !has_strace() {
         return;
     }
-    for (job, least) in [(Job::ExportFolder, 7), (Job::ExportFileOver, 2), (Job::Restore, 2), (Job::RestoreDiscarding, 2)] {
+    for (job, least) in
+        [(Job::ExportFolder, 7), (Job::ExportFileOver, 2), (Job::Restore, 2), (Job::RestoreDiscarding, 2)]
+    {
         let world = World::new(job);
         let visit = world.enter();
         let recording = Recording::of(&visit.command(), visit.path(), &[]);

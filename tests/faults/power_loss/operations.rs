@@ -38,10 +38,43 @@ impl Operation {
 /// The calls to be recorded.
 pub(super) fn trace() -> Trace {
     const CALLS: [&str; 37] = [
-        "open", "openat", "creat", "read", "write", "pwrite64", "writev", "pwritev", "pwritev2", "lseek",
-        "ftruncate", "truncate", "fallocate", "fsync", "fdatasync", "sync", "syncfs", "sync_file_range",
-        "rename", "renameat", "renameat2", "link", "linkat", "symlink", "symlinkat", "unlink", "unlinkat",
-        "rmdir", "mkdir", "mkdirat", "mmap", "copy_file_range", "sendfile", "splice", "dup", "dup2", "dup3",
+        "open",
+        "openat",
+        "creat",
+        "read",
+        "write",
+        "pwrite64",
+        "writev",
+        "pwritev",
+        "pwritev2",
+        "lseek",
+        "ftruncate",
+        "truncate",
+        "fallocate",
+        "fsync",
+        "fdatasync",
+        "sync",
+        "syncfs",
+        "sync_file_range",
+        "rename",
+        "renameat",
+        "renameat2",
+        "link",
+        "linkat",
+        "symlink",
+        "symlinkat",
+        "unlink",
+        "unlinkat",
+        "rmdir",
+        "mkdir",
+        "mkdirat",
+        "mmap",
+        "copy_file_range",
+        "sendfile",
+        "splice",
+        "dup",
+        "dup2",
+        "dup3",
     ];
     Trace { calls: CALLS.join(","), with_content: true, ..Trace::default() }
 }
@@ -93,7 +126,8 @@ fn operation_of(call: &Decoded, folder: &Path) -> Result<Option<Operation>, Stri
 }
 
 fn is_harmless_map(call: &Decoded, path: &Path) -> bool {
-    let changes = ["PROT_WRITE", "MAP_SHARED"].iter().all(|flag| call.arguments.iter().any(|a| a.contains(flag)));
+    let changes =
+        ["PROT_WRITE", "MAP_SHARED"].iter().all(|flag| call.arguments.iter().any(|a| a.contains(flag)));
     !changes || path.to_string_lossy().ends_with("-shm")
 }
 
@@ -225,10 +259,18 @@ fn calls_are_taken_apart() {
         result: result.to_string(),
     };
     let calls = [
-        call("openat", r#"AT_FDCWD<\x2f\x77>, "\x61\x2c", O_WRONLY|O_CREAT|O_TRUNC, 0600"#, r"3<\x2f\x77\x2f\x61\x2c>"),
+        call(
+            "openat",
+            r#"AT_FDCWD<\x2f\x77>, "\x61\x2c", O_WRONLY|O_CREAT|O_TRUNC, 0600"#,
+            r"3<\x2f\x77\x2f\x61\x2c>",
+        ),
         call("write", r#"3<\x2f\x77\x2f\x61\x2c>, "\x00\x22\x61", 3"#, "2"),
         call("pwrite64", r#"3<\x2f\x77\x2f\x61\x2c>, "\x61", 1, 7"#, "1"),
-        call("renameat2", r#"AT_FDCWD<\x2f\x77>, "\x61\x2c", AT_FDCWD<\x2f\x77>, "\x2e\x2f\x62", RENAME_NOREPLACE"#, "0"),
+        call(
+            "renameat2",
+            r#"AT_FDCWD<\x2f\x77>, "\x61\x2c", AT_FDCWD<\x2f\x77>, "\x2e\x2f\x62", RENAME_NOREPLACE"#,
+            "0",
+        ),
         call("openat", r#"AT_FDCWD<\x2f\x77>, "\x2f\x65\x74\x63", O_RDONLY"#, r"4<\x2f\x65\x74\x63>"),
     ];
     let found = operations_of(&calls, Path::new("/w")).expect("understood");
