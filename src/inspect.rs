@@ -139,7 +139,7 @@ fn inspect_table(snapshot: &Snapshot, entry: &TableEntry) -> Result<InspectedTab
     let readers = entry
         .files
         .iter()
-        .map(|file| open_file(&snapshot.data_path(file)))
+        .map(|file| open_file(&snapshot.readable_path(file)?))
         .collect::<Result<Vec<_>>>()
         .map_err(|error| error.in_table(&entry.table.name))?;
     let facts: Vec<ColumnFacts> = readers.first().map(TableReader::columns).unwrap_or_default();

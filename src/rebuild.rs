@@ -10,7 +10,6 @@ use arrow::array::RecordBatch;
 use serde::Serialize;
 
 use crate::digest::{ContentDigest, RowHasher};
-use crate::durable::is_regular_file;
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::order::{OrderKey, Sorter, with_order_columns};
 use crate::frame::{FrameBuilder, RowDecoder, row_group_is_full};
@@ -223,10 +222,7 @@ fn decode_files(
     sender: &SyncSender<Result<RecordBatch>>,
 ) -> Result<()> {
     for file in &entry.files {
-        let path = snapshot.data_path(file);
-        if !is_regular_file(&path)? {
-            return Err(Error::new(ErrorKind::Damaged, "a file of the snapshot is missing").at(&path));
-        }
+        let path = snapshot.readable_path(file)?;
         let reader = TableReader::open(&path)?;
         for index in 0..reader.row_group_count() {
             for batch in reader.read_row_group(index)? {
@@ -259,8 +255,8 @@ fn key_order(table: &Table) -> TotalOrder {
 /// it is: a failing disk says nothing about the snapshot.
 fn told_as_unreadable(path: &Path, error: Error) -> Error {
     let is_damage = matches!(error.kind(), ErrorKind::Damaged | ErrorKind::Mismatch);
-    let copied = || std::io::copy(&mut std::fs::File::open(path)?, &mut std::io::sink());
-    match is_damage.then(copied) {
+    let read_through = || std::io::copy(&mut std::fs::File::open(path)?, &mut std::io::sink());
+    match is_damage.then(read_through) {
         Some(Err(unreadable)) => Error::io("reading the rebuilt database back", path, unreadable),
         _ => error,
     }

@@ -41,8 +41,8 @@ fn parquet_error(kind: ErrorKind, doing: &str, path: Option<&Path>, source: Parq
         },
         other => other,
     };
-    if let Some(io) = told_io_error(&source.to_string()) {
-        return Error::io(doing, path.unwrap_or(Path::new("")), io);
+    if let Some((path, io)) = path.zip(told_io_error(&source.to_string())) {
+        return Error::io(doing, path, io);
     }
     let error = Error::new(kind, format!("{doing} failed")).because(source);
     match path {

@@ -3,6 +3,7 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use crate::durable::is_regular_file;
 use crate::error::{Error, ErrorKind, Result};
 use crate::parquet_file::TableReader;
 use crate::snapshot::check::check_manifest;
@@ -68,6 +69,21 @@ impl Snapshot {
         }
     }
 
+    /// The path of one of its data files that is there and lies in the snapshot itself, for whoever reads on from it.
+    ///
+    /// # Errors
+    /// `Damaged` when it is missing or a symbolic link.
+    pub fn readable_path(&self, file: &DataFile) -> Result<PathBuf> {
+        let path = self.data_path(file);
+        if matches!(self.location, Location::Folder(_)) {
+            refuse_symlink(&path)?;
+        }
+        if !is_regular_file(&path)? {
+            return Err(Error::new(ErrorKind::Damaged, "a file of the snapshot is missing").at(&path));
+        }
+        Ok(path)
+    }
+
     /// The path given by the user.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -120,9 +136,7 @@ impl Snapshot {
 
     fn check(&self) -> Result<()> {
         let is_folder = matches!(self.location, Location::Folder(_));
-        check_manifest(&self.manifest, is_folder)?;
-        let files = self.manifest.tables.iter().flat_map(|entry| &entry.files).filter(|_| is_folder);
-        files.map(|file| self.data_path(file)).try_for_each(|path| refuse_symlink(&path))
+        check_manifest(&self.manifest, is_folder)
     }
 }
 

@@ -98,19 +98,24 @@ impl RetiredDatabase {
         let journal_mode =
             |sql: &str| connection.query_row(sql, [], |row| row.get::<_, String>(0)).map_err(failure);
         let was_wal = journal_mode("PRAGMA main.journal_mode")? == "wal";
-        connection
-            .query_row("SELECT count(*) FROM main.sqlite_schema", [], |row| row.get::<_, i64>(0))
-            .map_err(failure)?;
+        let read_schema = || {
+            let sql = "SELECT count(*) FROM main.sqlite_schema";
+            connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(failure)
+        };
+        read_schema()?;
         // By way of the mode in which it stays: leaving that one removes what a program with it left.
         for sql in ["PRAGMA main.journal_mode=PERSIST", "PRAGMA main.journal_mode=DELETE"] {
             journal_mode(sql)?;
         }
-        // SQLite leaves its journal behind where it could not have the lock on the way.
+        // SQLite leaves its journal behind where it could not have the lock on the way, or where the disk failed.
         if orphan_neighbours(path)?
             .iter()
             .any(|left| left.as_os_str().as_encoded_bytes().ends_with(b"-journal"))
         {
-            return Err(failure_of_code(rusqlite::ffi::SQLITE_BUSY, "its journal is in use".to_string()));
+            return Err(failure_of_code(
+                rusqlite::ffi::SQLITE_BUSY,
+                "its journal did not go away".to_string(),
+            ));
         }
         // From here on nothing is written, but for a database without pages SQLite would begin a journal.
         journal_mode("PRAGMA main.journal_mode=MEMORY")?;

@@ -7,7 +7,7 @@ use std::time::Instant;
 use crate::points::points_of;
 use crate::strace::{Trace, has_strace};
 use crate::support::{ending, is_full_run, run};
-use crate::sweep::{Sweep, sample, sweep};
+use crate::sweep::{Sweep, sweep, sweep_sample};
 use crate::visits::require;
 use crate::worlds::{Job, State, World};
 
@@ -68,7 +68,7 @@ fn kill_at_calls(job: Job, injections: &[String], count: usize) -> Sweep {
     let world = World::new(job);
     let is_taken = |call: &str| injections.iter().any(|injection| injection.starts_with(&format!("{call}:")));
     let points = points_of(&world, injections).into_iter().filter(|point| !is_taken(&point.call)).collect();
-    let found = sweep(&sample(points, count), |point| {
+    let found = sweep_sample(points, job.share_of(count), |point| {
         let visit = if injections.is_empty() { world.enter() } else { world.enter().without_exchange() };
         let kill = format!("{}:signal=KILL:when={}", point.call, point.number);
         let trace = Trace::injecting(&[injections, &[kill.clone()]].concat());
@@ -92,7 +92,7 @@ fn kill_at_calls(job: Job, injections: &[String], count: usize) -> Sweep {
 }
 
 fn kill_jobs_at_calls(what: &str, jobs: &[Job], injections: &[String]) {
-    const OF_EACH_JOB: usize = 16;
+    const OF_EACH_JOB: usize = 12;
     if !has_strace() {
         return;
     }

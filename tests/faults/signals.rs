@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::points::points_of;
 use crate::strace::{Trace, has_strace};
 use crate::support::ending;
-use crate::sweep::{Sweep, sample, sweep};
+use crate::sweep::{Sweep, sweep_sample};
 use crate::visits::require;
 use crate::worlds::{Job, State, World};
 
@@ -19,7 +19,7 @@ fn signal_at_calls(job: Job, count: usize) -> Sweep {
     let points = points_of(&world, &[]);
     // One signal for each call, in turn: the program treats them alike.
     let points: Vec<_> = points.into_iter().zip(SIGNALS.into_iter().cycle()).collect();
-    let found = sweep(&sample(points, count), |(point, (signal, number))| {
+    let found = sweep_sample(points, job.share_of(count), |(point, (signal, number))| {
         let visit = world.enter();
         let injection = format!("{}:signal={signal}:when={}", point.call, point.number);
         let traced = Trace::injecting(std::slice::from_ref(&injection)).run(&visit.command());
@@ -51,7 +51,7 @@ fn signal_at_calls(job: Job, count: usize) -> Sweep {
 
 #[test]
 fn a_run_that_is_asked_to_stop_at_any_call_leaves_nothing_behind() {
-    const OF_EACH_JOB: usize = 12;
+    const OF_EACH_JOB: usize = 8;
     if !has_strace() {
         return;
     }

@@ -11,6 +11,8 @@ use crate::support::{is_full_run, say};
 /// What a sweep saw: how many points ended in which way, and what must not have been.
 #[derive(Debug, Default)]
 pub(crate) struct Sweep {
+    /// How many points there are, tried or not.
+    pub(crate) all: usize,
     pub(crate) endings: BTreeMap<&'static str, usize>,
     pub(crate) violations: Vec<String>,
 }
@@ -25,6 +27,7 @@ impl Sweep {
     }
 
     pub(crate) fn add(&mut self, other: Self) {
+        self.all += other.all;
         for (ending, count) in other.endings {
             *self.endings.entry(ending).or_default() += count;
         }
@@ -35,7 +38,10 @@ impl Sweep {
     pub(crate) fn tell(&self, what: &str, since: Instant) {
         let seconds = Duration::from_secs(since.elapsed().as_secs());
         let (points, violations) = (self.points(), self.violations.len());
-        say(&format!("{what}: {points} points, {violations} violations, {:?} in {seconds:?}", self.endings));
+        say(&format!(
+            "{what}: {points} of {} points, {violations} violations, {:?} in {seconds:?}",
+            self.all, self.endings
+        ));
     }
 
     /// Fails where anything was violated.
@@ -52,7 +58,8 @@ pub(crate) fn sweep<P: Sync>(
     attempt: impl Fn(&P) -> Result<&'static str, String> + Sync,
 ) -> Sweep {
     let threads = if is_full_run() { std::thread::available_parallelism().map_or(1, usize::from) } else { 1 };
-    let (next, found) = (AtomicUsize::new(0), Mutex::new(Sweep::default()));
+    let found = Sweep { all: points.len(), ..Sweep::default() };
+    let (next, found) = (AtomicUsize::new(0), Mutex::new(found));
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
@@ -72,8 +79,18 @@ pub(crate) fn sweep<P: Sync>(
     found.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
+/// Tries all of `points` in a full run, else about `count` of them.
+pub(crate) fn sweep_sample<P: Sync>(
+    points: Vec<P>,
+    count: usize,
+    attempt: impl Fn(&P) -> Result<&'static str, String> + Sync,
+) -> Sweep {
+    let all = points.len();
+    Sweep { all, ..sweep(&sample(points, count), attempt) }
+}
+
 /// All of `points` in a full run, else about `count` of them, spread evenly.
-pub(crate) fn sample<P>(points: Vec<P>, count: usize) -> Vec<P> {
+fn sample<P>(points: Vec<P>, count: usize) -> Vec<P> {
     if is_full_run() || points.len() <= count {
         return points;
     }
@@ -98,5 +115,5 @@ fn violations_and_failures_of_the_test_itself_are_counted() {
         2 => Err("bad".to_string()),
         _ => panic!("an attempt that panics, as this test wants"),
     });
-    assert_eq!((found.count("fine"), found.violations.len(), found.points()), (1, 2, 3));
+    assert_eq!((found.count("fine"), found.violations.len(), found.points(), found.all), (1, 2, 3, 3));
 }

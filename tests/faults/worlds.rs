@@ -68,7 +68,7 @@ impl Job {
             Self::Restore => &["--temp-dir", "temp"],
             Self::RestoreOver | Self::RestoreOverWal | Self::RestoreOverHotJournal => &["--overwrite"],
             Self::RestoreDiscarding => &["--overwrite", "--discard-old"],
-            Self::VerifyData => &["--data"],
+            Self::VerifyData => &["--data", "--independent"],
             Self::ExportSpilling | Self::RestoreSpilling => {
                 &["--memory-limit", "16MiB", "--temp-dir", "temp"]
             }
@@ -108,6 +108,11 @@ impl Job {
 
     pub(crate) fn spills(self) -> bool {
         matches!(self, Self::ExportSpilling | Self::RestoreSpilling)
+    }
+
+    /// Of `count` points of a sample those that this job gets: a few where every run takes long.
+    pub(crate) fn share_of(self, count: usize) -> usize {
+        if self.spills() { count.div_ceil(4) } else { count }
     }
 
     /// Whether the target stands there already, so that the job replaces it or looks at it.
