@@ -57,8 +57,9 @@ fn errors_of(point: &Point) -> Vec<(&'static str, bool)> {
     let with_interrupt = |errors: &[&'static str]| [both(errors), vec![("EINTR", false)]].concat();
     match point.call.as_str() {
         "read" | "pread64" | "readv" | "preadv" => with_interrupt(&["EIO"]),
-        "write" | "pwrite64" | "writev" | "pwritev" => with_interrupt(&["EIO", "ENOSPC", "EDQUOT"]),
-        "fsync" | "fdatasync" | "sync_file_range" => with_interrupt(&["EIO", "ENOSPC", "EDQUOT"]),
+        "write" | "pwrite64" | "writev" | "pwritev" | "fsync" | "fdatasync" | "sync_file_range" => {
+            with_interrupt(&["EIO", "ENOSPC", "EDQUOT"])
+        }
         "ftruncate" | "fallocate" => with_interrupt(&["EIO", "ENOSPC"]),
         "open" | "openat" if point.is_about("O_CREAT") => {
             with_interrupt(&["EIO", "EACCES", "ENOSPC", "EDQUOT", "EROFS", "EMFILE"])

@@ -71,7 +71,7 @@ fn kill_at_calls(job: Job, injections: &[String], count: usize) -> Sweep {
     let found = sweep_sample(points, job.share_of(count), |point| {
         let visit = if injections.is_empty() { world.enter() } else { world.enter().without_exchange() };
         let kill = format!("{}:signal=KILL:when={}", point.call, point.number);
-        let trace = Trace::injecting(&[injections, &[kill.clone()]].concat());
+        let trace = Trace::injecting(&[injections, std::slice::from_ref(&kill)].concat());
         let ended = trace.run(&visit.command()).output;
         let describe = |violation| format!("{job:?} with {kill} {injections:?}: {violation}");
         // Which thread makes which call may differ from run to run; and where only the part of the program that

@@ -61,12 +61,14 @@ impl Job {
         }
         let more: &[&str] = match self {
             Self::ExportFolder | Self::Verify => &[],
-            Self::ExportFolderOver => &["--overwrite"],
             Self::ExportFile => &["--table", "items"],
             Self::ExportFileOver => &["--table", "items", "--overwrite"],
             Self::ExportCopy => &["--copy-first", "--temp-dir", "temp"],
             Self::Restore => &["--temp-dir", "temp"],
-            Self::RestoreOver | Self::RestoreOverWal | Self::RestoreOverHotJournal => &["--overwrite"],
+            Self::ExportFolderOver
+            | Self::RestoreOver
+            | Self::RestoreOverWal
+            | Self::RestoreOverHotJournal => &["--overwrite"],
             Self::RestoreDiscarding => &["--overwrite", "--discard-old"],
             Self::VerifyData => &["--data", "--independent"],
             Self::ExportSpilling | Self::RestoreSpilling => {

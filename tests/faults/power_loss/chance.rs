@@ -18,12 +18,14 @@ impl Chance {
         mixed ^ (mixed >> 31)
     }
 
-    pub(super) fn below(&mut self, end: u64) -> u64 {
-        self.next() % end.max(1)
+    /// A number below `end`, or 0.
+    pub(super) fn below(&mut self, end: usize) -> usize {
+        let end = u64::try_from(end).unwrap_or(u64::MAX).max(1);
+        usize::try_from(self.next() % end).unwrap_or(0)
     }
 
     /// True `count` times of a hundred.
-    pub(super) fn is_one_of_hundred(&mut self, count: u64) -> bool {
+    pub(super) fn is_one_of_hundred(&mut self, count: usize) -> bool {
         self.below(100) < count
     }
 }

@@ -82,7 +82,7 @@ pub(super) struct Disk {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Loss {
     /// Of a hundred changes of names, how many are kept.
-    pub(super) names_kept: u64,
+    pub(super) names_kept: usize,
     pub(super) bytes: ByteLoss,
 }
 
@@ -354,7 +354,7 @@ impl Content {
             ByteLoss::CutOff => {
                 let grown = self.now.len().saturating_sub(self.least_bytes);
                 let blocks = grown.div_ceil(BLOCK_BYTES);
-                let left = self.least_bytes + chance.below(blocks as u64 + 1) as usize * BLOCK_BYTES;
+                let left = self.least_bytes + chance.below(blocks + 1) * BLOCK_BYTES;
                 self.now[..left.min(self.now.len())].to_vec()
             }
             ByteLoss::Blocks => {
@@ -370,7 +370,7 @@ impl Content {
                 bytes
             }
             ByteLoss::Any => {
-                let way = WAYS[chance.below(WAYS.len() as u64) as usize];
+                let way = WAYS[chance.below(WAYS.len())];
                 self.after_power_loss(way, chance)
             }
         }

@@ -60,7 +60,7 @@ impl Recording {
     }
 
     /// All different states in which power cuts may leave the disk, `tries` of them drawn by chance at each operation.
-    fn states(&self, tries: u64) -> Vec<CutOff> {
+    fn states(&self, tries: usize) -> Vec<CutOff> {
         let mut states = Vec::new();
         let mut known = HashSet::new();
         let mut disk = Disk::new(&self.before);
@@ -94,7 +94,7 @@ impl Recording {
     }
 
     /// What is violated where `target` shall only ever be as it was or as it became, told by its bytes.
-    fn violations_of_bytes(&self, target: &str, tries: u64) -> Vec<String> {
+    fn violations_of_bytes(&self, target: &str, tries: usize) -> Vec<String> {
         let part = |files: &Files| -> Files {
             let of_target = files.iter().filter(|(path, _)| path.starts_with(target));
             of_target.map(|(path, bytes)| (path.clone(), bytes.clone())).collect()
@@ -112,7 +112,7 @@ impl Recording {
 }
 
 /// The losses that are tried at every operation.
-fn losses(tries: u64) -> Vec<Loss> {
+fn losses(tries: usize) -> Vec<Loss> {
     let loss = |names_kept, bytes| Loss { names_kept, bytes };
     let mut losses = vec![
         loss(100, ByteLoss::None),
@@ -124,7 +124,7 @@ fn losses(tries: u64) -> Vec<Loss> {
         loss(0, ByteLoss::None),
     ];
     for number in 0..tries {
-        losses.push(loss([50, 90, 75, 100][number as usize % 4], ByteLoss::Any));
+        losses.push(loss([50, 90, 75, 100][number % 4], ByteLoss::Any));
     }
     losses
 }
@@ -153,13 +153,14 @@ impl CutOff {
             let path = folder.join(path);
             match found {
                 Found::Folder => fs::create_dir(&path).expect("a folder"),
-                Found::File(node, bytes) => match made.get(node) {
-                    Some(first) => fs::hard_link(first, &path).expect("a second name"),
-                    None => {
+                Found::File(node, bytes) => {
+                    if let Some(first) = made.get(node) {
+                        fs::hard_link(first, &path).expect("a second name");
+                    } else {
                         fs::write(&path, bytes).expect("a file");
                         made.insert(*node, path);
                     }
-                },
+                }
             }
         }
     }
@@ -177,7 +178,7 @@ fn files_of(tree: &Tree) -> Files {
 }
 
 /// Cuts the power at every operation of `job`; `tries` states are drawn by chance at each.
-fn cut_off(job: Job, injections: &[String], tries: u64) -> Sweep {
+fn cut_off(job: Job, injections: &[String], tries: usize) -> Sweep {
     let since = Instant::now();
     let world = World::new(job);
     let visit = world.enter();
@@ -246,7 +247,7 @@ fn a_power_cut_at_any_operation_leaves_the_old_state_or_the_new_one_and_keeps_wh
 /// Each sync is there for a reason: without it some power cut leaves less than was promised.
 #[test]
 fn every_single_sync_of_an_export_and_a_restore_is_needed() {
-    const TRIES: u64 = 20;
+    const TRIES: usize = 20;
     if !has_strace() {
         return;
     }

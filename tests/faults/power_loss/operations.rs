@@ -235,15 +235,12 @@ fn unescaped(text: &str) -> Vec<u8> {
     while let Some((&first, after)) = rest.split_first() {
         let digits = after.strip_prefix(b"x").and_then(|after| after.get(..2));
         let byte = digits.and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
-        match byte.filter(|_| first == b'\\') {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &after[3..];
-            }
-            None => {
-                bytes.push(first);
-                rest = after;
-            }
+        if let Some(byte) = byte.filter(|_| first == b'\\') {
+            bytes.push(byte);
+            rest = &after[3..];
+        } else {
+            bytes.push(first);
+            rest = after;
         }
     }
     bytes
@@ -282,6 +279,6 @@ fn calls_are_taken_apart() {
         Operation::Rename { from: path, to: "b".into(), exchanges: false },
     ];
     assert_eq!(found, expected);
-    let strange = call("copy_file_range", r#"3<\x2f\x77\x2f\x61>, NULL"#, "5");
+    let strange = call("copy_file_range", r"3<\x2f\x77\x2f\x61>, NULL", "5");
     operations_of(&[strange], Path::new("/w")).expect_err("not understood");
 }
