@@ -15,6 +15,7 @@ mod counts;
 mod damaged_databases;
 mod descriptors;
 mod failures;
+mod full_disk;
 mod kills;
 mod memory;
 mod neighbours;
