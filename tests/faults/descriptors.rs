@@ -87,6 +87,7 @@ fn errors_that_nobody_can_hear_change_nothing_and_keep_their_exit_codes() {
 #[test]
 fn a_report_that_cannot_be_written_is_a_failure_and_the_result_stays() {
     if !Path::new("/dev/full").exists() {
+        say("skipped: there is no /dev/full here, so every report can be written");
         return;
     }
     for job in JOBS {

@@ -10,6 +10,7 @@
 
 mod busy;
 mod clock;
+mod compound;
 mod consistency;
 mod counts;
 mod damaged_databases;
