@@ -15,7 +15,7 @@ use crate::frame::order::{OrderKey, Sorter, with_order_columns};
 use crate::frame::{FrameBuilder, RowDecoder, row_group_is_full};
 use crate::parquet_file::TableReader;
 use crate::progress::{Phase, PhaseKind};
-use crate::run::Run;
+use crate::run::{Run, start_thread};
 use crate::schema::{Cell, IndexedValue, OrderReason, OrderTerm, Table, TotalOrder};
 use crate::snapshot::{Snapshot, TableEntry};
 use crate::sqlite::Extent;
@@ -155,12 +155,12 @@ impl TableLoad<'_> {
         std::thread::scope(|scope| -> Result<()> {
             let (sender, receiver) = sync_channel::<Result<RecordBatch>>(BATCHES_IN_FLIGHT);
             let (snapshot, entry) = (self.snapshot, self.entry);
-            scope.spawn(move || {
+            start_thread(scope, move || {
                 if let Err(error) = decode_files(snapshot, entry, &sender) {
                     // Where nobody listens any more, another error has already ended the load.
                     let _ = sender.send(Err(error));
                 }
-            });
+            })?;
             if in_key_order {
                 self.insert(&receiver, &mut take)
             } else {

@@ -10,7 +10,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::durable::orphan_neighbours;
 use crate::error::{Error, ErrorKind, Result};
 use crate::run::Interrupt;
-use crate::sqlite::failure::{failure, failure_of_code};
+use crate::sqlite::failure::failure;
 use crate::sqlite::open::{configure, open_connection};
 
 /// Refuses a database in rollback mode beside which a WAL with content lies: that WAL belongs to another one.
@@ -112,10 +112,11 @@ impl RetiredDatabase {
             .iter()
             .any(|left| left.as_os_str().as_encoded_bytes().ends_with(b"-journal"))
         {
-            return Err(failure_of_code(
-                rusqlite::ffi::SQLITE_BUSY,
-                "its journal did not go away".to_string(),
-            ));
+            // Which of them it was is told by whether the lock can be had now.
+            connection.execute_batch("BEGIN EXCLUSIVE; ROLLBACK").map_err(failure)?;
+            let message = "the journal of the database to be replaced cannot be removed";
+            return Err(Error::new(ErrorKind::Failed, message)
+                .hint("check the disk, its free space and the permissions of the folder"));
         }
         // From here on nothing is written, but for a database without pages SQLite would begin a journal.
         journal_mode("PRAGMA main.journal_mode=MEMORY")?;

@@ -1,4 +1,4 @@
-//! Closed and scarce descriptors, limits on file sizes, and outputs that take nothing.
+//! Closed and scarce descriptors, scarce threads, limits on file sizes, and outputs that take nothing.
 
 use std::fs;
 use std::os::fd::OwnedFd;
@@ -185,4 +185,43 @@ fn a_limit_on_file_sizes_is_a_clear_error_or_large_enough() {
     found.tell("limits on file sizes", std::time::Instant::now());
     found.assert_clean("limits on file sizes");
     assert!(found.count("done") > 0 && found.count("refused") > 0, "{found:?}");
+}
+
+/// Where the first ones are refused, or one of them, the work is done by fewer, or an error says why not.
+#[test]
+fn threads_that_cannot_be_started_are_a_clear_error_or_not_needed() {
+    if !has_strace() {
+        return;
+    }
+    let whens = ["1", "2", "3", "4", "1+", "2+", "3+"];
+    let mut all = Sweep::default();
+    for job in [Job::ExportFolder, Job::Restore, Job::RestoreOver, Job::Verify] {
+        let world = World::new(job);
+        all.add(sweep(&whens, |when| {
+            let visit = world.enter();
+            // Both: the C library asks for the second one where the first one is not known.
+            let injections = ["clone3", "clone"].map(|call| format!("{call}:error=EAGAIN:when={when}"));
+            let ended = Trace::injecting(&injections).run(&visit.command()).output;
+            let judge = || {
+                let state = visit.examine(false)?;
+                let told = String::from_utf8_lossy(&ended.stderr);
+                let found = match (ended.status.code(), state) {
+                    (Some(0), State::New) => "done",
+                    (Some(1), State::Old) => "refused",
+                    (Some(1), State::New) if job.is_verify() => "refused",
+                    (code, state) => return Err(format!("{code:?} with the target {state:?}")),
+                };
+                require!(
+                    found == "done" || told.contains("thread cannot be started"),
+                    "the error is not clear"
+                );
+                visit.run_again()?;
+                Ok(found)
+            };
+            judge().map_err(|violation| format!("{job:?} with {when}: {violation}\n  {}", ending(&ended)))
+        }));
+    }
+    all.tell("threads that cannot be started", std::time::Instant::now());
+    all.assert_clean("threads that cannot be started");
+    assert!(all.count("done") > 0 && all.count("refused") > 0, "{all:?}");
 }
