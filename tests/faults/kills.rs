@@ -54,7 +54,7 @@ fn a_kill_at_any_moment_leaves_the_old_state_or_the_new_one() {
     let moments = if is_full_run() { 120 } else { 6 };
     let since = Instant::now();
     let mut all = Sweep::default();
-    for job in Job::ALL {
+    for job in Job::asked_for(&Job::ALL) {
         all.add(kill_at_moments(job, moments));
     }
     all.tell("kills at moments", since);
@@ -97,12 +97,13 @@ fn killed_of(sweep: &Sweep) -> usize {
 
 fn kill_jobs_at_calls(what: &str, jobs: &[Job], injections: &[String]) {
     const OF_EACH_JOB: usize = 12;
-    if !has_strace() {
+    let jobs = Job::asked_for(jobs);
+    if jobs.is_empty() || !has_strace() {
         return;
     }
     let since = Instant::now();
     let mut all = Sweep::default();
-    for &job in jobs {
+    for job in jobs {
         let found = kill_at_calls(job, injections, OF_EACH_JOB);
         assert!(killed_of(&found) > 0, "{job:?}: no run was killed: {found:?}");
         all.add(found);

@@ -3,8 +3,9 @@
 //! else.
 //!
 //! By default a sample of the moments is tried; `PARKLITE_FULL=1` tries all of them. Each sweep says how many they
-//! were. Kills, failures and power cuts at each system call need `strace`; where it is absent or not permitted they
-//! say that they were skipped, and only kills at many moments remain.
+//! were. `PARKLITE_FAULT_JOBS=ExportFolder,Verify` keeps the sweeps over system calls to the jobs that it names. Kills,
+//! failures and power cuts at each system call need `strace`; where it is absent or not permitted they say that they
+//! were skipped, and only kills at many moments remain.
 
 #![cfg(unix)]
 

@@ -46,6 +46,15 @@ impl Job {
         Self::RestoreSpilling,
     ];
 
+    /// Those of `jobs` that `PARKLITE_FAULT_JOBS` names, as in `ExportFolder,Verify`; all of them where it is not set.
+    pub(crate) fn asked_for(jobs: &[Self]) -> Vec<Self> {
+        let asked = std::env::var("PARKLITE_FAULT_JOBS").ok();
+        let is_asked = |job: &&Self| {
+            asked.as_ref().is_none_or(|asked| asked.split(',').any(|name| name == format!("{job:?}")))
+        };
+        jobs.iter().filter(is_asked).copied().collect()
+    }
+
     /// What is typed.
     pub(crate) fn arguments(self) -> Vec<&'static str> {
         let (export, restore) = (["export", "new.db", "--busy-timeout", "50ms"], ["restore", "snapshot"]);

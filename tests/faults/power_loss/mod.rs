@@ -230,12 +230,13 @@ fn a_power_cut_at_any_operation_leaves_the_old_state_or_the_new_one_and_keeps_wh
         Job::RestoreOverWal,
         Job::RestoreOverHotJournal,
     ];
-    for job in jobs {
+    for job in Job::asked_for(&jobs) {
         all.add(cut_off(job, &[], tries));
     }
     if is_full_run() {
         let without_exchange = ["renameat2:error=EINVAL".to_string()];
-        for job in [Job::ExportFolder, Job::ExportFolderOver, Job::ExportFileOver, Job::Restore] {
+        let jobs = [Job::ExportFolder, Job::ExportFolderOver, Job::ExportFileOver, Job::Restore];
+        for job in Job::asked_for(&jobs) {
             all.add(cut_off(job, &without_exchange, tries));
         }
     }
