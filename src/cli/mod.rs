@@ -7,6 +7,7 @@ mod args;
 mod ask;
 mod exit;
 mod export;
+mod foreign;
 mod inspect;
 mod man;
 mod progress;

@@ -38,7 +38,7 @@ const INTERNAL: [(&str, &[&str]); 5] = [
 ///
 /// # Errors
 /// `Damaged`, naming the object.
-pub(crate) fn check_schema(
+pub fn check_schema(
     objects: &[SchemaObject],
     tables: &[&Table],
     encoding: TextEncoding,

@@ -4,6 +4,7 @@
 //! databases are the same. None of the three uses a line of parklite: what they say about it is independent.
 //! `round_trip` puts parklite to the proof, `damage` its snapshots.
 
+mod corpus;
 mod damage;
 mod fixtures;
 mod judge;
