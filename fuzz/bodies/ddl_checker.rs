@@ -68,18 +68,25 @@ fn what_is_let_through_does_no_more_than_it_says(kind: ObjectKind, name: &[u8], 
                       VALUES (?1, CAST(?2 AS TEXT), CAST(?3 AS TEXT), ?4, CAST(?5 AS TEXT))";
         connection.execute(insert, row).expect("is a row");
     }
-    connection.execute_batch("PRAGMA writable_schema=OFF; PRAGMA writable_schema=RESET").expect("is read later");
+    connection
+        .execute_batch("PRAGMA writable_schema=OFF; PRAGMA writable_schema=RESET")
+        .expect("is read later");
     let listed = "SELECT schema, CAST(name AS BLOB) FROM pragma_table_list";
     let Ok(mut statement) = connection.prepare(listed) else { return };
     let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, Vec<u8>>(1)?));
-    let Ok(found) = statement.query_map([], read).and_then(Iterator::collect::<rusqlite::Result<Vec<_>>>) else {
+    let Ok(found) = statement.query_map([], read).and_then(Iterator::collect::<rusqlite::Result<Vec<_>>>)
+    else {
         // A text that SQLite cannot parse does nothing at all.
         return;
     };
     for (schema, found) in found {
         let known = [b"sqlite_schema".as_slice(), b"sqlite_temp_schema", name, table];
         let is_known = known.iter().any(|known| known.eq_ignore_ascii_case(&found));
-        assert!(is_known && matches!(schema.as_str(), "main" | "temp"), "{:?}", String::from_utf8_lossy(&found));
+        assert!(
+            is_known && matches!(schema.as_str(), "main" | "temp"),
+            "{:?}",
+            String::from_utf8_lossy(&found)
+        );
     }
     let databases: i64 = connection
         .query_row("SELECT count(*) FROM pragma_database_list WHERE name <> 'temp'", [], |row| row.get(0))

@@ -10,7 +10,8 @@ mod bodies;
 /// Calls `run` with every input of a target's corpus.
 fn replay(target: &str, run: impl Fn(&[u8])) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
-    let inputs: Vec<_> = fs::read_dir(&folder).expect("a corpus").collect::<Result<_, _>>().expect("is listed");
+    let inputs: Vec<_> =
+        fs::read_dir(&folder).expect("a corpus").collect::<Result<_, _>>().expect("is listed");
     for input in &inputs {
         println!("{}", input.path().display());
         run(&fs::read(input.path()).expect("is read"));
