@@ -29,7 +29,7 @@ fn sealed_anew(text: &[u8]) -> Vec<u8> {
 /// One input.
 pub fn run(text: &[u8]) {
     static FOLDER: OnceLock<TempDir> = OnceLock::new();
-    let folder = FOLDER.get_or_init(|| super::folder());
+    let folder = FOLDER.get_or_init(super::folder);
     let text = sealed_anew(text);
     if let Ok(manifest) = Manifest::from_text(&text) {
         let again = manifest.to_text().expect("what was read can be written");

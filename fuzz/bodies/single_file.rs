@@ -11,7 +11,7 @@ use tempfile::TempDir;
 /// One input.
 pub fn run(bytes: &[u8]) {
     static FOLDER: OnceLock<TempDir> = OnceLock::new();
-    let folder = FOLDER.get_or_init(|| super::folder());
+    let folder = FOLDER.get_or_init(super::folder);
     let path = folder.path().join("a.parquet");
     std::fs::write(&path, bytes).expect("writing");
     let _ = Snapshot::open(&path);

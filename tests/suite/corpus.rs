@@ -13,7 +13,6 @@ fn replay(target: &str, run: impl Fn(&[u8])) {
     let inputs: Vec<_> =
         fs::read_dir(&folder).expect("a corpus").collect::<Result<_, _>>().expect("is listed");
     for input in &inputs {
-        println!("{}", input.path().display());
         run(&fs::read(input.path()).expect("is read"));
     }
     assert!(inputs.len() >= 20, "{target} has a corpus of {}", inputs.len());
