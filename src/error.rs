@@ -171,12 +171,26 @@ impl Error {
         self.hint.as_deref()
     }
 
+    /// Whether this run had too few open files or too little memory: that says nothing of what it looked at.
+    #[must_use]
+    pub fn is_of_scarcity(&self) -> bool {
+        let source = self.source.as_deref().and_then(|source| source.downcast_ref::<std::io::Error>());
+        source.is_some_and(|source| {
+            is_out_of_descriptors(source) || source.kind() == std::io::ErrorKind::OutOfMemory
+        })
+    }
+
     /// An I/O failure while `doing` something (as in "reading the manifest") to `path`.
     ///
     /// A missing file stays [`ErrorKind::Failed`]: only a caller knows whether it is the thing asked for.
     #[must_use]
     pub fn io(doing: &str, path: impl AsRef<Path>, source: std::io::Error) -> Self {
         let error = Self::new(ErrorKind::Failed, format!("{doing} failed")).at(path);
+        let error = if is_out_of_descriptors(&source) {
+            error.hint("too many files are open: raise the limit (`ulimit -n`)")
+        } else {
+            error
+        };
         let error = match source.kind() {
             std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
                 error.hint("free some space, or write to another disk; --temp-dir moves temporary files")
@@ -191,6 +205,18 @@ impl Error {
         };
         error.because(source)
     }
+}
+
+/// Whether this process or the system may open no more files.
+#[cfg(unix)]
+fn is_out_of_descriptors(error: &std::io::Error) -> bool {
+    use rustix::io::Errno;
+    [Errno::MFILE, Errno::NFILE].iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+}
+
+#[cfg(not(unix))]
+fn is_out_of_descriptors(_: &std::io::Error) -> bool {
+    false
 }
 
 impl fmt::Display for Error {
@@ -234,5 +260,17 @@ mod tests {
             .at("/b.db");
         assert_eq!(error.to_string(), "a page cannot be read, table \"events\", row 7: /a.db");
         assert_eq!(error.kind().exit_code(), 13);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_a_run_lacks_is_told_apart_from_what_is_wrong_with_a_file() {
+        use rustix::io::Errno;
+        for (errno, is_of_scarcity) in
+            [(Errno::MFILE, true), (Errno::NFILE, true), (Errno::NOMEM, true), (Errno::IO, false)]
+        {
+            let source = std::io::Error::from_raw_os_error(errno.raw_os_error());
+            assert_eq!(Error::io("reading a file", "a", source).is_of_scarcity(), is_of_scarcity);
+        }
     }
 }

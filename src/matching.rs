@@ -17,7 +17,7 @@ use crate::frame::order::OrderKey;
 use crate::frame::{ClassCounts, RowDecoder};
 use crate::parquet_file::{TableReader, sorting_terms};
 use crate::progress::{Phase, PhaseKind};
-use crate::run::Run;
+use crate::run::{Run, start_thread};
 use crate::schema::SchemaObject;
 use crate::snapshot::{DataFile, TABLE_KEY, TableEntry, TableFooter};
 
@@ -168,7 +168,9 @@ impl MatchingJob<'_> {
             }
         };
         std::thread::scope(|scope| -> Result<()> {
-            let helpers: Vec<_> = (1..threads.min(count)).map(|_| scope.spawn(work)).collect();
+            // Where the system has no thread left, fewer of them do the same work.
+            let start = |_| start_thread(scope, work).ok();
+            let helpers: Vec<_> = (1..threads.min(count)).map_while(start).collect();
             let own = work();
             for helper in helpers {
                 helper.join().map_err(|_| Error::new(ErrorKind::Failed, "a matching thread stopped"))??;

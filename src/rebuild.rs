@@ -15,7 +15,7 @@ use crate::frame::order::{OrderKey, Sorter, with_order_columns};
 use crate::frame::{FrameBuilder, RowDecoder, row_group_is_full};
 use crate::parquet_file::TableReader;
 use crate::progress::{Phase, PhaseKind};
-use crate::run::Run;
+use crate::run::{Run, start_thread};
 use crate::schema::{Cell, IndexedValue, OrderReason, OrderTerm, Table, TotalOrder};
 use crate::snapshot::{Snapshot, TableEntry};
 use crate::sqlite::Extent;
@@ -89,7 +89,8 @@ pub fn rebuild(snapshot: &Snapshot, path: &Path, options: &RebuildOptions, run: 
     })?;
     run.progress.end();
     let built = Built { plan: &plan, tables: &tables, extents: &extents, path };
-    let check = if options.verify { Some(prove(snapshot, &built, run)?) } else { None };
+    let proven = || prove(snapshot, &built, run).map_err(|error| told_as_unreadable(path, error));
+    let check = if options.verify { Some(proven()?) } else { None };
     Ok(Rebuilt { tables: tables.len(), rows: manifest.tables.iter().map(TableEntry::row_count).sum(), check })
 }
 
@@ -154,12 +155,12 @@ impl TableLoad<'_> {
         std::thread::scope(|scope| -> Result<()> {
             let (sender, receiver) = sync_channel::<Result<RecordBatch>>(BATCHES_IN_FLIGHT);
             let (snapshot, entry) = (self.snapshot, self.entry);
-            scope.spawn(move || {
+            start_thread(scope, move || {
                 if let Err(error) = decode_files(snapshot, entry, &sender) {
                     // Where nobody listens any more, another error has already ended the load.
                     let _ = sender.send(Err(error));
                 }
-            });
+            })?;
             if in_key_order {
                 self.insert(&receiver, &mut take)
             } else {
@@ -248,6 +249,17 @@ pub(crate) fn key_order(table: &Table) -> TotalOrder {
     };
     let terms = columns.into_iter().map(|column| OrderTerm { column, descending: false }).collect();
     TotalOrder { terms, reason: OrderReason::PrimaryKey }
+}
+
+/// SQLite takes a page that the disk cannot read for a damaged one. The file is ours, so it can be read to see which
+/// it is: a failing disk says nothing about the snapshot.
+fn told_as_unreadable(path: &Path, error: Error) -> Error {
+    let is_damage = matches!(error.kind(), ErrorKind::Damaged | ErrorKind::Mismatch);
+    let read_through = || std::io::copy(&mut std::fs::File::open(path)?, &mut std::io::sink());
+    match is_damage.then(read_through) {
+        Some(Err(unreadable)) => Error::io("reading the rebuilt database back", path, unreadable),
+        _ => error,
+    }
 }
 
 /// A database that was built, and from what.

@@ -189,12 +189,21 @@ pub fn check_restore_target(target: &Path, existing: ExistingDatabase) -> Result
 fn replace(stage: &Stage, target: &Path, options: &RestoreOptions, run: Run<'_>) -> Result<Option<PathBuf>> {
     let is_empty = matches!(kind_of_name(target)?, PathKind::File { size_bytes: 0 });
     let keeps_old = options.existing == ExistingDatabase::KeepAside && !is_empty;
-    let old = identity_of(target);
+    let old = identity_of(target)?;
     refuse_foreign_wal(target)?;
     let retired = RetiredDatabase::lock(target, options.busy_timeout, run.interrupt)?;
+    // While this one waited for the lock, another run may have put a database in its place, which is not locked.
+    if identity_of(target)? != old {
+        return Err(Error::new(
+            ErrorKind::Busy,
+            "the database to be replaced was just replaced by another run",
+        )
+        .at(target)
+        .hint("look at it, and run again if it shall be replaced all the same"));
+    }
     let replaced = replace_locked(stage, target, keeps_old, run);
     match &replaced {
-        Err(_) if old.is_some() && identity_of(target) == old => retired.give_back(),
+        Err(_) if old.is_some() && identity_of(target).is_ok_and(|now| now == old) => retired.give_back(),
         // Only now may others have the old file, of which nothing may be written any more: its WAL would get the
         // name that belongs to the new one.
         _ => drop(retired),

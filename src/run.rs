@@ -1,7 +1,9 @@
-//! What every verb is handed besides its options: who listens, what time it is, and whether to stop.
+//! What every verb is handed besides its options: who listens, what time it is, and whether to stop; and threads that
+//! help. `thread::spawn` and its kin panic where the system has no thread left: they are used nowhere else.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{Builder, Scope, ScopedJoinHandle};
 
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
@@ -47,6 +49,21 @@ impl Interrupt {
         }
         Ok(())
     }
+}
+
+/// Starts a thread of `scope`.
+///
+/// # Errors
+/// [`ErrorKind::Failed`] where the system has no thread left for this program.
+pub(crate) fn start_thread<'scope, T: Send + 'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    work: impl FnOnce() -> T + Send + 'scope,
+) -> Result<ScopedJoinHandle<'scope, T>> {
+    Builder::new().spawn_scoped(scope, work).map_err(|error| {
+        Error::new(ErrorKind::Failed, "a thread cannot be started")
+            .hint("too much is running: end something, or raise the limits on processes (`ulimit -u`) and memory")
+            .because(error)
+    })
 }
 
 /// The surroundings of one run of one verb.

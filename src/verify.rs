@@ -145,7 +145,8 @@ fn look_into_files(
                 // One file of a folder that cannot be read does not keep the others from being looked at.
                 Err(error)
                     if matches!(snapshot.location, Location::Folder(_))
-                        && error.kind() != ErrorKind::Interrupted =>
+                        && error.kind() != ErrorKind::Interrupted
+                        && !error.is_of_scarcity() =>
                 {
                     findings.push(unreadable(&path, entry, &error));
                 }

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread::Builder;
 use std::time::Duration;
 
 use parklite::error::{Error, ErrorKind, Result};
@@ -23,10 +24,11 @@ pub(crate) fn ask(question: &str, interrupt: &Interrupt) -> Result<Option<bool>>
     write!(stderr, "{question} [y/N] ").and_then(|()| stderr.flush()).map_err(failed)?;
     // A read is taken up again after a signal, so another thread does it; it ends with the program.
     let (sender, receiver) = channel();
-    std::thread::spawn(move || {
+    let read = move || {
         let mut answer = String::new();
         let _ = sender.send(std::io::stdin().lock().read_line(&mut answer).map(|_| answer));
-    });
+    };
+    Builder::new().spawn(read).map_err(failed)?;
     let answer = loop {
         match receiver.recv_timeout(PATIENCE) {
             Ok(answer) => break answer.map_err(failed)?,

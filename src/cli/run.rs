@@ -180,6 +180,12 @@ fn handle_signals(interrupt: &Interrupt) -> Result<()> {
         signal_hook::flag::register_conditional_shutdown(signal, code, flag).map_err(failed)?;
         signal_hook::flag::register(signal, interrupt.flag()).map_err(failed)?;
     }
+    #[cfg(unix)]
+    {
+        // A file beyond the limit then is an error of writing, which is told and cleared up after.
+        let unheard = std::sync::Arc::default();
+        signal_hook::flag::register(signal_hook::consts::SIGXFSZ, unheard).map_err(failed)?;
+    }
     Ok(())
 }
 

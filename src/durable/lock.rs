@@ -85,7 +85,7 @@ fn lock_file(file: File) -> Lock {
 fn lock_folder(path: &Path) -> io::Result<Lock> {
     use rustix::fs::{Mode, OFlags};
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let folder = rustix::fs::open(path, flags, Mode::empty())?;
+    let folder = rustix::io::retry_on_intr(|| rustix::fs::open(path, flags, Mode::empty()))?;
     Ok(lock_file(File::from(folder)))
 }
 

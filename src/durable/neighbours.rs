@@ -118,7 +118,7 @@ pub fn drop_second_names(old: &Path, prefix: &Path) -> Result<()> {
     for entry in entries {
         let entry = entry.map_err(|error| Error::io("listing a folder", &folder, error))?;
         let path = entry.path();
-        if begins(&entry.file_name()) && is_same_file(&path, old) {
+        if begins(&entry.file_name()) && is_same_file(&path, old)? {
             fs::remove_file(&path)
                 .map_err(|error| Error::io("removing the second name of a database", &path, error))?;
         }
@@ -127,24 +127,31 @@ pub fn drop_second_names(old: &Path, prefix: &Path) -> Result<()> {
 }
 
 /// Whether two names, neither of them a link, are those of one file; never where files have no identity.
-pub(super) fn is_same_file(one: &Path, other: &Path) -> bool {
-    identity_of(one).is_some_and(|one| identity_of(other) == Some(one))
+pub(super) fn is_same_file(one: &Path, other: &Path) -> Result<bool> {
+    let one = identity_of(one)?;
+    Ok(one.is_some() && identity_of(other)? == one)
 }
 
 /// What tells the thing of this name from all others, whatever its name; `None` where it is missing, or where the
 /// system has no such thing.
-#[must_use]
-pub fn identity_of(path: &Path) -> Option<(u64, u64)> {
-    let found = fs::symlink_metadata(path).ok()?;
+///
+/// # Errors
+/// [`ErrorKind::Failed`] when the file system does not say.
+pub fn identity_of(path: &Path) -> Result<Option<(u64, u64)>> {
+    let found = match fs::symlink_metadata(path) {
+        Ok(found) => found,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Error::io("looking at a path", path, error)),
+    };
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt as _;
-        Some((found.dev(), found.ino()))
+        Ok(Some((found.dev(), found.ino())))
     }
     #[cfg(not(unix))]
     {
         drop(found);
-        None
+        Ok(None)
     }
 }
 

@@ -40,6 +40,14 @@ pub fn kind_of_name(path: &Path) -> Result<PathKind> {
     classify(path, fs::symlink_metadata(path))
 }
 
+/// Whether a path leads to a regular file; that it cannot be told is never taken for "no".
+///
+/// # Errors
+/// [`ErrorKind::Failed`] when the file system does not say.
+pub fn is_regular_file(path: &Path) -> Result<bool> {
+    Ok(matches!(kind_of_source(path)?, PathKind::File { .. }))
+}
+
 fn classify(path: &Path, found: io::Result<Metadata>) -> Result<PathKind> {
     match found {
         Ok(found) => Ok(kind_of_metadata(&found)),

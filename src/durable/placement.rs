@@ -13,6 +13,7 @@ use super::path_kind::{PathKind, holding_folder, kind_of_name};
 use super::publish::{Existing, TargetForm, check_target, irreplaceable, obstacle};
 use super::rename::{exchange, is_unsupported, rename_onto_free_name};
 use super::stage::Stage;
+use super::sync::Folder;
 
 /// How often a target that appears and vanishes meanwhile is looked at again.
 const ATTEMPTS: usize = 8;
@@ -102,6 +103,8 @@ impl Placement<'_> {
         if !folder.is_dir() {
             self.stage.create_folder(DISPLACED)?;
         }
+        // A power cut must not keep the move and lose the folder that it leads to.
+        Folder::open(self.stage.path())?.sync()?;
         let displaced = folder.join(name);
         match rename_onto_free_name(&self.target, &displaced) {
             Ok(()) => {}

@@ -113,7 +113,7 @@ pub fn publish_over(stage: &Stage, name: impl AsRef<Path>, target: &Path) -> Res
 pub fn publish_over_keeping(stage: &Stage, name: impl AsRef<Path>, target: &Path, kept: &Path) -> Result<()> {
     keep_aside(target, kept)?;
     publish_over(stage, name, target).inspect_err(|_| {
-        if is_same_file(target, kept) {
+        if is_same_file(target, kept).unwrap_or(false) {
             let _best_effort = fs::remove_file(kept);
         }
     })

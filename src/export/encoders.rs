@@ -16,6 +16,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::frame::crossing::{to_arrow, to_polars};
 use crate::frame::{TableMapping, digest_batch};
 use crate::parquet_file::{EncodedRowGroup, TableEncoder, TableWriter};
+use crate::run::start_thread;
 use crate::schema::Table;
 
 /// A numbered frame on its way to an encoder.
@@ -67,7 +68,14 @@ pub(crate) fn encode_in_parallel<T>(
         failed: AtomicBool::new(false),
     };
     let (produced, outcome) = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(|| encoders.work())).collect();
+        let start = || start_thread(scope, || encoders.work());
+        let first = match start() {
+            Ok(first) => first,
+            Err(error) => return (Err(error), Ok(())),
+        };
+        // Where the system has no thread left, fewer of them do the same work.
+        let more = (1..threads).map_while(|_| start().ok());
+        let workers: Vec<_> = std::iter::once(first).chain(more).collect();
         let produced = produce(FrameQueue { sender, failed: &encoders.failed, next_index: 0 });
         let mut outcome = Ok(());
         for worker in workers {

@@ -188,6 +188,8 @@ impl ExportPlan {
         match Snapshot::open(&self.output) {
             Ok(snapshot) if surplus_files(&snapshot)?.is_empty() => Ok(()),
             Ok(_) => refuse("the snapshot that would be replaced has other files in it"),
+            // It may be one, and cannot be read.
+            Err(error) if error.kind() == ErrorKind::Failed => Err(error),
             Err(_) => refuse("what would be replaced is not a whole snapshot"),
         }
     }

@@ -19,6 +19,7 @@ use polars_parquet::read::{
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::crossing::chunks_to_arrow;
 use crate::parquet_file::reader::caught;
+use crate::parquet_file::told_io_error;
 
 /// A table file opened by polars' decoder.
 #[derive(Debug)]
@@ -116,7 +117,7 @@ impl IndependentReader {
     }
 }
 
-/// Calls into the decoder: its errors and its panics both mean that it cannot read the file.
+/// Calls into the decoder: its errors and its panics both mean that it cannot read the file, unless the disk fails.
 fn guarded<T, E>(path: &Path, call: impl FnOnce() -> Result<T, E>) -> Result<T>
 where
     E: std::error::Error + Send + Sync + 'static,
@@ -124,7 +125,10 @@ where
     let cannot = || Error::new(ErrorKind::Damaged, "the second decoder cannot read it").at(path);
     match caught(call) {
         Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(cannot().because(error)),
+        Ok(Err(error)) => Err(match told_io_error(&error.to_string()) {
+            Some(io) => Error::io("reading a table file", path, io),
+            None => cannot().because(error),
+        }),
         Err(reason) => Err(cannot().because(reason)),
     }
 }

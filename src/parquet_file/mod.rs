@@ -44,9 +44,44 @@ fn parquet_error(kind: ErrorKind, doing: &str, path: Option<&Path>, source: Parq
         },
         other => other,
     };
+    if let Some((path, io)) = path.zip(told_io_error(&source.to_string())) {
+        return Error::io(doing, path, io);
+    }
     let error = Error::new(kind, format!("{doing} failed")).because(source);
     match path {
         Some(path) => error.at(path),
         None => error,
+    }
+}
+
+/// The system's error that a text ends with, as in `External: Input/output error (os error 5)`.
+///
+/// On its way through the layers of the decoder an I/O error becomes a text. A disk that cannot be read must not be
+/// told as a damaged file all the same.
+fn told_io_error(text: &str) -> Option<std::io::Error> {
+    let (_, number) = text.trim_end_matches('"').strip_suffix(')')?.rsplit_once("(os error ")?;
+    number.parse().ok().map(std::io::Error::from_raw_os_error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failing_disk_is_not_told_as_a_damaged_file() {
+        let io = || std::io::Error::from_raw_os_error(5);
+        let nested = ParquetError::External(Box::new(arrow::error::ArrowError::ParquetError(
+            ParquetError::External(Box::new(io())).to_string(),
+        )));
+        let quoted = ParquetError::General(format!("a writer failed: \"{}\"", io()));
+        for failed in [ParquetError::External(Box::new(io())), nested, quoted] {
+            let error = parquet_error(ErrorKind::Damaged, "reading", Some(Path::new("a")), failed);
+            assert_eq!(error.kind(), ErrorKind::Failed);
+        }
+        for damaged in ["(os error 5) in front", "os error 5)", "(os error x)"] {
+            let damaged = ParquetError::General(damaged.to_string());
+            let error = parquet_error(ErrorKind::Damaged, "reading", None, damaged);
+            assert_eq!(error.kind(), ErrorKind::Damaged);
+        }
     }
 }

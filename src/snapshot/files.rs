@@ -192,7 +192,7 @@ fn check_folder(snapshot: &Snapshot, folder: &Path, run: Run<'_>) -> Result<Vec<
 
 /// Says that one file cannot be read; the others still are. Being interrupted stays an error.
 fn unreadable(error: Error) -> Result<String> {
-    if error.kind() == ErrorKind::Interrupted {
+    if error.kind() == ErrorKind::Interrupted || error.is_of_scarcity() {
         return Err(error);
     }
     let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();

@@ -3,6 +3,7 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use crate::durable::is_regular_file;
 use crate::error::{Error, ErrorKind, Result};
 use crate::parquet_file::{Origin, TableReader, origin_of};
 use crate::snapshot::beside::is_named_beside;
@@ -78,7 +79,7 @@ impl Snapshot {
         if matches!(self.location, Location::Folder(_)) {
             refuse_symlink(&path)?;
         }
-        if !path.is_file() {
+        if !is_regular_file(&path)? {
             return Err(Error::new(ErrorKind::Damaged, "a file of the snapshot is missing").at(&path));
         }
         Ok(path)

@@ -74,6 +74,11 @@ pub(crate) fn failure_of_code(code: c_int, message: String) -> Error {
         }
         (_, ffi::SQLITE_NOMEM) => (ErrorKind::Failed, "SQLite ran out of memory", None),
         (_, ffi::SQLITE_TOOBIG) => (ErrorKind::Failed, "a value is larger than SQLite's limit", None),
+        (ffi::SQLITE_IOERR_WRITE | ffi::SQLITE_IOERR_SHMSIZE, _) => (
+            ErrorKind::Failed,
+            "writing the database failed",
+            Some("check the disk, its free space and quota, and the limit on file sizes (`ulimit -f`)"),
+        ),
         (_, ffi::SQLITE_IOERR) => (ErrorKind::Failed, "reading or writing the database failed", None),
         _ => (ErrorKind::Failed, "SQLite failed", None),
     };

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
+use crate::durable::orphan_neighbours;
 use crate::error::{Error, ErrorKind, Result};
 use crate::run::Interrupt;
 use crate::sqlite::failure::failure;
@@ -97,12 +98,25 @@ impl RetiredDatabase {
         let journal_mode =
             |sql: &str| connection.query_row(sql, [], |row| row.get::<_, String>(0)).map_err(failure);
         let was_wal = journal_mode("PRAGMA main.journal_mode")? == "wal";
-        connection
-            .query_row("SELECT count(*) FROM main.sqlite_schema", [], |row| row.get::<_, i64>(0))
-            .map_err(failure)?;
+        let read_schema = || {
+            let sql = "SELECT count(*) FROM main.sqlite_schema";
+            connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(failure)
+        };
+        read_schema()?;
         // By way of the mode in which it stays: leaving that one removes what a program with it left.
         for sql in ["PRAGMA main.journal_mode=PERSIST", "PRAGMA main.journal_mode=DELETE"] {
             journal_mode(sql)?;
+        }
+        // SQLite leaves its journal behind where it could not have the lock on the way, or where the disk failed.
+        if orphan_neighbours(path)?
+            .iter()
+            .any(|left| left.as_os_str().as_encoded_bytes().ends_with(b"-journal"))
+        {
+            // Which of them it was is told by whether the lock can be had now.
+            connection.execute_batch("BEGIN EXCLUSIVE; ROLLBACK").map_err(failure)?;
+            let message = "the journal of the database to be replaced cannot be removed";
+            return Err(Error::new(ErrorKind::Failed, message)
+                .hint("check the disk, its free space and the permissions of the folder"));
         }
         // From here on nothing is written, but for a database without pages SQLite would begin a journal.
         journal_mode("PRAGMA main.journal_mode=MEMORY")?;

@@ -1,8 +1,8 @@
 //! Snapshots beside a writer: another process moves amounts between accounts and books each move in a ledger, as
 //! fast as it can, and no export ever sees a state between two commits.
 //!
-//! 500 exports in a row per journal mode go through the library, 20 more through the program, and 50 through
-//! `--copy-first`: under a minute on two cores.
+//! 60 exports in a row per journal mode go through the library, 6 more through the program, and 12 through
+//! `--copy-first`; with `PARKLITE_FULL=1` 500, 20 and 50.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,9 @@ use std::time::{Duration, Instant};
 use parklite::progress::Silent;
 use rusqlite::{Connection, TransactionBehavior};
 
-use crate::support::{PATIENCE, ending, export_options, export_with, parklite, restore_fresh, run, say};
+use crate::support::{
+    PATIENCE, ending, export_options, export_with, is_full_run, parklite, restore_fresh, run, say,
+};
 
 const ACCOUNTS: i64 = 120;
 const OPENING_BALANCE: i64 = 1_000;
@@ -22,10 +24,10 @@ const OPENING_BALANCE: i64 = 1_000;
 const LEDGER_ENTRIES: i64 = 400;
 const MOVES_PER_COMMIT: i64 = 4;
 
-/// Exports per journal mode.
-const BY_LIBRARY: usize = 500;
-const BY_PROGRAM: usize = 20;
-const COPIED: usize = 50;
+/// Exports per journal mode: by the library, by the program, and of a copy.
+fn export_counts() -> [usize; 3] {
+    if is_full_run() { [500, 20, 50] } else { [60, 6, 12] }
+}
 
 /// Set for the process that writes: journal mode, a colon, and the database.
 const WRITER: &str = "PARKLITE_TEST_WRITER";
@@ -335,8 +337,9 @@ fn exports_beside_a_writer(journal_mode: &str) {
     create(&database, journal_mode);
     let writer = WriterProcess::start(&database);
 
+    let [by_library, by_program, copied] = export_counts();
     let (mut series, since) = (Series::default(), Instant::now());
-    for _ in 0..BY_LIBRARY {
+    for _ in 0..by_library {
         let output = tempfile::tempdir_in(folder.path()).expect("a folder");
         let output = output.path().join("snapshot");
         series.export(&writer, &output, || {
@@ -346,7 +349,7 @@ fn exports_beside_a_writer(journal_mode: &str) {
     series.tell(&format!("{journal_mode}, library"), since);
 
     let (mut series, since) = (Series::default(), Instant::now());
-    for _ in 0..BY_PROGRAM {
+    for _ in 0..by_program {
         let output = tempfile::tempdir_in(folder.path()).expect("a folder");
         series.export(&writer, &output.path().join("snapshot"), || {
             let mut command = parklite(output.path(), ["export", "../books.db", "-o", "snapshot"]);
@@ -357,7 +360,7 @@ fn exports_beside_a_writer(journal_mode: &str) {
     series.tell(&format!("{journal_mode}, program"), since);
 
     let (mut series, since) = (Series::default(), Instant::now());
-    for _ in 0..COPIED {
+    for _ in 0..copied {
         let output = tempfile::tempdir_in(folder.path()).expect("a folder");
         let output = output.path().join("snapshot");
         series.export(&writer, &output, || {

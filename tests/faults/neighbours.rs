@@ -79,6 +79,35 @@ fn runs_at_once_that_replace_one_snapshot_all_succeed() {
     assert_eq!(names(folder.path()), ["out", "source.db"]);
 }
 
+/// Each has what it replaced, none takes what it has not seen.
+#[test]
+fn runs_at_once_that_replace_one_database_each_keep_what_they_replaced() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = |name: &str| folder.path().join(name);
+    create(&path("source.db"));
+    create(&path("target.db"));
+    let mark = Connection::open(path("target.db")).expect("opened");
+    mark.execute_batch("INSERT INTO t VALUES (-1, 'only in the old one')").expect("marked");
+    drop(mark);
+    let (old, new) = (dump(&path("target.db")).expect("healthy"), dump(&path("source.db")).expect("healthy"));
+    export_with(&path("source.db"), &export_options(&path("out")), &parklite::progress::Silent)
+        .expect("exported");
+    let arguments = ["restore", "out", "target.db", "--overwrite", "--busy-timeout", "2m"];
+    let codes = at_once(folder.path(), &arguments, 6);
+    // One that waited for the lock of a database that another one replaced meanwhile leaves the new one alone.
+    assert!(codes.iter().all(|code| matches!(code, Some(0 | 11))), "{codes:?}");
+    let replaced = codes.iter().filter(|code| **code == Some(0)).count();
+    assert!(replaced > 0, "{codes:?}");
+    assert_eq!(dump(&path("target.db")).as_ref(), Ok(&new));
+    let found = names(folder.path());
+    let kept: Vec<_> = found.iter().filter(|name| name.starts_with("target.db.before-restore-")).collect();
+    assert_eq!(kept.len(), replaced, "{codes:?} {found:?}");
+    let dumps: Vec<_> = kept.iter().map(|name| dump(&path(name)).expect("healthy")).collect();
+    assert_eq!(dumps.iter().filter(|dump| **dump == old).count(), 1, "{found:?}");
+    assert!(dumps.iter().all(|dump| *dump == old || *dump == new), "{found:?}");
+    assert_eq!(found.len(), 3 + replaced, "{found:?}");
+}
+
 /// Runs the program while an export of this process is in the middle of its work.
 struct Meanwhile<'a> {
     folder: &'a Path,

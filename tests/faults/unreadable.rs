@@ -7,7 +7,8 @@ use std::process::{Command, Output};
 use rusqlite::Connection;
 use serde_json::Value;
 
-use crate::support::{ending, has_strace, parklite, run};
+use crate::strace::has_strace;
+use crate::support::{ending, parklite, run};
 
 const TABLES: &str = "
 CREATE TABLE good (id INTEGER PRIMARY KEY, v TEXT); INSERT INTO good VALUES (1, 'a'), (2, 'b');
