@@ -73,16 +73,29 @@ impl<'de> Deserialize<'de> for ContentDigest {
     }
 }
 
-/// Encodes rows canonically and adds up their hashes; the buffer is reused.
+/// Encodes rows canonically and adds up their hashes. Small rows are hashed whole, in a buffer that is reused; of a large
+/// row no copy is made.
 ///
 /// Canonical encoding of a row: the rowid as 8 bytes little-endian if the table has one; then each stored
 /// column in declaration order (the rowid alias once, as INTEGER): a tag, then 8 bytes little-endian for
 /// numbers, or a u64 little-endian length and the bytes for text and blobs.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct RowHasher {
+    /// The row so far, or what of it has not been hashed.
     buffer: Vec<u8>,
+    /// The hash of the beginning of a large row, and how many bytes that was.
+    begun: Option<(Box<Xxh3>, usize)>,
     digest: ContentDigest,
 }
+
+impl fmt::Debug for RowHasher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RowHasher").field("digest", &self.digest).finish_non_exhaustive()
+    }
+}
+
+/// Rows up to this size in bytes are gathered before they are hashed, which is faster.
+const GATHERED_BYTES: usize = 64 * 1024;
 
 impl RowHasher {
     /// Adds one whole row; returns the size of its canonical encoding in bytes.
@@ -97,6 +110,7 @@ impl RowHasher {
     /// Begins a row; `rowid` is `None` for a WITHOUT ROWID table.
     pub fn begin_row(&mut self, rowid: Option<i64>) {
         self.buffer.clear();
+        self.begun = None;
         if let Some(rowid) = rowid {
             self.buffer.extend_from_slice(&rowid.to_le_bytes());
         }
@@ -116,9 +130,16 @@ impl RowHasher {
 
     /// Ends the row; returns the size of its canonical encoding in bytes.
     pub fn end_row(&mut self) -> usize {
+        let (hash, size) = match self.begun.take() {
+            None => (xxh3_128(&self.buffer), self.buffer.len()),
+            Some((mut begun, hashed_bytes)) => {
+                begun.update(&self.buffer);
+                (begun.digest128(), hashed_bytes + self.buffer.len())
+            }
+        };
         self.digest.row_count += 1;
-        self.digest.sum = self.digest.sum.wrapping_add(xxh3_128(&self.buffer));
-        self.buffer.len()
+        self.digest.sum = self.digest.sum.wrapping_add(hash);
+        size
     }
 
     /// The digest of all rows since the last call, which starts anew.
@@ -134,7 +155,15 @@ impl RowHasher {
     fn add_bytes(&mut self, tag: u8, bytes: &[u8]) {
         self.buffer.push(tag);
         self.buffer.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
-        self.buffer.extend_from_slice(bytes);
+        if self.buffer.len().saturating_add(bytes.len()) <= GATHERED_BYTES {
+            self.buffer.extend_from_slice(bytes);
+            return;
+        }
+        let (begun, hashed_bytes) = self.begun.get_or_insert_with(|| (Box::default(), 0));
+        begun.update(&self.buffer);
+        begun.update(bytes);
+        *hashed_bytes += self.buffer.len() + bytes.len();
+        self.buffer.clear();
     }
 }
 
@@ -308,6 +337,37 @@ mod tests {
         let (a, b) = ([Cell::Integer(1)], [Cell::Text("x")]);
         assert_eq!(digest_of(&[(Some(1), &a), (Some(2), &b)]), digest_of(&[(Some(2), &b), (Some(1), &a)]));
         assert_ne!(digest_of(&[(Some(1), &a), (Some(2), &b)]), digest_of(&[(Some(2), &a), (Some(1), &b)]));
+    }
+
+    #[test]
+    fn a_large_row_is_hashed_as_the_bytes_of_its_encoding() {
+        let large = vec![b'x'; 100_000];
+        for size in [GATHERED_BYTES - 30, GATHERED_BYTES - 25, GATHERED_BYTES, large.len()] {
+            let bytes = &large[..size];
+            let mut hasher = RowHasher::default();
+            let cells = [Cell::Integer(7), Cell::Blob(bytes), Cell::Null, Cell::Blob(b"y"), Cell::Blob(bytes)];
+            let counted = hasher.add_row(Some(1), &cells);
+            let length = |size: usize| (size as u64).to_le_bytes();
+            let encoding = [
+                &1_i64.to_le_bytes()[..],
+                &[TAG_INTEGER],
+                &7_i64.to_le_bytes(),
+                &[TAG_BLOB],
+                &length(size),
+                bytes,
+                &[TAG_NULL, TAG_BLOB],
+                &length(1),
+                b"y",
+                &[TAG_BLOB],
+                &length(size),
+                bytes,
+            ]
+            .concat();
+            assert_eq!(counted, encoding.len());
+            assert_eq!(hasher.take(), ContentDigest { row_count: 1, sum: xxh3_128(&encoding) });
+            hasher.add_row(None, &[Cell::Null]);
+            assert_eq!(hasher.take().sum, xxh3_128(&[TAG_NULL]), "nothing is left of the row before");
+        }
     }
 
     #[test]

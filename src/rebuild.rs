@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::digest::{ContentDigest, RowHasher};
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::order::{OrderKey, Sorter, with_order_columns};
-use crate::frame::{FrameBuilder, RowDecoder, row_group_is_full};
+use crate::frame::{Cuts, FRAME_BYTES, FrameBuilder, RowDecoder};
 use crate::parquet_file::TableReader;
 use crate::progress::{Phase, PhaseKind};
 use crate::run::Run;
@@ -52,8 +52,6 @@ pub(crate) const VERIFY_HINT: &str =
 
 /// Batches between decoding and inserting.
 const BATCHES_IN_FLIGHT: usize = 2;
-/// How large frames for the sorter are, in bytes.
-const SORT_FRAME_BYTES: u64 = 8 * 1024 * 1024;
 
 /// Rebuilds the database of `snapshot` at `path`, which must not exist.
 ///
@@ -189,7 +187,7 @@ impl TableLoad<'_> {
                 if !builder.push_row_with_key(rowid, cells, &key_bytes) {
                     return Err(Error::new(ErrorKind::Damaged, "a row does not fit its column mapping"));
                 }
-                if builder.size_bytes() >= SORT_FRAME_BYTES {
+                if builder.size_bytes() >= FRAME_BYTES {
                     sorter.push(builder.finish()?)?;
                 }
                 Ok(())
@@ -199,7 +197,7 @@ impl TableLoad<'_> {
             sorter.push(builder.finish()?)?;
         }
         let mut rows = sorter.finish()?;
-        while let Some(batch) = rows.next_row_group(row_group_is_full)? {
+        while let Some(batch) = rows.next_batch(|rows, bytes| Cuts::default().frame_ends(rows, bytes))? {
             self.run.interrupt.check()?;
             RowDecoder::new(table, mapping, &batch)?.for_each_row(|rowid, cells| take(rowid, cells))?;
         }

@@ -63,7 +63,7 @@ const STATISTICS_BYTES: usize = 64;
 
 /// A cell larger than this, in bytes, turns off dictionary and statistics for its column in its row group:
 /// both would copy the cell several times and help no reader.
-pub(super) const LARGE_CELL_BYTES: usize = 1024 * 1024;
+pub const LARGE_CELL_BYTES: u64 = 1024 * 1024;
 
 /// What a user may choose about the files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
