@@ -31,8 +31,10 @@ pub struct ContentDigest {
 
 impl ContentDigest {
     /// Adds the rows of another digest.
+    ///
+    /// A count beyond all numbers, which only a made-up digest has, stays at the largest.
     pub fn add(&mut self, other: Self) {
-        self.row_count += other.row_count;
+        self.row_count = self.row_count.saturating_add(other.row_count);
         self.sum = self.sum.wrapping_add(other.sum);
     }
 }
@@ -345,7 +347,8 @@ mod tests {
         for size in [GATHERED_BYTES - 30, GATHERED_BYTES - 25, GATHERED_BYTES, large.len()] {
             let bytes = &large[..size];
             let mut hasher = RowHasher::default();
-            let cells = [Cell::Integer(7), Cell::Blob(bytes), Cell::Null, Cell::Blob(b"y"), Cell::Blob(bytes)];
+            let cells =
+                [Cell::Integer(7), Cell::Blob(bytes), Cell::Null, Cell::Blob(b"y"), Cell::Blob(bytes)];
             let counted = hasher.add_row(Some(1), &cells);
             let length = |size: usize| (size as u64).to_le_bytes();
             let encoding = [

@@ -55,7 +55,8 @@ impl Cuts {
     /// Ends a frame; true where its row group ends with it.
     pub fn end_frame(&mut self, rows: u64, bytes: u64) -> bool {
         let ends = self.row_group_ends(rows, bytes);
-        *self = if ends { Self::default() } else { Self { rows: self.rows + rows, bytes: self.bytes + bytes } };
+        *self =
+            if ends { Self::default() } else { Self { rows: self.rows + rows, bytes: self.bytes + bytes } };
         ends
     }
 
@@ -101,6 +102,9 @@ mod tests {
 
     #[test]
     fn a_row_larger_than_a_row_group_ends_it() {
-        assert_eq!(frames([10, ROW_GROUP_BYTES, FRAME_BYTES, 10, ROW_GROUP_BYTES]), [(2, true), (1, false), (2, true)]);
+        assert_eq!(
+            frames([10, ROW_GROUP_BYTES, FRAME_BYTES, 10, ROW_GROUP_BYTES]),
+            [(2, true), (1, false), (2, true)]
+        );
     }
 }

@@ -1,10 +1,12 @@
 //! One table as one Parquet file: how it is written, sealed, read and checked.
 //!
-//! The only owner of the `parquet` crate. `settings` states every choice of the format, `writer` encodes row
+//! The only owner of the `parquet` and `polars_parquet` crates. `settings` states every choice of the format, `writer` encodes row
 //! groups on any number of threads and appends them in order, `seal` makes one lone file prove every byte of
-//! itself, `reader` gives batches and facts and never panics on a damaged file. Row groups are the only
-//! split: a table is always one file.
+//! itself, `reader` gives batches and facts and never panics on a damaged file, `damage` says which part of a file
+//! is not as it was written, `independent` reads the same files with polars' decoder, as a second opinion. Row groups are the only split: a table is always one file.
 
+pub mod damage;
+pub mod independent;
 pub mod reader;
 pub mod seal;
 pub mod settings;
@@ -19,13 +21,17 @@ use parquet::errors::ParquetError;
 
 use crate::error::{Error, ErrorKind};
 
+pub use damage::{DamageKind, DamagedPart, FilePart, damaged_parts};
+pub use independent::IndependentReader;
 pub use reader::{
     ColumnFacts, RowGroupBatches, StatisticsCheck, StatisticsMismatch, TableReader, is_decoding,
 };
-pub use seal::{SealCheck, SealState, check_seal, has_seal_tag};
+pub use seal::{SealCheck, SealState, check_seal, check_seal_with, has_seal_tag};
 pub use settings::{LARGE_CELL_BYTES, SortingTerm, WriterSettings};
 pub use sorting::sorting_terms;
-pub use writer::{EncodedRowGroup, FileFacts, RowGroupEncoder, RowGroupEntry, TableEncoder, TableWriter};
+pub use writer::{
+    EncodedRowGroup, FileFacts, FileTail, RowGroupEncoder, RowGroupEntry, TableEncoder, TableWriter,
+};
 
 /// An error of the `parquet` crate while `doing` something: I/O failures keep their own kind and hint, and
 /// all else is `kind`.

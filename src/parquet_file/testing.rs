@@ -9,7 +9,9 @@ use arrow::array::RecordBatch;
 use crate::error::Result;
 use crate::frame::testing::{Row, Value, batch_of, digest_of, mapping_of, numbered, rows_of, table};
 use crate::frame::{TableMapping, digest_batch};
-use crate::parquet_file::{EncodedRowGroup, FileFacts, TableEncoder, TableReader, TableWriter, WriterSettings};
+use crate::parquet_file::{
+    EncodedRowGroup, FileFacts, TableEncoder, TableReader, TableWriter, WriterSettings,
+};
 use crate::schema::Table;
 
 /// A folder with a place for one table file.

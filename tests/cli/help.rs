@@ -16,7 +16,7 @@ fn help_shows_examples_and_the_most_used_options_first() {
     let place = Place::new();
     for (verb, first) in [
         ("export", &["--output", "--table", "--order-by", "--overwrite", "--dry-run"][..]),
-        ("verify", &["--quick", "--data"]),
+        ("verify", &["--quick", "--data", "--independent"]),
         ("restore", &["--overwrite", "--discard-old", "--no-verify", "--strict"]),
         ("inspect", &["--columns", "--table"]),
     ] {

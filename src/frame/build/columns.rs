@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, BinaryViewBuilder, Float64Builder, GenericByteViewArray, GenericByteViewBuilder, Int64Builder,
-    StringViewBuilder, new_null_array,
+    Array, ArrayRef, BinaryViewBuilder, Float64Builder, GenericByteViewArray, GenericByteViewBuilder,
+    Int64Builder, StringViewBuilder, new_null_array,
 };
 use arrow::buffer::Buffer;
 use arrow::datatypes::ByteViewType;

@@ -6,7 +6,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BinaryViewArray, GenericByteViewArray, RecordBatch, RecordBatchOptions, UInt64Array,
+    Array, ArrayRef, AsArray, BinaryViewArray, GenericByteViewArray, RecordBatch, RecordBatchOptions,
+    UInt64Array,
 };
 use arrow::buffer::Buffer;
 use arrow::compute::interleave;
