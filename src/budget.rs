@@ -9,6 +9,20 @@
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
+/// The least memory limit, in bytes: a row group of 32 MiB is encoded as a whole, and decoded nearly so. Below it what is
+/// written would have to depend on the limit.
+pub const LEAST_LIMIT_BYTES: u64 = 64 * 1024 * 1024;
+
+/// What the program takes of a memory limit whatever the data is, in bytes: stacks, schema, footers, SQLite's cache, the
+/// allocator's leftovers.
+const OWN_BYTES: u64 = 32 * 1024 * 1024;
+
+/// What a memory limit of `limit` bytes leaves for what grows with the data.
+#[must_use]
+pub fn free_bytes(limit: u64) -> u64 {
+    limit.saturating_sub(OWN_BYTES)
+}
+
 /// Bytes that may be held at once, by everybody who has a [`Reservation`] of it.
 #[derive(Debug)]
 pub struct Budget {

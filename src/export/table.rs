@@ -8,7 +8,7 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use crate::budget::Budget;
+use crate::budget::{Budget, free_bytes};
 use crate::digest::{ContentDigest, RowHasher};
 use crate::durable::Stage;
 use crate::error::{Error, ErrorKind, Result};
@@ -28,8 +28,6 @@ use crate::sqlite::open::Source;
 const SAMPLE_ROWS: u64 = 1_000;
 /// Rows between two looks at the interrupt and two words to the progress.
 const ROWS_PER_STEP: u64 = 4_096;
-/// What the program itself takes of the memory limit, in bytes: code, stacks, SQLite's cache, the allocator's leftovers.
-const OWN_BYTES: u64 = 24 * 1024 * 1024;
 /// How often a row is in memory while it is encoded, beside its copy in SQLite: as it came, and a large cell of it as
 /// values, page and compressed page.
 const COPIES_OF_ROW: u64 = 4;
@@ -210,19 +208,14 @@ impl TableJob<'_> {
         Sorter::new(schema, self.bytes_for_frames() / 2, Some(folder), self.run.interrupt)
     }
 
-    /// Bytes of the limit for what grows with the data.
-    fn free_bytes(&self) -> u64 {
-        self.memory_limit_bytes.saturating_sub(OWN_BYTES)
-    }
-
     /// Bytes that frames may take, wherever they are.
     fn bytes_for_frames(&self) -> u64 {
-        self.free_bytes().saturating_sub(self.worker_count() as u64 * ENCODER_BYTES)
+        free_bytes(self.memory_limit_bytes).saturating_sub(self.worker_count() as u64 * ENCODER_BYTES)
     }
 
     /// Threads that encode: as many as asked for, and as few as the memory limit wants.
     fn worker_count(&self) -> usize {
-        let fitting = self.free_bytes() / 4 / ENCODER_BYTES;
+        let fitting = free_bytes(self.memory_limit_bytes) / 4 / ENCODER_BYTES;
         usize::try_from(fitting).unwrap_or(usize::MAX).clamp(1, self.threads.max(1))
     }
 }

@@ -26,7 +26,7 @@ const CREATED_BY: &str = "parklite";
 const SCHEMA_ROOT: &str = "schema";
 
 /// Size of a data page in bytes before compression: the usual unit of reading and skipping.
-const PAGE_BYTES: usize = 1024 * 1024;
+pub(super) const PAGE_BYTES: usize = 1024 * 1024;
 
 /// Smallest page in bytes when many columns share the room: below it, headers and index entries weigh more.
 const MIN_PAGE_BYTES: usize = 64 * 1024;
@@ -56,7 +56,7 @@ const REAL_DICTIONARY_BYTES: usize = 64 * 1024;
 
 /// Dictionary size in bytes for text and blobs: thousands of categories. Columns with more values are smaller
 /// without one, and readers load a dictionary before the first row.
-const BYTES_DICTIONARY_BYTES: usize = 256 * 1024;
+pub(super) const BYTES_DICTIONARY_BYTES: usize = 256 * 1024;
 
 /// Bytes of a text or blob kept as minimum and maximum: enough to skip by, whatever the values' size.
 const STATISTICS_BYTES: usize = 64;
