@@ -9,8 +9,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use crate::budget::{Budget, free_bytes};
 use crate::digest::{ContentDigest, RowHasher};
@@ -169,7 +169,8 @@ impl MatchingJob<'_> {
     fn check_counts(&self, results: &BTreeMap<usize, RowGroupResult>) -> Vec<DataFinding> {
         let entry = self.place.entry;
         let is_whole_table = entry.files.len() == 1 && entry.inline_rows.is_empty();
-        let Some(rows) = results.values().map(|result| result.rows.as_ref()).collect::<Option<Vec<_>>>() else {
+        let Some(rows) = results.values().map(|result| result.rows.as_ref()).collect::<Option<Vec<_>>>()
+        else {
             return Vec::new();
         };
         if !is_whole_table {

@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::durable::{Stage, parent_of, require_space};
 use crate::error::{ErrorKind, Result};
-use crate::matching::{DataFinding, MatchingResources, match_data_file, match_independently, name_damage, unreadable};
+use crate::matching::{
+    DataFinding, MatchingResources, match_data_file, match_independently, name_damage, unreadable,
+};
 use crate::rebuild::{RebuildOptions, rebuild};
 use crate::run::Run;
 use crate::snapshot::{DataFile, FileFinding, FileProblem, Location, Snapshot, TableEntry, check_files};
