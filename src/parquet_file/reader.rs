@@ -39,6 +39,9 @@ const BATCH_BYTES: u64 = 16 * 1024 * 1024;
 /// last value it took.
 const PAGES_BYTES: u64 = 2 * PAGE_BYTES as u64 + BYTES_DICTIONARY_BYTES as u64;
 
+/// What reading a column takes whatever it holds, in bytes: a zstd decoder of its own, most of it.
+const COLUMN_BYTES: u64 = 128 * 1024;
+
 /// What a cell costs in a batch beside its bytes: a view.
 const CELL_BYTES: u64 = 16;
 
@@ -147,13 +150,13 @@ impl TableReader {
     }
 
     /// The memory that reading one row group takes, roughly and at most, in bytes: one batch, the pages it is read from,
-    /// and the largest page as it lies in the file. 0 where there is no such row group.
+    /// the largest page as it lies in the file, and a decoder per column. 0 where there is no such row group.
     ///
     /// Only as true as the footer, and as the file is one of ours: what pages other writers cut is not known.
     #[must_use]
     pub fn decoding_bytes(&self, index: usize) -> u64 {
         let Some(group) = self.row_groups().get(index) else { return 0 };
-        let (mut pages, mut largest) = (0_u64, 0);
+        let (mut pages, mut largest) = (group.num_columns() as u64 * COLUMN_BYTES, 0);
         for chunk in group.columns() {
             // A page with a large cell is as large as that, and only columns without such a cell have statistics.
             let most = if chunk.statistics().is_some() { PAGES_BYTES } else { u64::MAX };
