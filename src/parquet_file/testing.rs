@@ -37,7 +37,7 @@ pub(crate) fn write(path: &Path, mapping: &TableMapping, groups: &[Vec<Row>]) ->
 pub(crate) fn encode(
     encoder: &TableEncoder,
     index: usize,
-    frames: Vec<RecordBatch>,
+    frames: &[RecordBatch],
 ) -> Result<EncodedRowGroup> {
     let mut group = encoder.row_group(index);
     for column in 0..frames.first().map_or(0, RecordBatch::num_columns) {
@@ -52,7 +52,7 @@ pub(crate) fn write_with(
     mapping: &TableMapping,
     groups: &[Vec<Row>],
 ) -> Result<FileFacts> {
-    let encode = |index: usize| encode(encoder, index, vec![batch_of(mapping, &groups[index])]);
+    let encode = |index: usize| encode(encoder, index, &[batch_of(mapping, &groups[index])]);
     let mut all_groups: Vec<_> = std::thread::scope(|scope| {
         let odd = scope.spawn(|| (1..groups.len()).step_by(2).map(|index| (index, encode(index))).collect());
         let even: Vec<_> = (0..groups.len()).step_by(2).map(|index| (index, encode(index))).collect();

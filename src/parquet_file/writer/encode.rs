@@ -122,7 +122,7 @@ impl RowGroupEncoder<'_> {
         let Some(column) = self.encoder.0.columns.get(self.chunks.len()) else {
             return failed("a row group has more columns than its file");
         };
-        let rows = arrays.iter().map(|array| array.len()).sum();
+        let rows = arrays.iter().map(Array::len).sum();
         if rows == 0 {
             return failed("a row group without rows");
         }

@@ -213,11 +213,11 @@ fn rewrite_file(
             RowGroup { digest: digest_batch(table, mapping, &rows).expect("rows of the table"), rows };
         change(&entry, &mut group);
         digest.add(group.digest);
-        let mut encoded = encoder.row_group(number);
+        let mut written = encoder.row_group(number);
         for column in group.rows.columns() {
-            encoded.encode_column(vec![Arc::clone(column)]).expect("encoded");
+            written.encode_column(vec![Arc::clone(column)]).expect("encoded");
         }
-        writer.append(encoded.finish().expect("encoded"), group.digest).expect("appended");
+        writer.append(written.finish().expect("encoded"), group.digest).expect("appended");
     }
     let schema = manifest.schema.clone();
     let new_entry = |row_groups: &[_]| {
