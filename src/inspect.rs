@@ -1,17 +1,21 @@
-//! `inspect`: what a snapshot holds, from its manifest and footers; no row is decoded.
+//! `inspect`: what a snapshot holds, from its manifest and footers; no row is decoded. And what a database holds.
 
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{ErrorKind, Result};
 use crate::export::{describe_order, describe_reason};
 use crate::frame::mapping::{ClassCounts, ColumnMapping, MainClass};
 use crate::parquet_file::{ColumnFacts, TableReader};
 use crate::rebuild::VERIFY_HINT;
-use crate::schema::{DatabaseHeader, Table};
-use crate::snapshot::{LeftOut, Snapshot, SnapshotFacts, TableEntry, WrittenBy};
+use crate::schema::{DatabaseHeader, SchemaObject, Table};
+use crate::snapshot::{DataFile, LeftOut, Snapshot, SnapshotFacts, TableEntry, WrittenBy};
 use crate::sqlite::not_kept::NotKept;
+
+mod database;
+
+pub use database::{DatabaseColumn, DatabaseInspection, DatabaseTable, inspect_database};
 
 /// What a snapshot holds.
 #[derive(Debug, Clone, Serialize)]
@@ -112,7 +116,7 @@ pub fn inspect(path: &Path) -> Result<InspectReport> {
         written_by: manifest.written_by.clone(),
         database: manifest.database,
         schema_digest: manifest.schema_digest.to_string(),
-        objects: count_objects(&snapshot),
+        objects: count_objects(&manifest.schema),
         size_bytes: snapshot.size_bytes(),
         tables,
         not_kept: manifest.not_kept.clone(),
@@ -120,10 +124,10 @@ pub fn inspect(path: &Path) -> Result<InspectReport> {
     })
 }
 
-fn count_objects(snapshot: &Snapshot) -> ObjectCounts {
+fn count_objects(objects: &[SchemaObject]) -> ObjectCounts {
     use crate::schema::ObjectKind;
     let mut counts = ObjectCounts::default();
-    for object in &snapshot.manifest.schema {
+    for object in objects {
         match object.kind {
             ObjectKind::Index => counts.indexes += 1,
             ObjectKind::View => counts.views += 1,
@@ -138,7 +142,7 @@ fn inspect_table(snapshot: &Snapshot, entry: &TableEntry) -> Result<InspectedTab
     let readers = entry
         .files
         .iter()
-        .map(|file| open_file(&snapshot.data_path(file)))
+        .map(|file| open_file(snapshot, file))
         .collect::<Result<Vec<_>>>()
         .map_err(|error| error.in_table(&entry.table.name))?;
     let facts: Vec<ColumnFacts> = readers.first().map(TableReader::columns).unwrap_or_default();
@@ -170,12 +174,9 @@ fn inspect_table(snapshot: &Snapshot, entry: &TableEntry) -> Result<InspectedTab
     })
 }
 
-fn open_file(path: &Path) -> Result<TableReader> {
-    if !path.is_file() {
-        let missing = Error::new(ErrorKind::Damaged, "a file of the snapshot is missing");
-        return Err(missing.at(path).hint(VERIFY_HINT));
-    }
-    TableReader::open(path).map_err(|error| match error.kind() {
+fn open_file(snapshot: &Snapshot, file: &DataFile) -> Result<TableReader> {
+    let opened = snapshot.readable_path(file).and_then(|path| TableReader::open(&path));
+    opened.map_err(|error| match error.kind() {
         ErrorKind::Damaged => error.hint(VERIFY_HINT),
         _ => error,
     })

@@ -22,7 +22,7 @@ use crate::schema::{Cell, IndexedValue, OrderReason, OrderTerm, Table, TotalOrde
 use crate::snapshot::{Snapshot, TableEntry};
 use crate::sqlite::Extent;
 use crate::sqlite::catalog::Catalog;
-use crate::sqlite::check::CheckReport;
+use crate::sqlite::check::{CheckDepth, CheckReport};
 use crate::sqlite::open::{OpenOptions, Source};
 use crate::sqlite::target::{Finish, Target};
 use crate::sqlite::target_plan::{TargetPlan, plan_target};
@@ -236,10 +236,7 @@ fn decode_files<'b>(
     sender: &SyncSender<Batch<'b>>,
 ) -> Result<()> {
     for file in &entry.files {
-        let path = snapshot.data_path(file);
-        if !path.is_file() {
-            return Err(Error::new(ErrorKind::Damaged, "a file of the snapshot is missing").at(&path));
-        }
+        let path = snapshot.readable_path(file)?;
         let reader = TableReader::open(&path)?;
         for index in 0..reader.row_group_count() {
             let mut batches = reader.read_row_group(index)?;
@@ -260,7 +257,7 @@ fn decode_files<'b>(
 }
 
 /// The order of a table's b-tree, or near enough: collations and DESC do not count here.
-fn key_order(table: &Table) -> TotalOrder {
+pub(crate) fn key_order(table: &Table) -> TotalOrder {
     let columns: Vec<Option<usize>> = if table.has_rowid() {
         vec![table.rowid_alias]
     } else {
@@ -305,7 +302,7 @@ fn prove(snapshot: &Snapshot, built: &Built<'_>, run: Run<'_>) -> Result<CheckRe
             return mismatch("the restored rows are not those the manifest names").map_err(place);
         }
     }
-    let check = source.check_restored(&catalog, built.extents, run)?;
+    let check = source.check(CheckDepth::Full, &catalog, built.extents, run)?;
     match check.structural.first() {
         Some(finding) => {
             mismatch(&format!("SQLite's integrity check says of the restored database: {finding}"))

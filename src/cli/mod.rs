@@ -5,9 +5,13 @@
 
 mod args;
 mod ask;
+mod diff;
+mod digest;
 mod exit;
 mod export;
+mod foreign;
 mod inspect;
+mod inspect_database;
 mod man;
 mod progress;
 mod restore;
@@ -16,5 +20,6 @@ mod terminal;
 mod text;
 mod units;
 mod verify;
+mod verify_database;
 
 pub(crate) use run::run;

@@ -1,11 +1,13 @@
 //! One table as one Parquet file: how it is written, sealed, read and checked.
 //!
-//! The only owner of the `parquet` and `polars_parquet` crates. `settings` states every choice of the format, `writer` encodes row
-//! groups on any number of threads and appends them in order, `seal` makes one lone file prove every byte of
-//! itself, `reader` gives batches and facts and never panics on a damaged file, `damage` says which part of a file
-//! is not as it was written, `independent` reads the same files with polars' decoder, as a second opinion. Row groups are the only split: a table is always one file.
+//! The only owner of the `parquet` and `polars_parquet` crates. `settings` states every choice of the format, `writer`
+//! encodes row groups on any number of threads and appends them in order, `seal` makes one lone file prove every byte
+//! of itself, `reader` gives batches and facts and never panics on a damaged file, `damage` says which part of a file
+//! is not as it was written, `independent` reads the same files with polars' decoder, as a second opinion, `foreign`
+//! reads files of other programs. Row groups are the only split: a table is always one file.
 
 pub mod damage;
+pub mod foreign;
 pub mod independent;
 pub mod reader;
 pub mod seal;
@@ -22,6 +24,7 @@ use parquet::errors::ParquetError;
 use crate::error::{Error, ErrorKind};
 
 pub use damage::{DamageKind, DamagedPart, FilePart, damaged_parts};
+pub use foreign::{Finding, FindingKind, ForeignColumn, ForeignFile, Origin, origin_of};
 pub use independent::IndependentReader;
 pub use reader::{
     ColumnFacts, RowGroupBatches, StatisticsCheck, StatisticsMismatch, TableReader, is_decoding,

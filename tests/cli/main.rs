@@ -4,6 +4,9 @@
 //! Every test works in a [`Place`](place::Place), a folder of its own in which the program runs; each run
 //! records what was there before and after, so that a test can say what came and that nothing else did.
 
+mod databases;
+mod diff;
+mod digest;
 mod export_check;
 mod export_output;
 mod export_report;
@@ -14,11 +17,13 @@ mod inspect;
 mod other_process;
 mod place;
 mod ran;
+mod restore_foreign;
 mod restore_into_fresh;
 mod restore_over_existing;
 mod restore_under_locks;
 mod signals;
 mod streams;
+mod subtle;
 mod terminal;
 mod verify_damage;
 mod verify_every_byte;
