@@ -75,18 +75,39 @@ impl<'de> Deserialize<'de> for ContentDigest {
     }
 }
 
-/// Encodes rows canonically and adds up their hashes; the buffer is reused.
+/// Encodes rows canonically and adds up their hashes. Small rows are hashed whole, in a buffer that is reused; of a large
+/// row no copy is made.
 ///
 /// Canonical encoding of a row: the rowid as 8 bytes little-endian if the table has one; then each stored
 /// column in declaration order (the rowid alias once, as INTEGER): a tag, then 8 bytes little-endian for
 /// numbers, or a u64 little-endian length and the bytes for text and blobs.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct RowHasher {
+    /// The row so far, or what of it has not been hashed.
     buffer: Vec<u8>,
+    /// The hash of the beginning of a large row, and how many bytes that was.
+    begun: Option<(Box<Xxh3>, usize)>,
+    /// Whether the whole row is kept, however large.
+    keeps_rows: bool,
     digest: ContentDigest,
 }
 
+impl fmt::Debug for RowHasher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RowHasher").field("digest", &self.digest).finish_non_exhaustive()
+    }
+}
+
+/// Rows up to this size in bytes are gathered before they are hashed, which is faster.
+const GATHERED_BYTES: usize = 64 * 1024;
+
 impl RowHasher {
+    /// A hasher that can be asked for [`Self::last_row`], and so keeps a copy even of a large row.
+    #[must_use]
+    pub fn keeping_rows() -> Self {
+        Self { keeps_rows: true, ..Self::default() }
+    }
+
     /// Adds one whole row; returns the size of its canonical encoding in bytes.
     pub fn add_row(&mut self, rowid: Option<i64>, cells: &[Cell<'_>]) -> usize {
         self.begin_row(rowid);
@@ -99,6 +120,7 @@ impl RowHasher {
     /// Begins a row; `rowid` is `None` for a WITHOUT ROWID table.
     pub fn begin_row(&mut self, rowid: Option<i64>) {
         self.buffer.clear();
+        self.begun = None;
         if let Some(rowid) = rowid {
             self.buffer.extend_from_slice(&rowid.to_le_bytes());
         }
@@ -118,9 +140,16 @@ impl RowHasher {
 
     /// Ends the row; returns the size of its canonical encoding in bytes.
     pub fn end_row(&mut self) -> usize {
+        let (hash, size) = match self.begun.take() {
+            None => (xxh3_128(&self.buffer), self.buffer.len()),
+            Some((mut begun, hashed_bytes)) => {
+                begun.update(&self.buffer);
+                (begun.digest128(), hashed_bytes + self.buffer.len())
+            }
+        };
         self.digest.row_count += 1;
-        self.digest.sum = self.digest.sum.wrapping_add(xxh3_128(&self.buffer));
-        self.buffer.len()
+        self.digest.sum = self.digest.sum.wrapping_add(hash);
+        size
     }
 
     /// Adds a row whose canonical encoding is known already.
@@ -129,7 +158,7 @@ impl RowHasher {
         self.digest.sum = self.digest.sum.wrapping_add(xxh3_128(encoded));
     }
 
-    /// The canonical encoding of the row that ended last.
+    /// The canonical encoding of the row that ended last; only of a hasher made by [`Self::keeping_rows`] is it whole.
     #[must_use]
     pub fn last_row(&self) -> &[u8] {
         &self.buffer
@@ -148,7 +177,15 @@ impl RowHasher {
     fn add_bytes(&mut self, tag: u8, bytes: &[u8]) {
         self.buffer.push(tag);
         self.buffer.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
-        self.buffer.extend_from_slice(bytes);
+        if self.keeps_rows || self.buffer.len().saturating_add(bytes.len()) <= GATHERED_BYTES {
+            self.buffer.extend_from_slice(bytes);
+            return;
+        }
+        let (begun, hashed_bytes) = self.begun.get_or_insert_with(|| (Box::default(), 0));
+        begun.update(&self.buffer);
+        begun.update(bytes);
+        *hashed_bytes += self.buffer.len() + bytes.len();
+        self.buffer.clear();
     }
 }
 
@@ -380,6 +417,42 @@ mod tests {
     }
 
     #[test]
+    fn a_large_row_is_hashed_as_the_bytes_of_its_encoding() {
+        let large = vec![b'x'; 100_000];
+        for size in [GATHERED_BYTES - 30, GATHERED_BYTES - 25, GATHERED_BYTES, large.len()] {
+            let bytes = &large[..size];
+            let mut hasher = RowHasher::default();
+            let cells =
+                [Cell::Integer(7), Cell::Blob(bytes), Cell::Null, Cell::Blob(b"y"), Cell::Blob(bytes)];
+            let counted = hasher.add_row(Some(1), &cells);
+            let length = |size: usize| (size as u64).to_le_bytes();
+            let encoding = [
+                &1_i64.to_le_bytes()[..],
+                &[TAG_INTEGER],
+                &7_i64.to_le_bytes(),
+                &[TAG_BLOB],
+                &length(size),
+                bytes,
+                &[TAG_NULL, TAG_BLOB],
+                &length(1),
+                b"y",
+                &[TAG_BLOB],
+                &length(size),
+                bytes,
+            ]
+            .concat();
+            assert_eq!(counted, encoding.len());
+            assert_eq!(hasher.take(), ContentDigest { row_count: 1, sum: xxh3_128(&encoding) });
+            hasher.add_row(None, &[Cell::Null]);
+            assert_eq!(hasher.take().sum, xxh3_128(&[TAG_NULL]), "nothing is left of the row before");
+            let mut keeping = RowHasher::keeping_rows();
+            keeping.add_row(Some(1), &cells);
+            assert_eq!(keeping.last_row(), encoding);
+            assert_eq!(keeping.take().sum, xxh3_128(&encoding));
+        }
+    }
+
+    #[test]
     fn an_encoded_row_reads_back_and_a_torn_one_does_not() {
         let cells = [
             Cell::Null,
@@ -390,7 +463,7 @@ mod tests {
             Cell::RawText(b"\xff"),
         ];
         for rowid in [None, Some(i64::MIN)] {
-            let mut hasher = RowHasher::default();
+            let mut hasher = RowHasher::keeping_rows();
             hasher.add_row(rowid, &cells);
             let digest = hasher.take();
             let encoded = hasher.last_row().to_vec();

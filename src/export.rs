@@ -17,7 +17,7 @@ use crate::durable::{
     Existing, Stage, apply_mode_to_tree, mode_of, parent_of, publish_directory, publish_file,
 };
 use crate::error::{Error, ErrorKind, Result};
-use crate::matching::match_data_file;
+use crate::matching::{MatchingResources, match_data_file};
 use crate::parquet_file::{RowGroupEntry, WriterSettings};
 use crate::run::Run;
 use crate::schema::Cell;
@@ -251,8 +251,10 @@ impl Export<'_> {
                     OutputForm::Folder => self.stage.path_of(STAGED)?.join(&file.path),
                     OutputForm::File => self.stage.path_of(STAGED)?,
                 };
-                let (schema, threads) = (&self.planned.plan.schema, self.options.threads);
-                let findings = match_data_file(&path, entry, file, schema, threads, self.run)?;
+                let schema = &self.planned.plan.schema;
+                let ExportOptions { threads, memory_limit_bytes, .. } = *self.options;
+                let resources = MatchingResources { threads, memory_limit_bytes };
+                let findings = match_data_file(&path, entry, file, schema, resources, self.run)?;
                 if let Some(finding) = findings.first() {
                     return Err(Error::new(ErrorKind::Mismatch, format!("what was written is not what was read: {finding}"))
                         .hint("nothing was published; please report this, it is a mistake of this program or of the disk"));

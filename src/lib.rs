@@ -33,6 +33,7 @@
 //! - *stage*, *publish*: a private folder beside the target, and giving its content the final name.
 //! - *stand-in*: a table of ours that lays rows out as the true one does, while a database is rebuilt.
 
+pub mod budget;
 pub mod clock;
 pub mod content;
 pub mod diff;

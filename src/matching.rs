@@ -7,10 +7,12 @@
 //! accidental damage never reaches a decoder. `damage` names what is wrong with the bytes, `independent` asks
 //! a second decoder.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
+use crate::budget::{Budget, free_bytes};
 use crate::digest::{ContentDigest, RowHasher};
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::order::OrderKey;
@@ -45,7 +47,58 @@ struct DecodedRows {
     /// The storage classes of each stored column's cells.
     counts: Vec<ClassCounts>,
     /// Order keys of the first and the last row.
-    ends: Option<(Vec<u8>, Vec<u8>)>,
+    ends: Ends,
+}
+
+/// The order keys of a row group's first and last row, until they have been compared with its neighbours'.
+#[derive(Default)]
+struct Ends {
+    first: Option<Vec<u8>>,
+    last: Option<Vec<u8>>,
+}
+
+/// What all row groups were found to hold.
+#[derive(Default)]
+struct Matched {
+    results: BTreeMap<usize, RowGroupResult>,
+    /// Row groups whose first row does not come after the last one of the row group before.
+    out_of_order: BTreeSet<usize>,
+}
+
+impl Matched {
+    /// Adds a row group, in any order. Keys are let go as soon as they are compared: they may be as large as cells.
+    fn add(&mut self, index: usize, result: RowGroupResult) {
+        self.results.insert(index, result);
+        self.compare(index);
+        self.compare(index + 1);
+    }
+
+    /// Compares the first row of a row group with the last one of the row group before, where both are there.
+    fn compare(&mut self, index: usize) {
+        let Some(before) = index.checked_sub(1) else { return };
+        if !self.results.contains_key(&before) || !self.results.contains_key(&index) {
+            return;
+        }
+        let mut take = |index, end: fn(&mut Ends) -> &mut Option<Vec<u8>>| {
+            end(&mut self.results.get_mut(&index)?.rows.as_mut()?.ends).take()
+        };
+        let last = take(before, |ends| &mut ends.last);
+        let first = take(index, |ends| &mut ends.first);
+        if let (Some(last), Some(first)) = (last, first)
+            && last >= first
+        {
+            self.out_of_order.insert(index);
+        }
+    }
+}
+
+/// What matching may use.
+#[derive(Debug, Clone, Copy)]
+pub struct MatchingResources {
+    /// How many row groups are decoded at once at most.
+    pub threads: usize,
+    /// How much memory, in bytes; one row group at least is decoded, however large its rows are.
+    pub memory_limit_bytes: u64,
 }
 
 /// Decodes a data file and matches it with `entry`; what is wrong is returned, not an error.
@@ -57,7 +110,7 @@ pub fn match_data_file(
     entry: &TableEntry,
     file: &DataFile,
     schema: &[SchemaObject],
-    threads: usize,
+    resources: MatchingResources,
     run: Run<'_>,
 ) -> Result<Vec<DataFinding>> {
     let table = entry.table.name.lossy();
@@ -68,7 +121,7 @@ pub fn match_data_file(
         total_bytes: None,
     });
     let job = MatchingJob { place: Place { path, entry }, file, schema, run };
-    let findings = job.run_all(threads);
+    let findings = job.run_all(resources);
     run.progress.end();
     findings
 }
@@ -83,7 +136,7 @@ struct MatchingJob<'a> {
 const OUT_OF_ORDER: &str = "rows are not in the order the file claims";
 
 impl MatchingJob<'_> {
-    fn run_all(&self, threads: usize) -> Result<Vec<DataFinding>> {
+    fn run_all(&self, resources: MatchingResources) -> Result<Vec<DataFinding>> {
         let Place { path, entry } = self.place;
         let reader = match TableReader::open(path) {
             Ok(reader) => reader,
@@ -101,16 +154,11 @@ impl MatchingJob<'_> {
             findings.push(self.place.finding("the footer claims another order than the table has"));
         }
         let key = OrderKey::new(order, table)?;
-        let results = self.match_row_groups(&reader, &key, threads)?;
-        let mut previous: Option<&[u8]> = None;
-        for (index, result) in results.iter().enumerate() {
-            let ends = result.rows.as_ref().and_then(|rows| rows.ends.as_ref());
-            if let (Some(previous), Some((first, _))) = (previous, ends)
-                && previous >= first.as_slice()
-            {
+        let Matched { results, out_of_order } = self.match_row_groups(&reader, &key, resources)?;
+        for (&index, result) in &results {
+            if out_of_order.contains(&index) {
                 findings.push(self.place.finding_in(index, None, OUT_OF_ORDER));
             }
-            previous = ends.map(|(_, last)| last.as_slice());
             findings.extend(result.findings.iter().cloned());
         }
         findings.extend(self.check_counts(&results));
@@ -118,10 +166,11 @@ impl MatchingJob<'_> {
     }
 
     /// Matches what the manifest counts with the rows, where all of them were decoded.
-    fn check_counts(&self, results: &[RowGroupResult]) -> Vec<DataFinding> {
+    fn check_counts(&self, results: &BTreeMap<usize, RowGroupResult>) -> Vec<DataFinding> {
         let entry = self.place.entry;
         let is_whole_table = entry.files.len() == 1 && entry.inline_rows.is_empty();
-        let Some(rows) = results.iter().map(|result| result.rows.as_ref()).collect::<Option<Vec<_>>>() else {
+        let Some(rows) = results.values().map(|result| result.rows.as_ref()).collect::<Option<Vec<_>>>()
+        else {
             return Vec::new();
         };
         if !is_whole_table {
@@ -150,37 +199,35 @@ impl MatchingJob<'_> {
         &self,
         reader: &TableReader,
         key: &OrderKey,
-        threads: usize,
-    ) -> Result<Vec<RowGroupResult>> {
+        resources: MatchingResources,
+    ) -> Result<Matched> {
         let count = reader.row_group_count();
         let next = AtomicUsize::new(0);
-        let results = Mutex::new(Vec::with_capacity(count));
+        let budget = Budget::new(free_bytes(resources.memory_limit_bytes));
+        let matched = Mutex::new(Matched::default());
         let work = || -> Result<()> {
             loop {
                 let index = next.fetch_add(1, Ordering::Relaxed);
                 if index >= count {
                     return Ok(());
                 }
+                let reservation = budget.reserve(reader.decoding_bytes(index));
                 let result = self.match_row_group(reader, key, index)?;
-                if let Ok(mut results) = results.lock() {
-                    results.push((index, result));
-                }
+                drop(reservation);
+                matched.lock().unwrap_or_else(PoisonError::into_inner).add(index, result);
             }
         };
         std::thread::scope(|scope| -> Result<()> {
             // Where the system has no thread left, fewer of them do the same work.
             let start = |_| start_thread(scope, work).ok();
-            let helpers: Vec<_> = (1..threads.min(count)).map_while(start).collect();
+            let helpers: Vec<_> = (1..resources.threads.min(count)).map_while(start).collect();
             let own = work();
             for helper in helpers {
                 helper.join().map_err(|_| Error::new(ErrorKind::Failed, "a matching thread stopped"))??;
             }
             own
         })?;
-        let mut results =
-            results.into_inner().map_err(|_| Error::new(ErrorKind::Failed, "a matching thread stopped"))?;
-        results.sort_by_key(|(index, _)| *index);
-        Ok(results.into_iter().map(|(_, result)| result).collect())
+        Ok(matched.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn match_row_group(&self, reader: &TableReader, key: &OrderKey, index: usize) -> Result<RowGroupResult> {
@@ -248,7 +295,7 @@ impl MatchingJob<'_> {
             let finding = format!("the file's statistics are wrong: {}", mismatch.what);
             findings.push(self.place.finding_in(index, mismatch.column, finding));
         }
-        let ends = first.map(|first| (first, last));
+        let ends = Ends { last: first.is_some().then_some(last), first };
         Ok(DecodedRows { digest: hasher.take(), content_bytes, counts, ends })
     }
 

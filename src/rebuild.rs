@@ -9,10 +9,12 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use arrow::array::RecordBatch;
 use serde::Serialize;
 
+use crate::budget::{Budget, Reservation, free_bytes};
 use crate::digest::{ContentDigest, RowHasher};
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::order::{OrderKey, Sorter, with_order_columns};
-use crate::frame::{FrameBuilder, RowDecoder, row_group_is_full};
+use crate::frame::weight::memory_of;
+use crate::frame::{Cuts, FRAME_BYTES, FrameBuilder, RowDecoder, row_size};
 use crate::parquet_file::TableReader;
 use crate::progress::{Phase, PhaseKind};
 use crate::run::{Run, start_thread};
@@ -51,10 +53,13 @@ pub struct Rebuilt {
 pub(crate) const VERIFY_HINT: &str =
     "`parklite verify --data` tells which files, row groups and columns are damaged; try another copy";
 
-/// Batches between decoding and inserting.
+/// Batches between decoding and inserting, at most; their memory is bounded by a [`Budget`].
 const BATCHES_IN_FLIGHT: usize = 2;
-/// How large frames for the sorter are, in bytes.
-const SORT_FRAME_BYTES: u64 = 8 * 1024 * 1024;
+/// How often a row is in memory while it is inserted, beside its copy in SQLite: as a batch, bound, and as a record.
+const COPIES_OF_ROW: u64 = 3;
+
+/// A batch on its way from the decoder, and what it is charged.
+type Batch<'b> = Result<(RecordBatch, Reservation<'b>)>;
 
 /// Rebuilds the database of `snapshot` at `path`, which must not exist.
 ///
@@ -65,7 +70,7 @@ pub fn rebuild(snapshot: &Snapshot, path: &Path, options: &RebuildOptions, run: 
     let manifest = &snapshot.manifest;
     let tables: Vec<Table> = manifest.tables.iter().map(|entry| entry.table.clone()).collect();
     let plan = plan_target(&manifest.schema, &tables, &manifest.not_kept)?;
-    let cache_bytes = options.memory_limit_bytes / 4;
+    let cache_bytes = free_bytes(options.memory_limit_bytes) / 4;
     let target = Target::create(path, &manifest.database, cache_bytes, run.interrupt)?;
     run.progress.set_run_total(manifest.snapshot.source_size_bytes);
     let mut extents = Vec::with_capacity(tables.len());
@@ -152,11 +157,12 @@ impl TableLoad<'_> {
             row.read(&mut take)?;
         }
         let in_key_order = files.len() <= 1 && files.iter().all(|file| file.in_key_order);
+        let budget = &Budget::new(free_bytes(self.options.memory_limit_bytes) / 4);
         std::thread::scope(|scope| -> Result<()> {
-            let (sender, receiver) = sync_channel::<Result<RecordBatch>>(BATCHES_IN_FLIGHT);
+            let (sender, receiver) = sync_channel::<Batch<'_>>(BATCHES_IN_FLIGHT);
             let (snapshot, entry) = (self.snapshot, self.entry);
             start_thread(scope, move || {
-                if let Err(error) = decode_files(snapshot, entry, &sender) {
+                if let Err(error) = decode_files(snapshot, entry, budget, &sender) {
                     // Where nobody listens any more, another error has already ended the load.
                     let _ = sender.send(Err(error));
                 }
@@ -170,9 +176,9 @@ impl TableLoad<'_> {
         Ok(fits.then(|| (hasher.take(), extent)))
     }
 
-    fn insert(&self, batches: &Receiver<Result<RecordBatch>>, take: &mut TakeRow<'_>) -> Result<()> {
+    fn insert(&self, batches: &Receiver<Batch<'_>>, take: &mut TakeRow<'_>) -> Result<()> {
         for batch in batches {
-            let batch = batch?;
+            let (batch, _reservation) = batch?;
             self.run.interrupt.check()?;
             RowDecoder::new(&self.entry.table, &self.entry.mapping, &batch)?
                 .for_each_row(|rowid, cells| take(rowid, cells))?;
@@ -181,23 +187,29 @@ impl TableLoad<'_> {
     }
 
     /// Puts rows into the order of the b-tree first: appending to a b-tree is several times faster.
-    fn sort_and_insert(&self, batches: &Receiver<Result<RecordBatch>>, take: &mut TakeRow<'_>) -> Result<()> {
+    fn sort_and_insert(&self, batches: &Receiver<Batch<'_>>, take: &mut TakeRow<'_>) -> Result<()> {
         let TableEntry { table, mapping, .. } = self.entry;
         let key = OrderKey::new(&key_order(table), table)?;
         let folder = Some(self.options.temp_folder.clone());
         let schema = with_order_columns(&mapping.arrow_schema());
-        let mut sorter = Sorter::new(schema, self.options.memory_limit_bytes / 2, folder, self.run.interrupt);
+        let sorted_bytes = free_bytes(self.options.memory_limit_bytes) / 2;
+        let mut sorter = Sorter::new(schema, sorted_bytes, folder, self.run.interrupt);
         let mut builder = FrameBuilder::new(mapping, true);
         let mut key_bytes = Vec::new();
         for batch in batches {
-            let batch = batch?;
+            let (batch, _reservation) = batch?;
             RowDecoder::new(table, mapping, &batch)?.for_each_row(|rowid, cells| {
+                let row_bytes = row_size(cells, mapping.width());
+                if row_bytes > FRAME_BYTES {
+                    // When it is inserted, the rows that are still to come share the memory with it.
+                    sorter.lower_limit(sorted_bytes.saturating_sub(row_bytes.saturating_mul(COPIES_OF_ROW)));
+                }
                 key_bytes.clear();
                 key.encode(rowid, cells, &mut key_bytes);
                 if !builder.push_row_with_key(rowid, cells, &key_bytes) {
                     return Err(Error::new(ErrorKind::Damaged, "a row does not fit its column mapping"));
                 }
-                if builder.size_bytes() >= SORT_FRAME_BYTES {
+                if builder.size_bytes() >= FRAME_BYTES {
                     sorter.push(builder.finish()?)?;
                 }
                 Ok(())
@@ -207,7 +219,7 @@ impl TableLoad<'_> {
             sorter.push(builder.finish()?)?;
         }
         let mut rows = sorter.finish()?;
-        while let Some(batch) = rows.next_row_group(row_group_is_full)? {
+        while let Some(batch) = rows.next_batch(|rows, bytes| Cuts::default().frame_ends(rows, bytes))? {
             self.run.interrupt.check()?;
             RowDecoder::new(table, mapping, &batch)?.for_each_row(|rowid, cells| take(rowid, cells))?;
         }
@@ -216,17 +228,27 @@ impl TableLoad<'_> {
 }
 
 /// Decodes all data files of a table and sends their batches until nobody listens any more.
-fn decode_files(
+///
+/// A batch is decoded when there is room for one of average size, and charged for what it takes.
+fn decode_files<'b>(
     snapshot: &Snapshot,
     entry: &TableEntry,
-    sender: &SyncSender<Result<RecordBatch>>,
+    budget: &'b Budget,
+    sender: &SyncSender<Batch<'b>>,
 ) -> Result<()> {
     for file in &entry.files {
         let path = snapshot.readable_path(file)?;
         let reader = TableReader::open(&path)?;
         for index in 0..reader.row_group_count() {
-            for batch in reader.read_row_group(index)? {
-                if sender.send(Ok(batch?)).is_err() {
+            let mut batches = reader.read_row_group(index)?;
+            loop {
+                let mut reservation = budget.reserve(reader.batch_bytes(index));
+                let Some(batch) = batches.next().transpose()? else { break };
+                let bytes = memory_of(&batch);
+                reservation.shrink_to(bytes);
+                // Nobody else reserves, so that those who hold something never wait for this thread's reservation.
+                reservation.grow(bytes.saturating_sub(reservation.bytes()));
+                if sender.send(Ok((batch, reservation))).is_err() {
                     return Ok(());
                 }
             }

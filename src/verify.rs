@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::durable::{Stage, parent_of, require_space};
 use crate::error::{ErrorKind, Result};
-use crate::matching::{DataFinding, match_data_file, match_independently, name_damage, unreadable};
+use crate::matching::{
+    DataFinding, MatchingResources, match_data_file, match_independently, name_damage, unreadable,
+};
 use crate::rebuild::{RebuildOptions, rebuild};
 use crate::run::Run;
 use crate::snapshot::{DataFile, FileFinding, FileProblem, Location, Snapshot, TableEntry, check_files};
@@ -174,7 +176,9 @@ fn match_file(
     run: Run<'_>,
 ) -> Result<Vec<DataFinding>> {
     let schema = &snapshot.manifest.schema;
-    let mut findings = match_data_file(path, entry, file, schema, options.threads, run)?;
+    let VerifyOptions { threads, memory_limit_bytes, .. } = *options;
+    let resources = MatchingResources { threads, memory_limit_bytes };
+    let mut findings = match_data_file(path, entry, file, schema, resources, run)?;
     if options.independent {
         findings.extend(match_independently(path, entry, file, run)?);
     }

@@ -142,7 +142,8 @@ pub(crate) struct BusyArgs {
 /// What may be used.
 #[derive(Debug, Args)]
 pub(crate) struct ResourceArgs {
-    /// How much memory to use for rows in flight, sorting and caches.
+    /// How much memory to use for rows in flight, sorting and caches, 64MiB at the least; on top come the program (48 MiB
+    /// at most), 4 times the largest row, and 128 KiB for each column of a table that is decoded.
     #[arg(long, value_name = "SIZE", default_value = "256MiB", value_parser = parse_memory, help_heading = MORE)]
     pub(crate) memory_limit: u64,
     /// How many threads encode and decode [default: one per core].

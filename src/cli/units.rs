@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use parklite::budget::LEAST_LIMIT_BYTES;
+
 /// Reads `256MiB`, `1g`, `500000`: bytes; units are powers of 1024 whether written `MB`, `MiB` or `M`.
 pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
     let (number, unit) = split_unit(text);
@@ -18,9 +20,11 @@ pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
 
 /// Reads a memory limit, which cannot be arbitrarily small.
 pub(crate) fn parse_memory(text: &str) -> Result<u64, String> {
-    const LEAST: u64 = 16 << 20;
     let bytes = parse_size(text)?;
-    if bytes < LEAST { Err("the least is 16MiB".to_string()) } else { Ok(bytes) }
+    if bytes < LEAST_LIMIT_BYTES {
+        return Err(format!("the least that can be kept to is {}MiB", LEAST_LIMIT_BYTES >> 20));
+    }
+    Ok(bytes)
 }
 
 /// Reads `10s`, `500ms`, `2m`, `30` (seconds).

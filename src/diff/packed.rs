@@ -90,7 +90,7 @@ impl PacketSender {
     }
 
     fn send_as_they_lie(&self, content: &Content, reading: &Reading<'_>) -> Result<()> {
-        let mut hasher = RowHasher::default();
+        let mut hasher = RowHasher::keeping_rows();
         let mut packet = Packet::default();
         content.for_each_row(reading.ordinal, reading.run, |rowid, cells| {
             hasher.add_row(rowid, cells);
@@ -107,7 +107,7 @@ impl PacketSender {
         let mut sorter =
             Sorter::new(Arc::clone(&schema), *memory_limit_bytes, Some(spill_folder.clone()), run.interrupt);
         let mut frame = Frame::new(schema);
-        let (mut hasher, mut key_bytes) = (RowHasher::default(), Vec::new());
+        let (mut hasher, mut key_bytes) = (RowHasher::keeping_rows(), Vec::new());
         content.for_each_row(*ordinal, *run, |rowid, cells| {
             key_bytes.clear();
             key.encode(rowid, cells, &mut key_bytes);
@@ -117,7 +117,7 @@ impl PacketSender {
         })?;
         sorter.push(frame.finish()?)?;
         let mut rows = sorter.finish()?;
-        while let Some(batch) = rows.next_row_group(|_, bytes| bytes >= PACKET_BYTES as u64)? {
+        while let Some(batch) = rows.next_batch(|_, bytes| bytes >= PACKET_BYTES as u64)? {
             let column = batch.column(0).as_binary_view_opt();
             let column =
                 column.ok_or_else(|| Error::new(ErrorKind::Failed, "sorted rows are not what was sorted"))?;

@@ -1,6 +1,8 @@
 //! Encoding row groups on several threads and appending them in order.
 //!
-//! Frames wait in a queue of one, so memory is bounded by the number of threads, never by the table.
+//! Memory is bounded by a [`Budget`], never by the number of threads or the length of a queue: a frame is charged for
+//! what it takes before it is handed over, an encoder gives back each column when it is encoded, and what is encoded and
+//! waits for its turn is charged too.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -8,45 +10,101 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
 
-use arrow::array::RecordBatch;
+use arrow::array::{ArrayRef, RecordBatch};
 use polars::prelude::DataFrame;
 
+use crate::budget::{Budget, Reservation};
 use crate::digest::ContentDigest;
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::crossing::{to_arrow, to_polars};
-use crate::frame::{TableMapping, digest_batch};
-use crate::parquet_file::{EncodedRowGroup, TableEncoder, TableWriter};
+use crate::frame::weight::{largest_cell, memory_of};
+use crate::frame::{Cuts, TableMapping, digest_batch};
+use crate::parquet_file::{EncodedRowGroup, LARGE_CELL_BYTES, TableEncoder, TableWriter};
 use crate::run::start_thread;
 use crate::schema::Table;
 
-/// A numbered frame on its way to an encoder.
-type Numbered = (usize, DataFrame);
+/// What encoding a cell takes beside the cell itself, in cells: its values as they are encoded, its page, and its page
+/// compressed. Smaller cells share a page of bounded size.
+const COPIES_OF_LARGE_CELL: u64 = 3;
 
-/// Takes frames, each exactly one row group, in order.
+/// What an encoder needs beside the row group it encodes, in bytes: a page in its three forms, dictionary and compressor.
+pub(crate) const ENCODER_BYTES: u64 = 8 * 1024 * 1024;
+
+/// A row group on its way to an encoder: its frames, and what it is charged.
+struct Group<'b> {
+    index: usize,
+    frames: Vec<DataFrame>,
+    charge: Reservation<'b>,
+}
+
+/// Takes frames in order and hands whole row groups to the encoders.
 pub(crate) struct FrameQueue<'a> {
-    sender: SyncSender<Numbered>,
+    sender: SyncSender<Group<'a>>,
     failed: &'a AtomicBool,
     next_index: usize,
+    cuts: Cuts,
+    frames: Vec<DataFrame>,
+    charge: Reservation<'a>,
+    /// The largest cell of the row group so far, if it is large.
+    largest_cell: u64,
 }
 
 impl FrameQueue<'_> {
-    /// Hands the next row group over; waits while the encoders are busy.
+    /// Whether the frame of the next `rows` rows, of `bytes` bytes, is to be handed over.
+    pub(crate) fn frame_ends(&self, rows: u64, bytes: u64) -> bool {
+        self.cuts.frame_ends(rows, bytes)
+    }
+
+    /// Waits until `bytes` more could be held: before something large is made, which then is charged when it is sent.
+    ///
+    /// # Errors
+    /// As [`Self::send`].
+    pub(crate) fn wait_for_room(&self, bytes: u64) -> Result<()> {
+        self.charge.wait_for_room(bytes);
+        self.check()
+    }
+
+    /// Hands the next frame over, whose rows have `bytes` bytes together; waits while the encoders are busy.
     ///
     /// # Errors
     /// `Failed` once an encoder has failed, whose own error then counts.
-    pub(crate) fn send(&mut self, batch: &RecordBatch) -> Result<()> {
-        let stopped = || Error::new(ErrorKind::Failed, "encoding stopped");
-        if self.failed.load(Ordering::Relaxed) {
-            return Err(stopped());
-        }
-        let frame = to_polars(batch)?;
-        self.sender.send((self.next_index, frame)).map_err(|_| stopped())?;
+    pub(crate) fn send(&mut self, batch: &RecordBatch, bytes: u64) -> Result<()> {
+        self.check()?;
+        let largest_cell = Some(largest_cell(batch)).filter(|&cell| cell > LARGE_CELL_BYTES).unwrap_or(0);
+        let more_for_cells = largest_cell.saturating_sub(self.largest_cell) * COPIES_OF_LARGE_CELL;
+        self.largest_cell = self.largest_cell.max(largest_cell);
+        self.charge.grow(memory_of(batch) + more_for_cells);
+        self.frames.push(to_polars(batch)?);
+        if self.cuts.end_frame(batch.num_rows() as u64, bytes) { self.send_group() } else { Ok(()) }
+    }
+
+    /// Hands over what is left.
+    ///
+    /// # Errors
+    /// As [`Self::send`].
+    pub(crate) fn finish(&mut self) -> Result<()> {
+        if self.frames.is_empty() { Ok(()) } else { self.send_group() }
+    }
+
+    fn send_group(&mut self) -> Result<()> {
+        let frames = std::mem::take(&mut self.frames);
+        let group = Group { index: self.next_index, frames, charge: self.charge.take() };
         self.next_index += 1;
-        Ok(())
+        self.largest_cell = 0;
+        self.sender.send(group).map_err(|_| stopped())?;
+        self.check()
+    }
+
+    fn check(&self) -> Result<()> {
+        if self.failed.load(Ordering::Relaxed) { Err(stopped()) } else { Ok(()) }
     }
 }
 
-/// Runs `produce` beside `threads` encoders; returns what it returns and the writer with all row groups.
+fn stopped() -> Error {
+    Error::new(ErrorKind::Failed, "encoding stopped")
+}
+
+/// Runs `produce` beside `threads` encoders, within `budget`; returns what it returns and the writer with all row groups.
 ///
 /// # Errors
 /// What an encoder says, else what `produce` says.
@@ -56,16 +114,19 @@ pub(crate) fn encode_in_parallel<T>(
     encoder: &TableEncoder,
     writer: TableWriter,
     threads: usize,
+    budget: &Budget,
     produce: impl FnOnce(FrameQueue<'_>) -> Result<T>,
 ) -> Result<(T, TableWriter)> {
-    let (sender, receiver) = sync_channel::<Numbered>(1);
+    // One may wait while all encoders are busy; more would only wait longer.
+    let (sender, receiver) = sync_channel::<Group<'_>>(1);
+    let failed = AtomicBool::new(false);
     let encoders = Encoders {
         table,
         mapping,
         encoder,
         receiver: Mutex::new(receiver),
         sink: Mutex::new(Sink { writer, waiting: BTreeMap::new(), next_index: 0 }),
-        failed: AtomicBool::new(false),
+        failed: &failed,
     };
     let (produced, outcome) = std::thread::scope(|scope| {
         let start = || start_thread(scope, || encoders.work());
@@ -76,7 +137,15 @@ pub(crate) fn encode_in_parallel<T>(
         // Where the system has no thread left, fewer of them do the same work.
         let more = (1..threads).map_while(|_| start().ok());
         let workers: Vec<_> = std::iter::once(first).chain(more).collect();
-        let produced = produce(FrameQueue { sender, failed: &encoders.failed, next_index: 0 });
+        let produced = produce(FrameQueue {
+            sender,
+            failed: &failed,
+            next_index: 0,
+            cuts: Cuts::default(),
+            frames: Vec::new(),
+            charge: budget.reserve(0),
+            largest_cell: 0,
+        });
         let mut outcome = Ok(());
         for worker in workers {
             let result = worker
@@ -96,51 +165,82 @@ struct Encoders<'a> {
     table: &'a Table,
     mapping: &'a TableMapping,
     encoder: &'a TableEncoder,
-    receiver: Mutex<Receiver<Numbered>>,
-    sink: Mutex<Sink>,
-    failed: AtomicBool,
+    receiver: Mutex<Receiver<Group<'a>>>,
+    sink: Mutex<Sink<'a>>,
+    failed: &'a AtomicBool,
 }
 
 /// The file, and row groups that were finished before their turn.
-struct Sink {
+struct Sink<'b> {
     writer: TableWriter,
-    waiting: BTreeMap<usize, (EncodedRowGroup, ContentDigest)>,
+    waiting: BTreeMap<usize, Finished<'b>>,
     next_index: usize,
 }
 
-impl Encoders<'_> {
+struct Finished<'b> {
+    encoded: EncodedRowGroup,
+    digest: ContentDigest,
+    _charge: Reservation<'b>,
+}
+
+impl<'b> Encoders<'b> {
     fn work(&self) -> Result<()> {
         let mut result = Ok(());
         loop {
-            let frame = self.receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
-            let Ok((index, frame)) = frame else { return result };
+            let group = self.receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            let Ok(group) = group else { return result };
             // After a failure the queue is only emptied, so that the producer never waits for ever.
             if self.failed.load(Ordering::Relaxed) {
                 continue;
             }
             // A worker that went away would leave the producer waiting for ever on a full queue.
-            result = catch_unwind(AssertUnwindSafe(|| self.encode(index, frame))).unwrap_or_else(|_| {
+            let encoded = catch_unwind(AssertUnwindSafe(|| self.encode(group)));
+            result = encoded.unwrap_or_else(|_| {
                 Err(Error::new(ErrorKind::Failed, "encoding a row group stopped unexpectedly"))
             });
             if result.is_err() {
                 self.failed.store(true, Ordering::Relaxed);
+                // What waits for its turn behind the failed one will never have it.
+                self.sink.lock().unwrap_or_else(PoisonError::into_inner).waiting.clear();
             }
         }
     }
 
-    fn encode(&self, index: usize, frame: DataFrame) -> Result<()> {
-        let batch = to_arrow(frame, self.encoder.schema())?;
-        let digest = digest_batch(self.table, self.mapping, &batch)?;
-        let encoded = self.encoder.encode(index, &batch)?;
-        drop(batch);
-        self.sink.lock().unwrap_or_else(PoisonError::into_inner).take(index, encoded, digest)
+    fn encode(&self, group: Group<'b>) -> Result<()> {
+        let Group { index, frames, mut charge } = group;
+        let mut digest = ContentDigest::default();
+        let mut columns = Vec::with_capacity(frames.len());
+        for frame in frames {
+            let batch = to_arrow(frame, self.encoder.schema())?;
+            digest.add(digest_batch(self.table, self.mapping, &batch)?);
+            columns.push(batch.into_parts().1.into_iter());
+        }
+        let sizes: Vec<u64> = (0..self.encoder.schema().fields().len())
+            .map(|column| columns.iter().map(|frame| array_size(&frame.as_slice()[column])).sum())
+            .collect();
+        let (whole, mut left) = (charge.bytes(), sizes.iter().sum::<u64>());
+        let all = left.max(1);
+        let mut encoder = self.encoder.row_group(index);
+        for size in sizes {
+            encoder.encode_column(columns.iter_mut().filter_map(Iterator::next).collect())?;
+            left -= size;
+            // Arrays may share what they hold, so theirs is a share of the charge.
+            let share = u128::from(whole) * u128::from(left) / u128::from(all);
+            charge.shrink_to(u64::try_from(share).unwrap_or(whole).saturating_add(encoder.encoded_bytes()));
+        }
+        let finished = Finished { encoded: encoder.finish()?, digest, _charge: charge };
+        self.sink.lock().unwrap_or_else(PoisonError::into_inner).take(index, finished)
     }
 }
 
-impl Sink {
-    fn take(&mut self, index: usize, encoded: EncodedRowGroup, digest: ContentDigest) -> Result<()> {
-        self.waiting.insert(index, (encoded, digest));
-        while let Some((encoded, digest)) = self.waiting.remove(&self.next_index) {
+fn array_size(array: &ArrayRef) -> u64 {
+    array.get_buffer_memory_size() as u64
+}
+
+impl<'b> Sink<'b> {
+    fn take(&mut self, index: usize, finished: Finished<'b>) -> Result<()> {
+        self.waiting.insert(index, finished);
+        while let Some(Finished { encoded, digest, _charge }) = self.waiting.remove(&self.next_index) {
             self.writer.append(encoded, digest)?;
             self.next_index += 1;
         }

@@ -8,14 +8,13 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
+use crate::budget::{Budget, free_bytes};
 use crate::digest::{ContentDigest, RowHasher};
 use crate::durable::Stage;
 use crate::error::{Error, ErrorKind, Result};
-use crate::export::encoders::{FrameQueue, encode_in_parallel};
+use crate::export::encoders::{ENCODER_BYTES, FrameQueue, encode_in_parallel};
 use crate::frame::order::{InOrderCheck, OrderKey, Sorter, with_order_columns};
-use crate::frame::{
-    ClassCounts, FrameBuilder, ROW_GROUP_BYTES, TableMapping, plan_mapping, row_group_is_full,
-};
+use crate::frame::{ClassCounts, FRAME_BYTES, FrameBuilder, TableMapping, plan_mapping, row_size};
 use crate::parquet_file::{
     FileFacts, RowGroupEntry, TableEncoder, TableWriter, WriterSettings, sorting_terms,
 };
@@ -29,8 +28,9 @@ use crate::sqlite::open::Source;
 const SAMPLE_ROWS: u64 = 1_000;
 /// Rows between two looks at the interrupt and two words to the progress.
 const ROWS_PER_STEP: u64 = 4_096;
-/// How large frames for the sorter are, in bytes.
-const SORT_FRAME_BYTES: u64 = 8 * 1024 * 1024;
+/// How often a row is in memory while it is encoded, beside its copy in SQLite: as it came, and a large cell of it as
+/// values, page and compressed page.
+const COPIES_OF_ROW: u64 = 4;
 
 /// One table to be exported, and how.
 pub(crate) struct TableJob<'a> {
@@ -133,9 +133,10 @@ impl TableJob<'_> {
         let encoder = TableEncoder::new(mapping, &self.settings, sorting_terms(table, mapping, self.order))?;
         let file = self.stage.create_file(self.staged_name)?;
         let writer = TableWriter::create(file, &self.stage.path_of(self.staged_name)?, &encoder)?;
+        let budget = Budget::new(self.bytes_for_frames());
         let (read, writer) =
-            encode_in_parallel(table, mapping, &encoder, writer, self.worker_count(), |queue| {
-                self.read(mapping, sort, queue)
+            encode_in_parallel(table, mapping, &encoder, writer, self.worker_count(), &budget, |queue| {
+                self.read(mapping, sort, &budget, queue)
             })?;
         let Read { counts, digest, content_bytes, in_order, fits } = read;
         Ok(Pass {
@@ -147,7 +148,13 @@ impl TableJob<'_> {
         })
     }
 
-    fn read(&self, mapping: &TableMapping, sort: bool, mut queue: FrameQueue<'_>) -> Result<Read> {
+    fn read(
+        &self,
+        mapping: &TableMapping,
+        sort: bool,
+        budget: &Budget,
+        mut queue: FrameQueue<'_>,
+    ) -> Result<Read> {
         let table = self.table();
         let subject = table.name.lossy();
         let kind = if sort { PhaseKind::Sorting } else { PhaseKind::Exporting };
@@ -159,8 +166,10 @@ impl TableJob<'_> {
             key_bytes: Vec::new(),
             check: InOrderCheck::new(),
             hasher: RowHasher::default(),
+            width: mapping.width(),
             builder: FrameBuilder::new(mapping, sort),
             sorter: sort.then(|| self.sorter(mapping)),
+            sorted_bytes: self.bytes_for_frames(),
             result: Read {
                 counts: vec![ClassCounts::default(); mapping.columns.len()],
                 digest: ContentDigest::default(),
@@ -188,7 +197,7 @@ impl TableJob<'_> {
             Ok(ControlFlow::Continue(()))
         })?;
         self.run.progress.advance(step.0, step.1);
-        let read = reader.finish(&mut queue);
+        let read = reader.finish(budget, &mut queue);
         self.run.progress.end();
         read
     }
@@ -196,13 +205,17 @@ impl TableJob<'_> {
     fn sorter(&self, mapping: &TableMapping) -> Sorter<'_> {
         let schema = with_order_columns(&mapping.arrow_schema());
         let folder = self.spill_folder.to_path_buf();
-        Sorter::new(schema, self.memory_limit_bytes / 2, Some(folder), self.run.interrupt)
+        Sorter::new(schema, self.bytes_for_frames() / 2, Some(folder), self.run.interrupt)
+    }
+
+    /// Bytes that frames may take, wherever they are.
+    fn bytes_for_frames(&self) -> u64 {
+        free_bytes(self.memory_limit_bytes).saturating_sub(self.worker_count() as u64 * ENCODER_BYTES)
     }
 
     /// Threads that encode: as many as asked for, and as few as the memory limit wants.
     fn worker_count(&self) -> usize {
-        // A row group waits, is encoded and lies encoded: thrice its size for each worker.
-        let fitting = self.memory_limit_bytes / 2 / (3 * ROW_GROUP_BYTES);
+        let fitting = free_bytes(self.memory_limit_bytes) / 4 / ENCODER_BYTES;
         usize::try_from(fitting).unwrap_or(usize::MAX).clamp(1, self.threads.max(1))
     }
 }
@@ -224,8 +237,12 @@ struct RowReader<'a> {
     key_bytes: Vec<u8>,
     check: InOrderCheck,
     hasher: RowHasher,
+    /// How many Parquet columns there are.
+    width: usize,
     builder: FrameBuilder,
     sorter: Option<Sorter<'a>>,
+    /// What sorted rows and their encoding may take together.
+    sorted_bytes: u64,
     result: Read,
 }
 
@@ -243,38 +260,59 @@ impl RowReader<'_> {
         if !self.result.fits || (!self.result.in_order && self.sorter.is_none()) {
             return Ok(size_bytes);
         }
+        let row_bytes = row_size(cells, self.width);
         if let Some(sorter) = &mut self.sorter {
+            if row_bytes > FRAME_BYTES {
+                // When it is encoded, the rows that are still to come share the memory with it.
+                sorter.lower_limit(self.sorted_bytes.saturating_sub(row_bytes.saturating_mul(COPIES_OF_ROW)));
+            }
             self.result.fits = self.builder.push_row_with_key(rowid, cells, &self.key_bytes);
-            if self.builder.size_bytes() >= SORT_FRAME_BYTES {
+            if self.builder.size_bytes() >= FRAME_BYTES {
                 sorter.push(self.builder.finish()?)?;
             }
-        } else {
-            self.result.fits = self.builder.push_row(rowid, cells);
-            if self.builder.is_full() {
-                queue.send(&self.builder.finish()?)?;
-            }
+            return Ok(size_bytes);
+        }
+        if row_bytes > FRAME_BYTES {
+            queue.wait_for_room(row_bytes.saturating_mul(COPIES_OF_ROW))?;
+        }
+        self.result.fits = self.builder.push_row(rowid, cells);
+        let (rows, bytes) = (self.builder.row_count() as u64, self.builder.size_bytes());
+        if queue.frame_ends(rows, bytes) {
+            queue.send(&self.builder.finish()?, bytes)?;
         }
         Ok(size_bytes)
     }
 
-    fn finish(mut self, queue: &mut FrameQueue<'_>) -> Result<Read> {
+    fn finish(mut self, budget: &Budget, queue: &mut FrameQueue<'_>) -> Result<Read> {
         self.result.digest = self.hasher.take();
-        if self.result.fits && self.builder.row_count() > 0 {
-            let batch = self.builder.finish()?;
-            match &mut self.sorter {
-                Some(sorter) => sorter.push(batch)?,
-                None if self.result.in_order => queue.send(&batch)?,
-                None => {}
-            }
+        if !self.result.fits {
+            return Ok(self.result);
         }
-        if let Some(sorter) = self.sorter
-            && self.result.fits
-        {
-            let mut rows = sorter.finish()?;
-            while let Some(batch) = rows.next_row_group(row_group_is_full)? {
-                queue.send(&batch)?;
+        let bytes = self.builder.size_bytes();
+        let rest = if self.builder.row_count() > 0 { Some(self.builder.finish()?) } else { None };
+        let Some(mut sorter) = self.sorter else {
+            if let Some(batch) = rest.filter(|_| self.result.in_order) {
+                queue.send(&batch, bytes)?;
             }
+            queue.finish()?;
+            return Ok(self.result);
+        };
+        if let Some(batch) = rest {
+            sorter.push(batch)?;
         }
+        let mut rows = sorter.finish()?;
+        budget.set_limit(self.sorted_bytes.saturating_sub(rows.memory_bytes()));
+        let mut taken = (0, 0);
+        while let Some(batch) = rows.next_batch(|rows, bytes| {
+            taken = (rows, bytes);
+            queue.frame_ends(rows, bytes)
+        })? {
+            queue.send(&batch, taken.1)?;
+            drop(batch);
+            // A large row is let go before the next is read.
+            queue.wait_for_room(0)?;
+        }
+        queue.finish()?;
         Ok(self.result)
     }
 }

@@ -12,20 +12,13 @@ use arrow::array::{
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::frame::cuts::row_size;
 use crate::frame::mapping::TableMapping;
 use crate::schema::Cell;
 
 mod columns;
 
 use columns::{ColumnBuilder, NullArrays};
-
-/// Most rows of a row group. Narrow rows: enough for readers to work in bulk, few enough that a point query
-/// decodes little and that several row groups in flight stay small.
-pub const ROW_GROUP_ROWS: u64 = 131_072;
-
-/// Size of a row group in bytes of [`row_size`] at which it is closed. Wide rows: bounds what one encoder
-/// holds, and what a reader that decodes a whole row group has to hold.
-pub const ROW_GROUP_BYTES: u64 = 32 * 1024 * 1024;
 
 /// Largest cell in bytes. A page's size is a signed 32-bit number in Parquet; this leaves room for the other
 /// values of its page, its levels, and zstd's overhead on data it cannot shrink.
@@ -36,27 +29,6 @@ pub const ORDER_KEY_COLUMN: &str = "order key";
 
 /// The name of the trailing column that holds a row's [`row_size`], for the sorter only.
 pub const ROW_SIZE_COLUMN: &str = "row size";
-
-/// Whether a row group of `rows` rows with `bytes` bytes of [`row_size`] is to be closed.
-#[must_use]
-pub fn row_group_is_full(rows: u64, bytes: u64) -> bool {
-    rows >= ROW_GROUP_ROWS || bytes >= ROW_GROUP_BYTES
-}
-
-/// The size of a row in bytes: its texts and blobs, and eight for each of the mapping's `width` Parquet columns,
-/// which take that much memory in every row whether they hold something there or not.
-///
-/// Depends on the row and its mapping alone, so row groups are cut alike whatever way the rows came.
-#[must_use]
-pub fn row_size(cells: &[Cell<'_>], width: usize) -> u64 {
-    let bytes = |cell: &Cell<'_>| match cell {
-        Cell::Null | Cell::Integer(_) | Cell::Real(_) => 0,
-        Cell::Text(_) | Cell::RawText(_) | Cell::Blob(_) => cell.size_bytes(),
-    };
-    let values: usize = cells.iter().map(bytes).sum();
-    // Rows lie in memory, so their size always fits.
-    u64::try_from(values + 8 * width).unwrap_or(u64::MAX)
-}
 
 /// Gathers rows into record batches under a mapping.
 ///
@@ -132,12 +104,6 @@ impl FrameBuilder {
     #[must_use]
     pub fn size_bytes(&self) -> u64 {
         self.size_bytes
-    }
-
-    /// Whether the rows gathered so far make a full row group.
-    #[must_use]
-    pub fn is_full(&self) -> bool {
-        row_group_is_full(self.row_count as u64, self.size_bytes)
     }
 
     /// The rows gathered so far as one record batch; the builder is empty and ready afterwards.

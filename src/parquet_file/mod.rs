@@ -30,9 +30,11 @@ pub use reader::{
     ColumnFacts, RowGroupBatches, StatisticsCheck, StatisticsMismatch, TableReader, is_decoding,
 };
 pub use seal::{SealCheck, SealState, check_seal, check_seal_with, has_seal_tag};
-pub use settings::{SortingTerm, WriterSettings};
+pub use settings::{LARGE_CELL_BYTES, SortingTerm, WriterSettings};
 pub use sorting::sorting_terms;
-pub use writer::{EncodedRowGroup, FileFacts, FileTail, RowGroupEntry, TableEncoder, TableWriter};
+pub use writer::{
+    EncodedRowGroup, FileFacts, FileTail, RowGroupEncoder, RowGroupEntry, TableEncoder, TableWriter,
+};
 
 /// An error of the `parquet` crate while `doing` something: I/O failures keep their own kind and hint, and
 /// all else is `kind`.

@@ -21,7 +21,7 @@ use parquet::file::metadata::{ColumnChunkMetaData, PageIndexPolicy, RowGroupMeta
 use crate::error::{Error, ErrorKind, Result};
 use crate::parquet_file::damage::hash_range;
 use crate::parquet_file::parquet_error;
-use crate::parquet_file::settings::SortingTerm;
+use crate::parquet_file::settings::{BYTES_DICTIONARY_BYTES, PAGE_BYTES, SortingTerm};
 
 mod facts;
 mod statistics;
@@ -34,6 +34,13 @@ const BATCH_ROWS: u64 = 8192;
 
 /// Size in bytes that a batch of average rows may have.
 const BATCH_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Most bytes of one column's pages in hand while its values are small: a dictionary, and a page that is full with the
+/// last value it took.
+const PAGES_BYTES: u64 = 2 * PAGE_BYTES as u64 + BYTES_DICTIONARY_BYTES as u64;
+
+/// What reading a column takes whatever it holds, in bytes: a zstd decoder of its own, most of it.
+const COLUMN_BYTES: u64 = 128 * 1024;
 
 /// What a cell costs in a batch beside its bytes: a view.
 const CELL_BYTES: u64 = 16;
@@ -142,6 +149,30 @@ impl TableReader {
         Ok(RowGroupBatches { path: self.path.clone(), reader: Some(reader) })
     }
 
+    /// The memory that reading one row group takes, roughly and at most, in bytes: one batch, the pages it is read from,
+    /// the largest page as it lies in the file, and a decoder per column. 0 where there is no such row group.
+    ///
+    /// Only as true as the footer, and as the file is one of ours: what pages other writers cut is not known.
+    #[must_use]
+    pub fn decoding_bytes(&self, index: usize) -> u64 {
+        let Some(group) = self.row_groups().get(index) else { return 0 };
+        let (mut pages, mut largest) = (group.num_columns() as u64 * COLUMN_BYTES, 0);
+        for chunk in group.columns() {
+            // A page with a large cell is as large as that, and only columns without such a cell have statistics.
+            let most = if chunk.statistics().is_some() { PAGES_BYTES } else { u64::MAX };
+            pages = pages.saturating_add(unsigned(chunk.uncompressed_size()).min(most));
+            largest = unsigned(chunk.compressed_size()).min(most).max(largest);
+        }
+        pages.saturating_add(largest).saturating_add(self.batch_bytes(index))
+    }
+
+    /// The size of an average batch of one row group in bytes; 0 where there is no such row group.
+    #[must_use]
+    pub fn batch_bytes(&self, index: usize) -> u64 {
+        let size = |group| row_bytes(group).saturating_mul(batch_rows(group) as u64);
+        self.row_groups().get(index).map_or(0, size)
+    }
+
     /// What the footer says of each column, summed over all row groups.
     #[must_use]
     pub fn columns(&self) -> Vec<ColumnFacts> {
@@ -240,14 +271,18 @@ fn load_metadata(file: &File) -> Result<ArrowReaderMetadata, ParquetError> {
 
 /// Rows of a batch, so that a batch of average rows keeps to [`BATCH_BYTES`].
 fn batch_rows(group: &RowGroupMetaData) -> usize {
+    let rows = (BATCH_BYTES / row_bytes(group).max(1)).clamp(1, BATCH_ROWS);
+    usize::try_from(rows).unwrap_or(1)
+}
+
+/// What an average row takes in a batch, in bytes.
+fn row_bytes(group: &RowGroupMetaData) -> u64 {
     let chunk_bytes = |chunk: &ColumnChunkMetaData| {
         let text = chunk.unencoded_byte_array_data_bytes().unwrap_or(0);
         unsigned(chunk.uncompressed_size().max(text))
     };
     let bytes = group.columns().iter().map(chunk_bytes).fold(0, u64::saturating_add);
-    let row_bytes = bytes / unsigned(group.num_rows()).max(1) + group.num_columns() as u64 * CELL_BYTES;
-    let rows = (BATCH_BYTES / row_bytes.max(1)).clamp(1, BATCH_ROWS);
-    usize::try_from(rows).unwrap_or(1)
+    bytes / unsigned(group.num_rows()).max(1) + group.num_columns() as u64 * CELL_BYTES
 }
 
 /// A number of the footer that cannot be negative; a negative one counts as 0.

@@ -26,7 +26,7 @@ pub(super) const CREATED_BY: &str = "parklite";
 const SCHEMA_ROOT: &str = "schema";
 
 /// Size of a data page in bytes before compression: the usual unit of reading and skipping.
-const PAGE_BYTES: usize = 1024 * 1024;
+pub(super) const PAGE_BYTES: usize = 1024 * 1024;
 
 /// Smallest page in bytes when many columns share the room: below it, headers and index entries weigh more.
 const MIN_PAGE_BYTES: usize = 64 * 1024;
@@ -56,14 +56,14 @@ const REAL_DICTIONARY_BYTES: usize = 64 * 1024;
 
 /// Dictionary size in bytes for text and blobs: thousands of categories. Columns with more values are smaller
 /// without one, and readers load a dictionary before the first row.
-const BYTES_DICTIONARY_BYTES: usize = 256 * 1024;
+pub(super) const BYTES_DICTIONARY_BYTES: usize = 256 * 1024;
 
 /// Bytes of a text or blob kept as minimum and maximum: enough to skip by, whatever the values' size.
 const STATISTICS_BYTES: usize = 64;
 
 /// A cell larger than this, in bytes, turns off dictionary and statistics for its column in its row group:
 /// both would copy the cell several times and help no reader.
-pub(super) const LARGE_CELL_BYTES: usize = 1024 * 1024;
+pub const LARGE_CELL_BYTES: u64 = 1024 * 1024;
 
 /// What a user may choose about the files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,11 +2,16 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
 
 use crate::error::Result;
 use crate::frame::testing::{Row, Value, batch_of, digest_of, mapping_of, numbered, rows_of, table};
 use crate::frame::{TableMapping, digest_batch};
-use crate::parquet_file::{FileFacts, TableEncoder, TableReader, TableWriter, WriterSettings};
+use crate::parquet_file::{
+    EncodedRowGroup, FileFacts, TableEncoder, TableReader, TableWriter, WriterSettings,
+};
 use crate::schema::Table;
 
 /// A folder with a place for one table file.
@@ -28,13 +33,26 @@ pub(crate) fn write(path: &Path, mapping: &TableMapping, groups: &[Vec<Row>]) ->
     write_with(path, &encoder, mapping, groups)
 }
 
+/// Encodes `frames` as one row group.
+pub(crate) fn encode(
+    encoder: &TableEncoder,
+    index: usize,
+    frames: &[RecordBatch],
+) -> Result<EncodedRowGroup> {
+    let mut group = encoder.row_group(index);
+    for column in 0..frames.first().map_or(0, RecordBatch::num_columns) {
+        group.encode_column(frames.iter().map(|frame| Arc::clone(frame.column(column))).collect())?;
+    }
+    group.finish()
+}
+
 pub(crate) fn write_with(
     path: &Path,
     encoder: &TableEncoder,
     mapping: &TableMapping,
     groups: &[Vec<Row>],
 ) -> Result<FileFacts> {
-    let encode = |index: usize| encoder.encode(index, &batch_of(mapping, &groups[index]));
+    let encode = |index: usize| encode(encoder, index, &[batch_of(mapping, &groups[index])]);
     let mut all_groups: Vec<_> = std::thread::scope(|scope| {
         let odd = scope.spawn(|| (1..groups.len()).step_by(2).map(|index| (index, encode(index))).collect());
         let even: Vec<_> = (0..groups.len()).step_by(2).map(|index| (index, encode(index))).collect();

@@ -3,8 +3,11 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BinaryViewBuilder, Float64Builder, Int64Builder, StringViewBuilder, new_null_array,
+    Array, ArrayRef, BinaryViewBuilder, Float64Builder, GenericByteViewArray, GenericByteViewBuilder,
+    Int64Builder, StringViewBuilder, new_null_array,
 };
+use arrow::buffer::Buffer;
+use arrow::datatypes::ByteViewType;
 
 use crate::frame::build::nearest_double;
 use crate::frame::mapping::{ColumnMapping, MainClass};
@@ -88,11 +91,50 @@ struct Values {
     builder: Option<Builder>,
     /// NULLs since the last value.
     pending_nulls: usize,
+    /// What the last batch took, and so probably the next.
+    room: Room,
+}
+
+/// Room for the values of one batch.
+#[derive(Debug, Clone, Copy, Default)]
+struct Room {
+    rows: usize,
+    /// Bytes of texts and blobs outside their views.
+    bytes: usize,
+}
+
+/// Smallest and largest block of texts and blobs, in bytes.
+const BLOCK_BYTES: std::ops::RangeInclusive<usize> = 256..=256 * 1024;
+
+impl Room {
+    /// The room of the batch that `array` is, whose views refer to no block without using it.
+    fn of<T: ByteViewType>(array: &GenericByteViewArray<T>) -> Self {
+        Self { rows: array.len(), bytes: array.data_buffers().iter().map(Buffer::len).sum() }
+    }
+
+    /// A little more than last time: one row too many would double the room.
+    fn rows(self) -> usize {
+        self.rows + self.rows / 16
+    }
+
+    /// Blocks so small that the unused rest of the last one does not matter, and so large that they are not many.
+    fn block_bytes(self) -> Option<u32> {
+        let bytes = (self.bytes / 8).clamp(*BLOCK_BYTES.start(), *BLOCK_BYTES.end()).next_power_of_two();
+        u32::try_from(bytes).ok().filter(|_| self.rows > 0)
+    }
+
+    fn view_builder<T: ByteViewType>(self) -> GenericByteViewBuilder<T> {
+        let builder = GenericByteViewBuilder::with_capacity(self.rows());
+        match self.block_bytes() {
+            Some(bytes) => builder.with_fixed_block_size(bytes),
+            None => builder,
+        }
+    }
 }
 
 impl Values {
     fn new(class: MainClass) -> Self {
-        Self { class, builder: None, pending_nulls: 0 }
+        Self { class, builder: None, pending_nulls: 0, room: Room::default() }
     }
 
     /// Adds a cell of this column's class, or NULL.
@@ -101,7 +143,7 @@ impl Values {
             self.pending_nulls += 1;
             return;
         }
-        let builder = self.builder.get_or_insert_with(|| Builder::new(self.class));
+        let builder = self.builder.get_or_insert_with(|| Builder::new(self.class, self.room));
         if self.pending_nulls > 0 {
             builder.append_nulls(std::mem::take(&mut self.pending_nulls));
         }
@@ -116,7 +158,9 @@ impl Values {
             None => nulls.of(self.class),
             Some(mut builder) => {
                 builder.append_nulls(pending_nulls);
-                builder.finish()
+                let (array, room) = builder.finish();
+                self.room = room;
+                array
             }
         }
     }
@@ -152,12 +196,12 @@ enum Builder {
 }
 
 impl Builder {
-    fn new(class: MainClass) -> Self {
+    fn new(class: MainClass, room: Room) -> Self {
         match class {
-            MainClass::Integer => Self::Integer(Int64Builder::with_capacity(0)),
-            MainClass::Real => Self::Real(Float64Builder::with_capacity(0)),
-            MainClass::Text => Self::Text(StringViewBuilder::with_capacity(0)),
-            MainClass::Blob => Self::Blob(BinaryViewBuilder::with_capacity(0)),
+            MainClass::Integer => Self::Integer(Int64Builder::with_capacity(room.rows())),
+            MainClass::Real => Self::Real(Float64Builder::with_capacity(room.rows())),
+            MainClass::Text => Self::Text(room.view_builder()),
+            MainClass::Blob => Self::Blob(room.view_builder()),
         }
     }
 
@@ -182,12 +226,20 @@ impl Builder {
         }
     }
 
-    fn finish(self) -> ArrayRef {
+    fn finish(self) -> (ArrayRef, Room) {
+        fn numbers(array: impl Array + 'static) -> (ArrayRef, Room) {
+            let room = Room { rows: array.len(), bytes: 0 };
+            (Arc::new(array), room)
+        }
+        fn views<T: ByteViewType>(array: GenericByteViewArray<T>) -> (ArrayRef, Room) {
+            let room = Room::of(&array);
+            (Arc::new(array), room)
+        }
         match self {
-            Self::Integer(mut builder) => Arc::new(builder.finish()),
-            Self::Real(mut builder) => Arc::new(builder.finish()),
-            Self::Text(mut builder) => Arc::new(builder.finish()),
-            Self::Blob(mut builder) => Arc::new(builder.finish()),
+            Self::Integer(mut builder) => numbers(builder.finish()),
+            Self::Real(mut builder) => numbers(builder.finish()),
+            Self::Text(mut builder) => views(builder.finish()),
+            Self::Blob(mut builder) => views(builder.finish()),
         }
     }
 }

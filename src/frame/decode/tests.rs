@@ -5,7 +5,8 @@ use arrow::compute::cast;
 use arrow::datatypes::{Field, Schema};
 
 use super::*;
-use crate::frame::build::{FrameBuilder, MAX_CELL_BYTES, ORDER_KEY_COLUMN, ROW_SIZE_COLUMN, row_size};
+use crate::frame::build::{FrameBuilder, MAX_CELL_BYTES, ORDER_KEY_COLUMN, ROW_SIZE_COLUMN};
+use crate::frame::row_size;
 use crate::frame::testing::{
     Value, batch_of, cells, difficult_rows, digest_of, mapping_of, numbered, rows_of, table, without_rowid,
 };

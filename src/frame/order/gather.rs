@@ -3,16 +3,19 @@
 //! Both ways of sorting hand out their rows through [`take_rows`], and nothing else builds sorted batches:
 //! so they come out alike, and a batch never keeps the buffers it was picked from alive.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BinaryViewArray, RecordBatch, RecordBatchOptions, UInt64Array};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BinaryViewArray, GenericByteViewArray, RecordBatch, RecordBatchOptions,
+    UInt64Array,
+};
 use arrow::buffer::Buffer;
 use arrow::compute::interleave;
-use arrow::datatypes::{DataType, SchemaRef, UInt64Type};
+use arrow::datatypes::{ByteViewType, DataType, SchemaRef, UInt64Type};
 use arrow::error::ArrowError;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::frame::weight::{byte_count, memory_of};
 use crate::run::Interrupt;
 
 /// Rows between two looks at the interrupt.
@@ -90,9 +93,8 @@ pub(super) fn take_rows(
     rows: &mut (impl RowsInOrder + ?Sized),
     schema: &SchemaRef,
     interrupt: &Interrupt,
-    is_full: impl Fn(Taken) -> bool,
+    mut is_full: impl FnMut(Taken) -> bool,
 ) -> Result<Option<RecordBatch>> {
-    rows.forget_places();
     let mut places = Vec::new();
     let mut taken = Taken::default();
     while let Some((batch, row)) = rows.next_place()? {
@@ -111,7 +113,10 @@ pub(super) fn take_rows(
     if places.is_empty() {
         return Ok(None);
     }
-    gather(rows.batches(), &places, schema, interrupt).map(Some)
+    let gathered = gather(rows.batches(), &places, schema, interrupt);
+    // Now, not with the next rows: until then nothing else may need the memory more.
+    rows.forget_places();
+    gathered.map(Some)
 }
 
 /// Copies the rows at `places`, none of them twice, into a batch of their own.
@@ -135,11 +140,15 @@ fn gather(
     RecordBatch::try_new_with_options(SchemaRef::clone(schema), columns, &options).map_err(failed)
 }
 
-/// Copies what views refer to into buffers of their own, so that the picked-from ones can go.
+/// Copies what views refer to into buffers of their own, so that the picked-from ones can go; not where nothing else is
+/// in those, as with a row so large that it was a batch by itself.
 fn without_slack(array: ArrayRef) -> ArrayRef {
+    fn has_slack<T: ByteViewType>(array: &GenericByteViewArray<T>) -> bool {
+        array.data_buffers().iter().map(Buffer::capacity).sum::<usize>() != array.total_buffer_bytes_used()
+    }
     match array.data_type() {
-        DataType::Utf8View => Arc::new(array.as_string_view().gc()),
-        DataType::BinaryView => Arc::new(array.as_binary_view().gc()),
+        DataType::Utf8View if has_slack(array.as_string_view()) => Arc::new(array.as_string_view().gc()),
+        DataType::BinaryView if has_slack(array.as_binary_view()) => Arc::new(array.as_binary_view().gc()),
         _ => array,
     }
 }
@@ -147,7 +156,7 @@ fn without_slack(array: ArrayRef) -> ArrayRef {
 /// `batch` itself, or a copy where most of what its buffers hold belongs to other rows (a slice does that).
 pub(super) fn without_strangers(batch: KeyedBatch, interrupt: &Interrupt) -> Result<KeyedBatch> {
     let needed: u64 = batch.batch.columns().iter().map(needed_bytes).sum();
-    if allocations(&batch.batch).values().sum::<u64>() / 2 <= needed + SLACK_BYTES {
+    if memory_of(&batch.batch) / 2 <= needed + SLACK_BYTES {
         return Ok(batch);
     }
     let places: Vec<Place> = (0..batch.rows()).map(|row| (0, row)).collect();
@@ -165,27 +174,6 @@ fn needed_bytes(array: &ArrayRef) -> u64 {
         _ => (8, 0),
     };
     byte_count(array.len() * width + variable)
-}
-
-/// The memory behind `batch`: the address of every allocation, and its whole size in bytes.
-pub(super) fn allocations(batch: &RecordBatch) -> HashMap<usize, u64> {
-    let mut found = HashMap::new();
-    let mut count = |buffer: &Buffer| {
-        found.insert(buffer.data_ptr().as_ptr().addr(), byte_count(buffer.capacity()));
-    };
-    for column in batch.columns() {
-        let data = column.to_data();
-        data.buffers().iter().for_each(&mut count);
-        if let Some(nulls) = data.nulls() {
-            count(nulls.buffer());
-        }
-    }
-    found
-}
-
-/// A size in memory as a number of bytes that adds up without overflow.
-pub(super) fn byte_count(size: usize) -> u64 {
-    u64::try_from(size).expect("no allocation has 2^64 bytes")
 }
 
 /// The order is total: only a damaged database, or a wrong order, has two rows at one place.

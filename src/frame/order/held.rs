@@ -5,9 +5,10 @@ use std::mem;
 
 use polars::prelude::{DataFrame, IdxCa, IdxSize, SortOptions};
 
-use super::gather::{KeyedBatch, Place, RowsInOrder, allocations, byte_count, equal_keys};
+use super::gather::{KeyedBatch, Place, RowsInOrder, equal_keys};
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::crossing;
+use crate::frame::weight::{allocations, array_bytes, byte_count};
 
 /// What polars needs per row while sorting keys: a view with its index (24 bytes), and the result (4).
 const SORT_BYTES_PER_ROW: u64 = 32;
@@ -50,7 +51,8 @@ impl Held {
     fn bytes_added_by(&self, batch: &KeyedBatch) -> u64 {
         let new =
             allocations(&batch.batch).into_iter().filter(|(address, _)| !self.counted.contains(address));
-        new.map(|(_, bytes)| bytes).sum::<u64>() + byte_count(batch.rows()) * SORT_BYTES_PER_ROW
+        let bytes: u64 = new.map(|(_, bytes)| bytes).sum();
+        bytes + array_bytes(&batch.batch) + byte_count(batch.rows()) * SORT_BYTES_PER_ROW
     }
 }
 

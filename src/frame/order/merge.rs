@@ -48,28 +48,40 @@ fn count_open_at_once(runs: &VecDeque<Run>, memory_limit_bytes: u64) -> usize {
         .iter()
         .take(MAX_OPEN_RUNS)
         .take_while(|run| {
-            needed_bytes = needed_bytes.saturating_add(run.largest_batch_bytes().saturating_mul(2));
+            needed_bytes = needed_bytes.saturating_add(held_by(run));
             needed_bytes <= memory_limit_bytes
         })
         .count();
     fitting.max(2).min(runs.len())
 }
 
+/// What reading a run takes at most, in bytes.
+fn held_by(run: &Run) -> u64 {
+    run.largest_batch_bytes().saturating_mul(2)
+}
+
 /// The rows of several runs in order.
+///
+/// A source whose batch has been handed out whole reads its next one only when the next row is asked for: where rows are
+/// large, what becomes of one must not have to share the memory with the next.
 pub(super) struct MergedRows {
     sources: Vec<Source>,
     /// The next row of every source that has one, the first in order on top.
     heads: BinaryHeap<Reverse<Head>>,
+    /// The source whose next batch is still to be read.
+    drained: Option<usize>,
     /// Every batch that a place handed out since the last `forget_places` refers to.
     batches: Vec<KeyedBatch>,
     previous_key: Option<Vec<u8>>,
+    largest_bytes: u64,
 }
 
 struct Source {
     reader: RunReader,
-    current: KeyedBatch,
+    /// The batch being read, unless all of it has been handed out.
+    current: Option<KeyedBatch>,
     row: usize,
-    /// Where `current` stands in `batches`, once it does.
+    /// Where the current batch stands in `batches`, once it does.
     batch_index: Option<usize>,
 }
 
@@ -81,37 +93,71 @@ struct Head {
 
 impl MergedRows {
     fn new(runs: impl IntoIterator<Item = Run>) -> Result<Self> {
-        let mut sources = Vec::new();
-        let mut heads = BinaryHeap::new();
+        let mut merged = Self {
+            sources: Vec::new(),
+            heads: BinaryHeap::new(),
+            drained: None,
+            batches: Vec::new(),
+            previous_key: None,
+            largest_bytes: 0,
+        };
         for run in runs {
-            let mut reader = RunReader::open(run)?;
-            if let Some(current) = next_nonempty(&mut reader)? {
-                heads.push(Reverse(Head { key: current.key(0).to_vec(), source: sources.len() }));
-                sources.push(Source { reader, current, row: 0, batch_index: None });
+            merged.largest_bytes = merged.largest_bytes.saturating_add(held_by(&run));
+            let reader = RunReader::open(run)?;
+            merged.sources.push(Source { reader, current: None, row: 0, batch_index: None });
+            merged.read_next_batch(merged.sources.len() - 1)?;
+        }
+        Ok(merged)
+    }
+
+    /// What it holds at most, in bytes: of every run, the batch being read and one that rows handed out refer to.
+    pub(super) fn largest_bytes(&self) -> u64 {
+        self.largest_bytes
+    }
+
+    /// Reads the next batch of a source, if there is one.
+    fn read_next_batch(&mut self, index: usize) -> Result<()> {
+        let source = &mut self.sources[index];
+        while let Some(batch) = source.reader.next_batch()? {
+            if batch.rows() > 0 {
+                self.heads.push(Reverse(Head { key: batch.key(0).to_vec(), source: index }));
+                source.current = Some(batch);
+                source.row = 0;
+                return Ok(());
             }
         }
-        Ok(Self { sources, heads, batches: Vec::new(), previous_key: None })
+        Ok(())
     }
 }
 
 impl RowsInOrder for MergedRows {
     fn next_place(&mut self) -> Result<Option<Place>> {
+        if let Some(drained) = self.drained.take() {
+            self.read_next_batch(drained)?;
+        }
         let Some(mut top) = self.heads.peek_mut() else {
             return Ok(None);
         };
         let head = &mut top.0;
         check_rising(&mut self.previous_key, &head.key)?;
         let source = &mut self.sources[head.source];
+        let Some(current) = &source.current else {
+            return Err(Error::new(ErrorKind::Failed, "a run has a next row and no batch"));
+        };
         let batches = &mut self.batches;
         let batch_index = *source.batch_index.get_or_insert_with(|| {
-            batches.push(source.current.clone());
+            batches.push(current.clone());
             batches.len() - 1
         });
         let place = (batch_index, source.row);
-        if source.advance()? {
+        source.row += 1;
+        if source.row < current.rows() {
             head.key.clear();
-            head.key.extend_from_slice(source.current.key(source.row));
+            head.key.extend_from_slice(current.key(source.row));
         } else {
+            source.current = None;
+            source.batch_index = None;
+            self.drained = Some(head.source);
             PeekMut::pop(top);
         }
         Ok(Some(place))
@@ -125,32 +171,6 @@ impl RowsInOrder for MergedRows {
         self.batches.clear();
         for source in &mut self.sources {
             source.batch_index = None;
-        }
-    }
-}
-
-impl Source {
-    /// Goes to the next row and tells whether there is one.
-    fn advance(&mut self) -> Result<bool> {
-        self.row += 1;
-        if self.row < self.current.rows() {
-            return Ok(true);
-        }
-        let Some(next) = next_nonempty(&mut self.reader)? else {
-            return Ok(false);
-        };
-        self.current = next;
-        self.row = 0;
-        self.batch_index = None;
-        Ok(true)
-    }
-}
-
-fn next_nonempty(reader: &mut RunReader) -> Result<Option<KeyedBatch>> {
-    loop {
-        match reader.next_batch()? {
-            Some(batch) if batch.rows() == 0 => {}
-            batch => return Ok(batch),
         }
     }
 }

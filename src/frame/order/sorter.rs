@@ -1,4 +1,4 @@
-//! Sorting a table's rows within a memory limit, and cutting them into row groups.
+//! Sorting a table's rows within a memory limit.
 //!
 //! Rows come in batches and are held as they are. If all fit the limit, polars sorts their keys and rows
 //! are handed out from where they lie. If not, each time the limit is reached the held rows are sorted the
@@ -8,10 +8,10 @@
 //! - while rows come in: every buffer behind held rows, whole and once, and 32 bytes per row for the sort.
 //!   The batch being pushed exists already, so it comes on top. One that is larger than the limit by
 //!   itself, because a row is, is held and spilled alone;
-//! - while runs are merged: two batches of every open run. Two runs are always open, however large their
-//!   rows are, so two rows larger than the limit can be in memory at once;
-//! - always on top: the row group handed out, once as it lies and once as its own copy, with 16 bytes per
-//!   row. How large it becomes is the caller's choice.
+//! - while runs are merged: two batches of every open run, within half the limit. Two runs are always open, however
+//!   large their rows are;
+//! - always on top: the batch handed out, once as it lies and once as its own copy, with 16 bytes per
+//!   row. How large it becomes is the caller's choice. A row that is a batch by itself is not copied.
 
 use std::mem;
 use std::path::PathBuf;
@@ -25,6 +25,7 @@ use super::held::{Held, HeldRows};
 use super::merge::merge_runs;
 use super::spill::{Run, SpillFolder};
 use crate::error::{Error, ErrorKind, Result};
+use crate::frame::weight::{ARRAY_BYTES, byte_count};
 use crate::run::Interrupt;
 
 /// Batches in a run: small against the limit so that many runs can be open, large enough to read well.
@@ -43,7 +44,7 @@ pub fn with_order_columns(data: &Schema) -> SchemaRef {
 /// Takes rows in any order, to give them back in their total order.
 ///
 /// Call [`Self::push`] with every batch, then [`Self::finish`], then
-/// [`SortedRows::next_row_group`] until it returns `None`. Dropping either removes what was spilled.
+/// [`SortedRows::next_batch`] until it returns `None`. Dropping either removes what was spilled.
 /// After an error rows may be missing: drop it.
 pub struct Sorter<'run> {
     schema: SchemaRef,
@@ -66,9 +67,16 @@ impl<'run> Sorter<'run> {
         temp_folder: Option<PathBuf>,
         interrupt: &'run Interrupt,
     ) -> Self {
-        let batch_bytes = (memory_limit_bytes / 64).clamp(MIN_RUN_BATCH_BYTES, MAX_RUN_BATCH_BYTES);
+        // With thousands of columns, a batch of few rows would be mostly what describes it.
+        let least_bytes = MIN_RUN_BATCH_BYTES.max(2 * ARRAY_BYTES * byte_count(schema.fields().len()));
+        let batch_bytes = (memory_limit_bytes / 64).min(MAX_RUN_BATCH_BYTES).max(least_bytes);
         let spills = temp_folder.map(|folder| SpillFolder::new(folder, batch_bytes));
         Self { schema, memory_limit_bytes, spills, interrupt, held: Held::default(), runs: Vec::new() }
+    }
+
+    /// Lowers the limit to `bytes`, if it is higher.
+    pub fn lower_limit(&mut self, bytes: u64) {
+        self.memory_limit_bytes = self.memory_limit_bytes.min(bytes);
     }
 
     /// Takes the next rows, and spills those held if the limit is reached.
@@ -101,17 +109,20 @@ impl<'run> Sorter<'run> {
     /// # Errors
     /// As [`Self::push`].
     pub fn finish(mut self) -> Result<SortedRows<'run>> {
-        let rows: Box<dyn RowsInOrder + Send> = if self.runs.is_empty() {
-            Box::new(HeldRows::sort(mem::take(&mut self.held))?)
+        let (rows, memory_bytes): (Box<dyn RowsInOrder + Send>, _) = if self.runs.is_empty() {
+            let memory_bytes = self.held.bytes();
+            (Box::new(HeldRows::sort(mem::take(&mut self.held))?), memory_bytes)
         } else {
             self.spill()?;
             let runs = mem::take(&mut self.runs);
             let folder = self.spills.as_mut().ok_or_else(no_temp_folder)?;
-            Box::new(merge_runs(runs, folder, &self.schema, self.memory_limit_bytes, self.interrupt)?)
+            let merged = merge_runs(runs, folder, &self.schema, self.memory_limit_bytes / 2, self.interrupt)?;
+            let memory_bytes = merged.largest_bytes();
+            (Box::new(merged), memory_bytes)
         };
         let data_columns = self.schema.fields().len().saturating_sub(2);
         let data_schema = Arc::new(Schema::new(self.schema.fields()[..data_columns].to_vec()));
-        Ok(SortedRows { rows, data_schema, interrupt: self.interrupt })
+        Ok(SortedRows { rows, memory_bytes, data_schema, interrupt: self.interrupt })
     }
 
     fn spill(&mut self) -> Result<()> {
@@ -128,21 +139,28 @@ impl<'run> Sorter<'run> {
 /// A table's rows in their total order.
 pub struct SortedRows<'run> {
     rows: Box<dyn RowsInOrder + Send>,
+    memory_bytes: u64,
     data_schema: SchemaRef,
     interrupt: &'run Interrupt,
 }
 
 impl SortedRows<'_> {
-    /// The next row group, without the columns of key and size; `None` once there are no more rows.
+    /// What it holds at most beside the batches it has handed out, in bytes.
+    #[must_use]
+    pub fn memory_bytes(&self) -> u64 {
+        self.memory_bytes
+    }
+
+    /// The next rows, without the columns of key and size; `None` once there are no more.
     ///
-    /// It ends with the row at which `is_full`, given the rows so far and the sum of their sizes, becomes
+    /// They end with the row at which `is_full`, given the rows so far and the sum of their sizes, becomes
     /// true: cuts follow from the sequence of rows alone, never from memory, batches or runs.
     /// Shape: at least one row by the data columns, one batch that shares no buffer with any other.
     ///
     /// # Errors
     /// [`ErrorKind::Failed`] where a run cannot be read back, or two rows have one key;
     /// [`ErrorKind::Interrupted`].
-    pub fn next_row_group(&mut self, is_full: impl Fn(u64, u64) -> bool) -> Result<Option<RecordBatch>> {
+    pub fn next_batch(&mut self, mut is_full: impl FnMut(u64, u64) -> bool) -> Result<Option<RecordBatch>> {
         self.interrupt.check()?;
         let is_full = |taken: Taken| is_full(taken.rows, taken.bytes);
         take_rows(self.rows.as_mut(), &self.data_schema, self.interrupt, is_full)

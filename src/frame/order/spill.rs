@@ -12,8 +12,9 @@ use arrow::error::ArrowError;
 use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
 
-use super::gather::{KeyedBatch, RowsInOrder, Taken, allocations, byte_count, take_rows};
+use super::gather::{KeyedBatch, RowsInOrder, Taken, take_rows};
 use crate::error::{Error, ErrorKind, Result};
+use crate::frame::weight::{byte_count, memory_of};
 use crate::run::Interrupt;
 
 /// A finished run on disk; dropping it removes the file.
@@ -73,8 +74,7 @@ impl SpillFolder {
         while let Some(batch) = take_rows(rows, schema, interrupt, is_full)? {
             writer.write(&batch).map_err(|source| writing(&run.path, source))?;
             run.rows += byte_count(batch.num_rows());
-            let batch_bytes = allocations(&batch).into_values().sum();
-            run.largest_batch_bytes = run.largest_batch_bytes.max(batch_bytes);
+            run.largest_batch_bytes = run.largest_batch_bytes.max(memory_of(&batch));
         }
         writer.finish().map_err(|source| writing(&run.path, source))?;
         Ok(run)

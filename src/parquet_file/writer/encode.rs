@@ -1,9 +1,13 @@
 //! Encodes row groups into memory, on any thread; nothing here touches a file.
+//!
+//! Column by column, so that only one has a dictionary and a compressor in memory, and each column array by array, so
+//! that what has been encoded can be let go at once. Where pages end depends on where arrays end: see
+//! [`crate::frame::cuts`].
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
-use arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
+use arrow::array::{Array, ArrayRef};
+use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowRowGroupWriterFactory, compute_leaves};
 use parquet::file::properties::WriterPropertiesPtr;
 use parquet::file::writer::SerializedFileWriter;
@@ -11,6 +15,7 @@ use parquet::schema::types::TypePtr;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::mapping::{ParquetColumn, TableMapping};
+use crate::frame::weight::largest_value;
 use crate::parquet_file::parquet_error;
 use crate::parquet_file::settings::{
     LARGE_CELL_BYTES, SortingTerm, WriterSettings, column_properties, file_properties, parquet_schema,
@@ -88,37 +93,65 @@ impl TableEncoder {
         &self.0.schema
     }
 
-    /// Encodes one batch as one row group; columns one after another, so that only one has a dictionary and
-    /// a compressor in memory.
+    /// Begins the row group at `index`.
+    #[must_use]
+    pub fn row_group(&self, index: usize) -> RowGroupEncoder<'_> {
+        RowGroupEncoder { encoder: self, index, rows: None, chunks: Vec::new(), encoded_bytes: 0 }
+    }
+}
+
+/// Encodes the columns of one row group, one after another.
+#[derive(Debug)]
+pub struct RowGroupEncoder<'e> {
+    encoder: &'e TableEncoder,
+    index: usize,
+    /// Rows of the first column, and so of all.
+    rows: Option<usize>,
+    chunks: Vec<ArrowColumnChunk>,
+    encoded_bytes: u64,
+}
+
+impl RowGroupEncoder<'_> {
+    /// Encodes the next column, whose rows are in `arrays`; each is dropped as soon as it is encoded.
     ///
     /// # Errors
-    /// [`ErrorKind::Failed`] where the batch is empty, is not of this encoder's schema, or a column cannot be
-    /// encoded.
-    pub fn encode(&self, row_group_index: usize, batch: &RecordBatch) -> Result<EncodedRowGroup> {
-        let has_schema = batch.num_columns() == self.0.columns.len()
-            && batch
-                .schema_ref()
-                .fields()
-                .iter()
-                .zip(self.0.schema.fields())
-                .all(|(given, own)| given.name() == own.name() && given.data_type() == own.data_type());
-        if !has_schema {
-            return Err(Error::new(
-                ErrorKind::Failed,
-                "a record batch does not have the columns of its file",
-            ));
+    /// [`ErrorKind::Failed`] where there is no such column, where it has no rows or other rows than the others, where the
+    /// arrays are not of its type, or where it cannot be encoded.
+    pub fn encode_column(&mut self, arrays: Vec<ArrayRef>) -> Result<()> {
+        let failed = |message: &str| Err(Error::new(ErrorKind::Failed, message.to_owned()));
+        let Some(column) = self.encoder.0.columns.get(self.chunks.len()) else {
+            return failed("a row group has more columns than its file");
+        };
+        let rows = arrays.iter().map(Array::len).sum();
+        if rows == 0 {
+            return failed("a row group without rows");
         }
-        if batch.num_rows() == 0 {
-            return Err(Error::new(ErrorKind::Failed, "a row group without rows"));
+        if *self.rows.get_or_insert(rows) != rows {
+            return failed("the columns of a row group have different numbers of rows");
         }
-        let chunks: Result<_> = self
-            .0
-            .columns
-            .iter()
-            .zip(batch.columns())
-            .map(|(column, array)| column.encode(row_group_index, array))
-            .collect();
-        Ok(EncodedRowGroup { chunks: chunks?, row_count: batch.num_rows() as u64 })
+        let chunk = column.encode(self.index, arrays)?;
+        self.encoded_bytes += chunk_size(&chunk);
+        self.chunks.push(chunk);
+        Ok(())
+    }
+
+    /// The size of what has been encoded, in bytes.
+    #[must_use]
+    pub fn encoded_bytes(&self) -> u64 {
+        self.encoded_bytes
+    }
+
+    /// The finished row group.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Failed`] where columns are missing.
+    pub fn finish(self) -> Result<EncodedRowGroup> {
+        match self.rows {
+            Some(rows) if self.chunks.len() == self.encoder.0.columns.len() => {
+                Ok(EncodedRowGroup { chunks: self.chunks, row_count: rows as u64 })
+            }
+            _ => Err(Error::new(ErrorKind::Failed, "a row group has fewer columns than its file")),
+        }
     }
 }
 
@@ -150,36 +183,32 @@ impl ColumnEncoder {
         Ok(Self { field: Arc::clone(field), usual: factory(false)?, for_large_cells: factory(true)? })
     }
 
-    fn encode(&self, row_group_index: usize, array: &ArrayRef) -> Result<ArrowColumnChunk> {
+    fn encode(&self, row_group_index: usize, arrays: Vec<ArrayRef>) -> Result<ArrowColumnChunk> {
+        let refuse = |message: &str| {
+            Err(Error::new(ErrorKind::Failed, message.to_owned()).in_column(self.field.name()))
+        };
+        if arrays.iter().any(|array| array.data_type() != self.field.data_type()) {
+            return refuse("a column does not have the type it has in its file");
+        }
+        if !self.field.is_nullable() && arrays.iter().any(|array| array.null_count() > 0) {
+            return refuse("a row has no rowid");
+        }
+        // Decided by the values alone, so that equal rows give equal bytes.
+        let has_large_cells = arrays.iter().any(|array| largest_value(array) > LARGE_CELL_BYTES);
+        let factory = if has_large_cells { &self.for_large_cells } else { &self.usual };
         let failed = |error| {
             parquet_error(ErrorKind::Failed, "encoding a column", None, error).in_column(self.field.name())
         };
-        if !self.field.is_nullable() && array.null_count() > 0 {
-            return Err(Error::new(ErrorKind::Failed, "a row has no rowid").in_column(self.field.name()));
-        }
-        let factory = if has_large_cells(array) { &self.for_large_cells } else { &self.usual };
         let mut writers = factory.create_column_writers(row_group_index).map_err(failed)?;
-        let leaves = compute_leaves(&self.field, array).map_err(failed)?;
-        match (writers.pop(), leaves.as_slice()) {
-            (Some(mut writer), [leaf]) if writers.is_empty() => {
-                writer.write(leaf).map_err(failed)?;
-                writer.close().map_err(failed)
-            }
-            _ => Err(Error::new(ErrorKind::Failed, "a column is not flat").in_column(self.field.name())),
+        let (Some(mut writer), true) = (writers.pop(), writers.is_empty()) else {
+            return refuse("a column is not flat");
+        };
+        for array in arrays {
+            let leaves = compute_leaves(&self.field, &array).map_err(failed)?;
+            drop(array);
+            let [leaf] = leaves.as_slice() else { return refuse("a column is not flat") };
+            writer.write(leaf).map_err(failed)?;
         }
+        writer.close().map_err(failed)
     }
-}
-
-/// Whether any value is larger than [`LARGE_CELL_BYTES`]; decided by the values alone, so that equal batches
-/// give equal bytes.
-fn has_large_cells(array: &ArrayRef) -> bool {
-    match array.data_type() {
-        DataType::Utf8View => array.as_string_view().lengths().any(is_large),
-        DataType::BinaryView => array.as_binary_view().lengths().any(is_large),
-        _ => false,
-    }
-}
-
-fn is_large(size: u32) -> bool {
-    size as usize > LARGE_CELL_BYTES
 }

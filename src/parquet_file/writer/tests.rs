@@ -9,7 +9,7 @@ use crate::frame::TableMapping;
 use crate::frame::testing::{
     Row, Value, batch_of, difficult_rows, digest_of, mapping_of, numbered, table, without_rowid,
 };
-use crate::parquet_file::testing::{Folder, read, small_file, write, write_with};
+use crate::parquet_file::testing::{Folder, encode as encode_group, read, small_file, write, write_with};
 use crate::parquet_file::{SortingTerm, TableReader, WriterSettings, check_seal};
 use crate::schema::Table;
 
@@ -180,21 +180,29 @@ fn settings_and_orders_that_cannot_be_are_refused() {
 
 #[test]
 fn batches_of_other_columns_or_without_rows_and_wrong_digests_are_refused() {
-    let (own, other) = (table(&[("a", "TEXT")]), table(&[("b", "TEXT")]));
+    let (own, other) = (table(&[("a", "TEXT")]), table(&[("a", "INTEGER")]));
     let rows = numbered(vec![vec![Value::Text("x".to_owned())]]);
+    let numbers = numbered(vec![vec![Value::Integer(1)]]);
     let mapping = mapping_of(&own, &rows);
     let encoder = TableEncoder::new(&mapping, &WriterSettings::default(), Vec::new()).expect("encoder");
-    let foreign = batch_of(&mapping_of(&other, &rows), &rows);
-    assert!(encoder.encode(0, &foreign).is_err());
+    let foreign = batch_of(&mapping_of(&other, &numbers), &numbers);
+    assert!(encode_group(&encoder, 0, &[foreign]).is_err());
     let batch = batch_of(&mapping, &rows);
-    assert!(encoder.encode(0, &batch.slice(0, 0)).is_err());
+    assert!(encode_group(&encoder, 0, &[batch.slice(0, 0)]).is_err());
+    assert!(encode_group(&encoder, 0, &[]).is_err());
+    let missing = batch.project(&[0]).expect("the rowid alone");
+    assert!(encode_group(&encoder, 0, &[missing]).is_err());
+    let mut group = encoder.row_group(0);
+    group.encode_column(vec![Arc::clone(batch.column(0))]).expect("the rowid");
+    let twice = vec![Arc::clone(batch.column(1)), Arc::clone(batch.column(1))];
+    assert!(group.encode_column(twice).is_err(), "two rows beside one");
 
     let folder = Folder::new();
     let path = folder.file("t.parquet");
     let mut writer =
         TableWriter::create(File::create_new(&path).expect("a new file"), &path, &encoder).expect("begun");
     let error = writer
-        .append(encoder.encode(0, &batch).expect("encoded"), ContentDigest::default())
+        .append(encode_group(&encoder, 0, &[batch]).expect("encoded"), ContentDigest::default())
         .expect_err("another number of rows");
     assert_eq!(error.kind(), ErrorKind::Mismatch);
 }
@@ -208,7 +216,7 @@ fn a_sliced_batch_is_written_as_the_rows_it_shows() {
     let path = folder.file("t.parquet");
     let mut writer =
         TableWriter::create(File::create_new(&path).expect("a new file"), &path, &encoder).expect("begun");
-    let group = encoder.encode(0, &batch_of(&mapping, &rows).slice(1, 3)).expect("encoded");
+    let group = encode_group(&encoder, 0, &[batch_of(&mapping, &rows).slice(1, 3)]).expect("encoded");
     writer.append(group, digest_of(&rows[1..4])).expect("appended");
     let facts = writer.finish(|_| Ok(Vec::new())).expect("finished");
     assert_eq!(read(&path, &table, &mapping, &facts), &rows[1..4]);

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use arrow::compute::concat_batches;
 use parklite::digest::ContentDigest;
@@ -212,7 +213,11 @@ fn rewrite_file(
             RowGroup { digest: digest_batch(table, mapping, &rows).expect("rows of the table"), rows };
         change(&entry, &mut group);
         digest.add(group.digest);
-        writer.append(encoder.encode(number, &group.rows).expect("encoded"), group.digest).expect("appended");
+        let mut written = encoder.row_group(number);
+        for column in group.rows.columns() {
+            written.encode_column(vec![Arc::clone(column)]).expect("encoded");
+        }
+        writer.append(written.finish().expect("encoded"), group.digest).expect("appended");
     }
     let schema = manifest.schema.clone();
     let new_entry = |row_groups: &[_]| {

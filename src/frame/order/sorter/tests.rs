@@ -29,10 +29,6 @@ impl Row {
     }
 }
 
-fn byte_count(size: usize) -> u64 {
-    super::super::gather::byte_count(size)
-}
-
 fn schema() -> SchemaRef {
     with_order_columns(&Schema::new(vec![
         Field::new("id", DataType::Int64, true),
@@ -93,7 +89,7 @@ fn push_all(sorter: &mut Sorter<'_>, rows: &[Row], batch_rows: usize) {
 fn row_groups(sorter: Sorter<'_>, is_full: impl Fn(u64, u64) -> bool + Copy) -> Result<Vec<RecordBatch>> {
     let mut output = sorter.finish()?;
     let mut groups = Vec::new();
-    while let Some(group) = output.next_row_group(is_full)? {
+    while let Some(group) = output.next_batch(is_full)? {
         groups.push(group);
     }
     Ok(groups)
@@ -167,7 +163,7 @@ fn many_runs_are_merged_in_several_passes() {
     let mut sorter = Sorter::new(schema(), limit, Some(folder.path().to_owned()), &NEVER);
     push_all(&mut sorter, &rows, 100);
     let runs = sorter.runs.len();
-    let open = usize::try_from(limit / 2 / MIN_RUN_BATCH_BYTES).expect("few runs");
+    let open = usize::try_from(limit / 4 / MIN_RUN_BATCH_BYTES).expect("few runs");
     assert!(runs > open * open, "{runs} runs would need a second pass of {open} at most");
     assert_eq!(file_count(folder.path()), runs);
     let is_full = |rows, _| rows >= 7_000;
@@ -302,7 +298,7 @@ fn spilled_files_are_private_and_go_with_the_sorter() {
     }
     drop(first);
     let mut sorted = second.finish().expect("merges");
-    sorted.next_row_group(|rows, _| rows == 10).expect("reads").expect("rows");
+    sorted.next_batch(|rows, _| rows == 10).expect("reads").expect("rows");
     assert!(file_count(folder.path()) > 0);
     drop(sorted);
     assert_eq!(file_count(folder.path()), 0);

@@ -1,0 +1,196 @@
+//! How many bytes stages that work side by side may hold together.
+//!
+//! A [`Budget`] is a number and nothing else: it allocates nothing and measures nothing. A stage reserves what it is
+//! about to hold, waits where that is too much, and gives back what it has let go. Stages must never bound their memory
+//! by the length of a queue instead: what lies in a queue may be a hundred bytes or a hundred megabytes.
+//!
+//! Only stages that others wait for may reserve while they hold something: at most one of them at a time, or two could
+//! wait for each other for ever.
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+/// The least memory limit, in bytes: a row group of 32 MiB is encoded as a whole, and decoded nearly so. Below it what is
+/// written would have to depend on the limit.
+pub const LEAST_LIMIT_BYTES: u64 = 64 * 1024 * 1024;
+
+/// What the program takes of a memory limit whatever the data is, in bytes: stacks, schema, footers, SQLite's cache, the
+/// allocator's leftovers.
+const OWN_BYTES: u64 = 32 * 1024 * 1024;
+
+/// What a memory limit of `limit` bytes leaves for what grows with the data.
+#[must_use]
+pub fn free_bytes(limit: u64) -> u64 {
+    limit.saturating_sub(OWN_BYTES)
+}
+
+/// Bytes that may be held at once, by everybody who has a [`Reservation`] of it.
+#[derive(Debug)]
+pub struct Budget {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug)]
+struct State {
+    limit: u64,
+    held: u64,
+}
+
+impl Budget {
+    /// A budget of `limit` bytes.
+    #[must_use]
+    pub fn new(limit: u64) -> Self {
+        Self { state: Mutex::new(State { limit, held: 0 }), changed: Condvar::new() }
+    }
+
+    /// Changes the limit; what is held stays held.
+    pub fn set_limit(&self, limit: u64) {
+        self.state().limit = limit;
+        self.changed.notify_all();
+    }
+
+    /// Bytes reserved now.
+    #[must_use]
+    pub fn held(&self) -> u64 {
+        self.state().held
+    }
+
+    /// Reserves `bytes` as soon as they fit, or nobody else holds anything: one thing is always possible, however large.
+    #[must_use]
+    pub fn reserve(&self, bytes: u64) -> Reservation<'_> {
+        let mut reservation = Reservation { budget: self, bytes: 0 };
+        reservation.grow(bytes);
+        reservation
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until `bytes` more fit beside what is held, or nobody but the holder of `own` bytes holds anything.
+    fn wait_for_room(&self, own: u64, bytes: u64) -> MutexGuard<'_, State> {
+        let mut state = self.state();
+        while state.held > own && state.held.saturating_add(bytes) > state.limit {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state
+    }
+
+    fn give_back(&self, bytes: u64) {
+        if bytes > 0 {
+            let mut state = self.state();
+            state.held = state.held.saturating_sub(bytes);
+            self.changed.notify_all();
+        }
+    }
+}
+
+/// Bytes of a [`Budget`] that somebody holds until it is dropped.
+#[derive(Debug)]
+pub struct Reservation<'b> {
+    budget: &'b Budget,
+    bytes: u64,
+}
+
+impl<'b> Reservation<'b> {
+    /// Bytes it holds.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Adds `bytes` as soon as they fit, or nobody else holds anything.
+    pub fn grow(&mut self, bytes: u64) {
+        let mut state = self.budget.wait_for_room(self.bytes, bytes);
+        state.held = state.held.saturating_add(bytes);
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
+
+    /// Waits until `bytes` could be added, and adds nothing.
+    pub fn wait_for_room(&self, bytes: u64) {
+        drop(self.budget.wait_for_room(self.bytes, bytes));
+    }
+
+    /// Gives back all but `bytes`; nothing where it holds no more than that.
+    pub fn shrink_to(&mut self, bytes: u64) {
+        let surplus = self.bytes.saturating_sub(bytes);
+        self.bytes -= surplus;
+        self.budget.give_back(surplus);
+    }
+
+    /// Leaves an empty reservation behind and returns what it held.
+    #[must_use]
+    pub fn take(&mut self) -> Reservation<'b> {
+        Reservation { budget: self.budget, bytes: std::mem::take(&mut self.bytes) }
+    }
+}
+
+impl Drop for Reservation<'_> {
+    fn drop(&mut self) {
+        self.budget.give_back(self.bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn what_fits_is_held_until_it_is_dropped() {
+        let budget = Budget::new(10);
+        let mut first = budget.reserve(4);
+        let second = budget.reserve(6);
+        assert_eq!((budget.held(), first.bytes(), second.bytes()), (10, 4, 6));
+        first.shrink_to(1);
+        first.shrink_to(3);
+        assert_eq!((budget.held(), first.bytes()), (7, 1));
+        drop(second);
+        let taken = first.take();
+        assert_eq!((budget.held(), first.bytes(), taken.bytes()), (1, 0, 1));
+        drop((first, taken));
+        assert_eq!(budget.held(), 0);
+    }
+
+    #[test]
+    fn one_thing_larger_than_the_limit_is_possible_alone_and_may_grow() {
+        let budget = Budget::new(10);
+        let mut alone = budget.reserve(1_000);
+        alone.grow(1_000);
+        alone.wait_for_room(u64::MAX);
+        assert_eq!(budget.held(), 2_000);
+    }
+
+    #[test]
+    fn what_does_not_fit_waits_for_others_to_give_back() {
+        let budget = Budget::new(10);
+        let mut held = budget.reserve(8);
+        let got_it = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| {
+                let reservation = budget.reserve(5);
+                got_it.store(true, Ordering::SeqCst);
+                reservation.bytes()
+            });
+            std::thread::sleep(Duration::from_millis(20));
+            assert!(!got_it.load(Ordering::SeqCst), "8 and 5 are more than 10");
+            held.shrink_to(5);
+            assert_eq!(waiting.join().expect("ends"), 5);
+        });
+        assert_eq!(budget.held(), 5);
+    }
+
+    #[test]
+    fn a_raised_limit_wakes_who_waits() {
+        let budget = Budget::new(10);
+        let held = budget.reserve(8);
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| drop(budget.reserve(5)));
+            budget.set_limit(13);
+            waiting.join().expect("ends");
+        });
+        assert_eq!(held.bytes(), budget.held());
+    }
+}
