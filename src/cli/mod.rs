@@ -5,6 +5,7 @@
 
 mod args;
 mod ask;
+mod confine;
 mod exit;
 mod export;
 mod inspect;

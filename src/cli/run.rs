@@ -13,7 +13,7 @@ use crate::cli::exit::{error_document, print_error, write_stderr, write_stdout};
 use crate::cli::progress::{ProgressStyle, reporter};
 use crate::cli::terminal::Terminal;
 use crate::cli::text::safe_json;
-use crate::cli::{export, inspect, restore, verify};
+use crate::cli::{confine, export, inspect, restore, verify};
 
 /// What a verb has to say at its end.
 pub(crate) struct Outcome {
@@ -69,6 +69,14 @@ pub(crate) fn run() -> ExitCode {
     if let Err(error) = handle_signals(&interrupt) {
         return finish(Err(error), &cli);
     }
+    let confinement = match confine::needs_of(&cli.command) {
+        None => None,
+        Some(needs) => match confine::enter(&needs, &interrupt) {
+            Ok(Some(in_force)) => Some(in_force),
+            Ok(None) => return finish(confine::run_in_child(&needs, &interrupt), &cli),
+            Err(error) => return finish(Err(error), &cli),
+        },
+    };
     let style = ProgressStyle::resolve(cli.output.progress, cli.output.quiet, Terminal::stderr());
     let reporter = reporter(style, Terminal::stderr().color);
     let run = Run { progress: &*reporter, clock: &SystemClock, interrupt: &interrupt };
@@ -81,8 +89,11 @@ pub(crate) fn run() -> ExitCode {
     };
     reporter.finish();
     let outcome = outcome.map_err(|error| interrupted(error, &interrupt));
-    let code = outcome.and_then(|outcome| {
+    let code = outcome.and_then(|mut outcome| {
         if cli.output.json {
+            if let (Some(in_force), Some(document)) = (confinement, outcome.document.as_object_mut()) {
+                document.insert("confinement".to_string(), in_force.into());
+            }
             let document = serde_json::to_string_pretty(&outcome.document).unwrap_or_default();
             write_stdout(&format!("{}\n", safe_json(&document)))?;
         } else if !cli.output.quiet {

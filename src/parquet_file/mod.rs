@@ -2,9 +2,11 @@
 //!
 //! The only owner of the `parquet` crate. `settings` states every choice of the format, `writer` encodes row
 //! groups on any number of threads and appends them in order, `seal` makes one lone file prove every byte of
-//! itself, `reader` gives batches and facts and never panics on a damaged file. Row groups are the only
+//! itself, `profile` keeps from the decoder what is not as our writer
+//! makes it, `reader` gives batches and facts and never panics on a damaged file. Row groups are the only
 //! split: a table is always one file.
 
+pub mod profile;
 pub mod reader;
 pub mod seal;
 pub mod settings;
@@ -19,6 +21,7 @@ use parquet::errors::ParquetError;
 
 use crate::error::{Error, ErrorKind};
 
+pub use profile::check_footer_bounds;
 pub use reader::{
     ColumnFacts, RowGroupBatches, StatisticsCheck, StatisticsMismatch, TableReader, is_decoding,
 };

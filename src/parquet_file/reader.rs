@@ -17,11 +17,12 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{ColumnChunkMetaData, PageIndexPolicy, RowGroupMetaData};
+use parquet::file::metadata::{ColumnChunkMetaData, PageIndexPolicy, ParquetMetaDataReader, RowGroupMetaData};
 
 use crate::digest::ChunkHasher;
 use crate::error::{Error, ErrorKind, Result};
 use crate::parquet_file::parquet_error;
+use crate::parquet_file::profile::{self, Footer};
 use crate::parquet_file::settings::SortingTerm;
 
 mod facts;
@@ -53,17 +54,20 @@ pub struct TableReader {
 impl TableReader {
     /// Opens a file and reads its footer.
     ///
-    /// Any Parquet file opens; whether it is a table of ours is told by its key-value metadata.
+    /// Only what our own writer makes opens (see [`profile`](crate::parquet_file::profile)); whether it is a snapshot
+    /// by itself is told by its key-value metadata.
     ///
     /// # Errors
     /// [`ErrorKind::Failed`] where the file cannot be opened or read; [`ErrorKind::Damaged`] where it is not
-    /// Parquet or its footer cannot be read.
+    /// Parquet, or its footer is not one that our own writer makes.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let file = File::open(path).map_err(|error| Error::io("opening a table file", path, error))?;
         let size_bytes =
             file.metadata().map_err(|error| Error::io("opening a table file", path, error))?.len();
-        let metadata = guarded("reading a footer", path, || load_metadata(&file))?;
+        let footer = Footer::read(&file, path, size_bytes)?;
+        footer.check_profile(path)?;
+        let metadata = guarded("reading a footer", path, || load_metadata(footer.bytes()))?;
         let reader = Self { path: path.to_owned(), size_bytes, metadata };
         reader.check_footer()?;
         Ok(reader)
@@ -136,6 +140,7 @@ impl TableReader {
         let group = self.row_groups().get(index).ok_or_else(|| self.damaged("a row group is missing"))?;
         let file =
             File::open(&self.path).map_err(|error| Error::io("opening a table file", &self.path, error))?;
+        profile::check_row_group(&file, &self.path, index, group)?;
         let batch_rows = batch_rows(group);
         let reader = guarded("reading a row group", &self.path, || {
             ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone())
@@ -213,13 +218,14 @@ impl TableReader {
     }
 }
 
-/// The footer's metadata with a schema whose text and bytes are views.
-fn load_metadata(file: &File) -> Result<ArrowReaderMetadata, ParquetError> {
+/// The metadata of a footer, which was checked, with a schema whose text and bytes are views.
+fn load_metadata(footer: &[u8]) -> Result<ArrowReaderMetadata, ParquetError> {
     // Whole row groups are read, for which the page index is of no use.
     let options = ArrowReaderOptions::new()
         .with_skip_arrow_metadata(true)
         .with_page_index_policy(PageIndexPolicy::Skip);
-    let plain = ArrowReaderMetadata::load(file, options.clone())?;
+    let metadata = Arc::new(ParquetMetaDataReader::decode_metadata(footer)?);
+    let plain = ArrowReaderMetadata::try_new(metadata, options.clone())?;
     let field = |field: &Arc<Field>| match field.data_type() {
         DataType::Utf8 | DataType::LargeUtf8 => {
             Arc::new(Field::clone(field).with_data_type(DataType::Utf8View))

@@ -20,7 +20,7 @@ use crate::frame::mapping::{ColumnRole, MainClass, ParquetColumn};
 pub const DEFAULT_COMPRESSION_LEVEL: i32 = 3;
 
 /// What the footer names as the writer: no version, so equal rows give equal bytes under every version.
-const CREATED_BY: &str = "parklite";
+pub(super) const CREATED_BY: &str = "parklite";
 
 /// The name of the root of the schema; readers ignore it.
 const SCHEMA_ROOT: &str = "schema";
