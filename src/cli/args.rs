@@ -125,7 +125,7 @@ pub(crate) struct ResourceArgs {
     /// How much memory to use for rows in flight, sorting and caches.
     #[arg(long, value_name = "SIZE", default_value = "256MiB", value_parser = parse_memory, help_heading = MORE)]
     pub(crate) memory_limit: u64,
-    /// How many threads encode and decode [default: one per core].
+    /// How many threads encode and decode, as far as the memory limit allows [default: one per core].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256), help_heading = MORE)]
     pub(crate) threads: Option<u16>,
     /// An existing folder for temporary files [default: beside the output].
@@ -200,6 +200,14 @@ pub(crate) struct InspectArgs {
 }
 
 impl ResourceArgs {
+    /// Threads that each hold a decoded row group: no more than the memory limit has room for.
+    pub(crate) fn decoding_thread_count(&self) -> usize {
+        /// What a decoded row group takes, and what it is decoded from.
+        const THREAD_BYTES: u64 = 64 << 20;
+        let room = usize::try_from(self.memory_limit / THREAD_BYTES).unwrap_or(usize::MAX);
+        self.thread_count().clamp(1, room.max(1))
+    }
+
     pub(crate) fn thread_count(&self) -> usize {
         self.threads.map_or_else(
             || std::thread::available_parallelism().map_or(1, std::num::NonZero::get),

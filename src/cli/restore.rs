@@ -44,10 +44,22 @@ pub(crate) fn run(args: &RestoreArgs, json: bool, run: Run<'_>, reporter: &dyn R
     Outcome::new("restore", &report, report_text(&report), status)
 }
 
-/// SQLite takes no name that is not UTF-8 for such a folder; then its temporary files stay where they usually are.
-fn set_temporary_folder_beside(target: &Path) -> Result<()> {
-    let folder = parent_of(target)?;
-    if folder.to_str().is_some() { set_temporary_folder(&folder) } else { Ok(()) }
+/// Beside `path`, else where the system keeps such files: where nothing may be written there, and where the name is
+/// not UTF-8, since SQLite takes no such name.
+pub(crate) fn set_temporary_folder_beside(path: &Path) -> Result<()> {
+    let folder = parent_of(path)?;
+    let is_fit = folder.to_str().is_some() && is_writable(&folder);
+    set_temporary_folder(&if is_fit { folder } else { std::env::temp_dir() })
+}
+
+#[cfg(unix)]
+fn is_writable(folder: &Path) -> bool {
+    rustix::fs::access(folder, rustix::fs::Access::WRITE_OK).is_ok()
+}
+
+#[cfg(not(unix))]
+fn is_writable(_folder: &Path) -> bool {
+    true
 }
 
 /// A person at a terminal may say yes; nobody else is asked.

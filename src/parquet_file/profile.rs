@@ -47,7 +47,8 @@ const MAX_FOOTER_BYTES: u64 = 256 * 1024 * 1024;
 /// From this size on, room is asked for before it is used, in bytes: less is always there.
 const SMALL_BYTES: u64 = 8 * 1024 * 1024;
 
-const MORE_MEMORY: &str = "if the file can be trusted, allow more memory: --memory-limit 4GiB";
+/// A cell is held several times on its way from its page into a database: in pages, in a row, in SQLite.
+const HELD_TIMES: u64 = 4;
 
 /// Whether a Parquet file of any writer can be given to a decoder: a schema of bearable depth, and counts that the
 /// footer has bytes for.
@@ -208,7 +209,9 @@ fn require_room(bytes: u64, what: &str) -> Result<()> {
         Some(_) => Ok(()),
         None => {
             let message = format!("{what} takes {bytes} bytes to decode, more memory than can be had");
-            Err(Error::new(ErrorKind::Failed, message).hint(MORE_MEMORY))
+            let gibibytes = bytes.saturating_mul(HELD_TIMES).div_ceil(1 << 30);
+            let hint = format!("if the file can be trusted, allow more memory: --memory-limit {gibibytes}GiB");
+            Err(Error::new(ErrorKind::Failed, message).hint(hint))
         }
     }
 }

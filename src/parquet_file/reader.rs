@@ -14,7 +14,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema};
 use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
 };
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ColumnChunkMetaData, PageIndexPolicy, ParquetMetaDataReader, RowGroupMetaData};
@@ -25,8 +25,11 @@ use crate::parquet_file::parquet_error;
 use crate::parquet_file::profile::{self, Footer};
 use crate::parquet_file::settings::SortingTerm;
 
+mod batches;
 mod facts;
 mod statistics;
+
+use batches::{BatchReader, COLUMNS_AT_ONCE, read_in_parts};
 
 pub use facts::ColumnFacts;
 pub use statistics::{StatisticsCheck, StatisticsMismatch};
@@ -143,10 +146,13 @@ impl TableReader {
         profile::check_row_group(&file, &self.path, index, group)?;
         let batch_rows = batch_rows(group);
         let reader = guarded("reading a row group", &self.path, || {
-            ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone())
-                .with_row_groups(vec![index])
-                .with_batch_size(batch_rows)
-                .build()
+            if group.num_columns() > COLUMNS_AT_ONCE {
+                let batch = read_in_parts(&file, &self.metadata, index)?;
+                return Ok(BatchReader::Decoded { batch, batch_rows });
+            }
+            let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone());
+            let reader = builder.with_row_groups(vec![index]).with_batch_size(batch_rows).build()?;
+            Ok(BatchReader::Streaming(reader))
         })?;
         Ok(RowGroupBatches { path: self.path.clone(), reader: Some(reader) })
     }
@@ -277,7 +283,7 @@ fn hash_range(path: &Path, start: u64, size: u64) -> std::io::Result<String> {
 pub struct RowGroupBatches {
     path: PathBuf,
     /// `None` after the end or an error.
-    reader: Option<ParquetRecordBatchReader>,
+    reader: Option<BatchReader>,
 }
 
 impl Iterator for RowGroupBatches {
@@ -287,7 +293,7 @@ impl Iterator for RowGroupBatches {
         // Gone while it is being asked, so that a reader that gave up midway is never asked again.
         let mut reader = self.reader.take()?;
         let batch = guarded("reading a row group", &self.path, || {
-            reader.next().transpose().map_err(ParquetError::from).map(|batch| (batch, reader))
+            reader.next_batch().map(|batch| (batch, reader))
         });
         match batch {
             Ok((Some(batch), reader)) => {

@@ -19,6 +19,10 @@ use super::seccomp;
 /// is in flight whatever the limit is.
 const BASE_BYTES: u64 = 320 * 1024 * 1024;
 
+/// A smaller memory limit does not lower the address space, in bytes: what honest cells of 40 MB take does not depend
+/// on it.
+const LEAST_MEMORY_BYTES: u64 = 256 * 1024 * 1024;
+
 /// Address space of a further thread: its stack, and what the allocator keeps for it, in bytes.
 const THREAD_BYTES: u64 = 4 * 1024 * 1024;
 
@@ -63,7 +67,8 @@ pub(super) fn confine(needs: &Needs) -> Vec<&'static str> {
 
 fn address_space(needs: &Needs) -> u64 {
     let threads = needs.threads.saturating_sub(BASE_THREADS) as u64;
-    needs.memory_limit_bytes.saturating_add(BASE_BYTES).saturating_add(threads.saturating_mul(THREAD_BYTES))
+    let memory = needs.memory_limit_bytes.max(LEAST_MEMORY_BYTES);
+    memory.saturating_add(BASE_BYTES).saturating_add(threads.saturating_mul(THREAD_BYTES))
 }
 
 /// Lowers a limit for good; one that is lower already stays. Says whether it holds now.

@@ -12,6 +12,7 @@
 use std::path::{Path, PathBuf};
 
 use parklite::durable::parent_of;
+use parklite::subject::{SubjectKind, subject_kind};
 
 use crate::cli::args::{Command, ResourceArgs};
 use crate::cli::units::DEFAULT_MEMORY_LIMIT_BYTES;
@@ -45,43 +46,60 @@ pub(crate) struct Needs {
 
 /// What a verb needs that reads foreign bytes; `None` for one that does not.
 pub(crate) fn needs_of(command: &Command) -> Option<Needs> {
-    match command {
-        Command::Export(_) | Command::Completions { .. } => None,
-        Command::Inspect(args) => Some(Needs::to_look_at(&args.snapshot)),
+    let mut needs = match command {
+        Command::Export(_) | Command::Completions { .. } => return None,
+        Command::Inspect(args) => Needs::to_read([&args.snapshot], None)?,
         Command::Verify(args) => {
-            let mut needs = Needs::to_look_at(&args.snapshot).with(&args.resources);
-            if !args.quick && !args.data {
+            let mut needs = Needs::to_read([&args.snapshot], args.resources.temp_dir.as_ref())?;
+            if !args.quick && !args.data && args.resources.temp_dir.is_none() {
                 // A temporary database is made beside the snapshot, or else where the system has such things.
-                match &args.resources.temp_dir {
-                    Some(_) => {}
-                    None => needs.folders.extend(holder_of(&args.snapshot).into_iter().chain([std::env::temp_dir()])),
-                }
+                needs.folders.extend(holder_of(&args.snapshot));
+                needs.folders.push(std::env::temp_dir());
             }
-            Some(needs)
+            needs.with(&args.resources)
         }
         Command::Restore(args) => {
-            let mut needs = Needs::to_look_at(&args.snapshot).with(&args.resources);
-            needs.folders.extend(holder_of(&args.target));
-            Some(needs)
+            let mut needs = Needs::to_read([&args.snapshot], args.resources.temp_dir.as_ref())?;
+            let holder = holder_of(&args.target);
+            if args.resources.temp_dir.is_none() && holder.as_ref().is_some_and(|holder| holder.to_str().is_none()) {
+                // SQLite takes no such name for its temporary files.
+                needs.folders.push(std::env::temp_dir());
+            }
+            needs.folders.extend(holder);
+            needs.with(&args.resources)
         }
-    }
+    };
+    needs.folders.sort();
+    needs.folders.dedup();
+    Some(needs)
 }
 
 impl Needs {
-    /// What it takes to read `subject` and write nothing.
-    fn to_look_at(subject: &Path) -> Self {
-        Self {
-            subjects: vec![subject.to_path_buf()],
-            folders: Vec::new(),
+    /// What it takes to read these, writing temporary files at most; `None` if all are databases, which SQLite reads
+    /// whatever is in them.
+    fn to_read<'a>(subjects: impl IntoIterator<Item = &'a PathBuf>, temp_folder: Option<&PathBuf>) -> Option<Self> {
+        let mut needs = Self {
+            subjects: subjects.into_iter().cloned().collect(),
+            folders: temp_folder.into_iter().cloned().collect(),
             memory_limit_bytes: DEFAULT_MEMORY_LIMIT_BYTES,
             threads: 1,
+        };
+        let is_database = |path: &&PathBuf| matches!(subject_kind(path), Ok(SubjectKind::Database));
+        let databases: Vec<PathBuf> = needs.subjects.iter().filter(is_database).cloned().collect();
+        if databases.len() == needs.subjects.len() {
+            return None;
         }
+        if !databases.is_empty() {
+            // SQLite makes files beside a database that it only reads.
+            needs.folders.extend(databases.iter().filter_map(|database| holder_of(database)));
+            needs.folders.push(std::env::temp_dir());
+        }
+        Some(needs)
     }
 
     fn with(mut self, resources: &ResourceArgs) -> Self {
         self.memory_limit_bytes = resources.memory_limit;
         self.threads = resources.thread_count();
-        self.folders.extend(resources.temp_dir.clone());
         self
     }
 }
@@ -89,4 +107,49 @@ impl Needs {
 /// The folder that holds a name; a name that makes no sense is refused later, with a better message.
 fn holder_of(path: &Path) -> Option<PathBuf> {
     parent_of(path).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::args::Cli;
+
+    fn needs(words: &str) -> Option<Needs> {
+        needs_of(&Cli::try_parse_from(words.split(' ')).expect("arguments").command)
+    }
+
+    #[test]
+    fn only_what_a_verb_writes_to_may_be_written_to() {
+        let folders = |words: &str| needs(words).expect("confined").folders;
+        let temporary = std::env::temp_dir();
+        let paths = |paths: &[&str]| -> Vec<PathBuf> { paths.iter().map(PathBuf::from).collect() };
+        assert_eq!(folders("parklite inspect a/snap"), paths(&[]));
+        assert_eq!(folders("parklite verify a/snap --data"), paths(&[]));
+        assert_eq!(folders("parklite verify a/snap --quick"), paths(&[]));
+        assert_eq!(folders("parklite verify a/snap --temp-dir t"), paths(&["t"]));
+        let beside = folders("parklite verify a/snap");
+        assert!(beside.len() == 2 && beside.contains(&PathBuf::from("a")) && beside.contains(&temporary));
+        assert_eq!(folders("parklite restore a/snap b/x.db"), paths(&["b"]));
+        assert_eq!(folders("parklite restore a/snap x.db --temp-dir t"), paths(&[".", "t"]));
+    }
+
+    #[test]
+    fn a_verb_that_reads_nothing_foreign_is_not_confined() {
+        assert_eq!(needs("parklite export a.db"), None);
+        assert_eq!(needs("parklite completions bash"), None);
+        let folder = tempfile::tempdir().expect("a folder");
+        let database = folder.path().join("x");
+        std::fs::write(&database, b"SQLite format 3\0").expect("written");
+        assert_eq!(needs(&format!("parklite verify {}", database.display())), None);
+    }
+
+    #[test]
+    fn the_memory_limit_is_that_of_the_verb_or_the_usual_one() {
+        let limit = |words: &str| needs(words).expect("confined").memory_limit_bytes;
+        assert_eq!(limit("parklite inspect snap"), DEFAULT_MEMORY_LIMIT_BYTES);
+        assert_eq!(limit("parklite verify snap"), DEFAULT_MEMORY_LIMIT_BYTES);
+        assert_eq!(limit("parklite verify snap --memory-limit 1GiB"), 1 << 30);
+    }
 }

@@ -22,6 +22,9 @@ const MAX_COLUMNS: usize = MAX_TABLE_COLUMNS * CellClass::ALL.len() + 1;
 /// that SQLite can hold, with dictionary and levels as large again as all but that row.
 const MAX_CHUNK_BYTES: i64 = (1 << 31) + 2 * ROW_GROUP_BYTES.cast_signed();
 
+/// What a cell counts at least when a row group is cut, in bytes.
+const CELL_BYTES: u64 = 8;
+
 /// Parquet's numbers for what is accepted.
 pub(super) const INT64: i32 = 2;
 pub(super) const DOUBLE: i32 = 5;
@@ -281,6 +284,9 @@ impl RowGroup<'_> {
             return Err(format!("it states {rows} rows, where a row group has 1 to {most}").into());
         }
         must(sums.cells == Some(rows), CONTRADICTION)?;
+        // Cells have at least this size when row groups are cut (see `row_size`), so all rows but the last have room.
+        let cells = (rows.unsigned_abs() - 1).saturating_mul(self.columns.len() as u64);
+        must(cells.saturating_mul(CELL_BYTES) < ROW_GROUP_BYTES, "it has more cells than a row group has")?;
         Ok(rows)
     }
 
