@@ -31,8 +31,10 @@ pub struct ContentDigest {
 
 impl ContentDigest {
     /// Adds the rows of another digest.
+    ///
+    /// A count beyond all numbers, which only a made-up digest has, stays at the largest.
     pub fn add(&mut self, other: Self) {
-        self.row_count += other.row_count;
+        self.row_count = self.row_count.saturating_add(other.row_count);
         self.sum = self.sum.wrapping_add(other.sum);
     }
 }

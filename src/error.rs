@@ -105,6 +105,13 @@ impl Error {
         self
     }
 
+    /// Names another file or folder than a deeper layer did: that one was a copy nobody knows of.
+    #[must_use]
+    pub fn instead_at(mut self, path: impl AsRef<Path>) -> Self {
+        self.place.path = Some(path.as_ref().to_path_buf());
+        self
+    }
+
     /// Adds the table concerned, unless a deeper layer already named one.
     #[must_use]
     pub fn in_table(mut self, table: impl fmt::Display) -> Self {

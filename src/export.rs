@@ -20,6 +20,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::matching::match_data_file;
 use crate::parquet_file::{RowGroupEntry, WriterSettings};
 use crate::run::Run;
+use crate::schema::Cell;
 use crate::snapshot::{
     DataFile, InlineRow, MANIFEST_FILE, Manifest, SNAPSHOT_KEY, SUMS_FILE, Snapshot, SnapshotFacts,
     TABLE_KEY, TableEntry, TableFooter, VIEWS_FILE, sums_text, views_text,
@@ -37,6 +38,7 @@ use table::{ReadTable, TableJob, WrittenTable};
 
 /// How a database is exported.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub struct ExportOptions {
     /// Where to; a name made of the source's and the time, in the current folder, unless given.
     pub output: Option<PathBuf>,
@@ -56,6 +58,8 @@ pub struct ExportOptions {
     pub verify: bool,
     /// Whether anything that cannot be kept is an error.
     pub strict: bool,
+    /// Whether SQLite checks the database before it is read.
+    pub check_source: bool,
     /// Whether the database is copied first and the copy exported, so that it is held only briefly.
     pub copy_first: bool,
     /// Where temporary files go; beside the output unless given.
@@ -73,9 +77,7 @@ pub fn export(path: &Path, options: &ExportOptions, run: Run<'_>) -> Result<Expo
     let planned = PlannedSource::open(path, options, run)?;
     let plan = &planned.plan;
     plan.check(options)?;
-    for lost in &plan.not_kept {
-        run.progress.note(&format!("a restore will not be able to rebuild {lost}"));
-    }
+    planned.tell_not_kept(0, options, run)?;
     let parent = parent_of(&plan.output)?;
     let stage = Stage::create_and_clear(&parent)?;
     let temp = options.temp_folder.as_deref().map(Stage::create_and_clear).transpose()?;
@@ -106,7 +108,9 @@ impl Export<'_> {
         }
         let mut entries = Vec::with_capacity(plan.tables.len());
         for table in &plan.tables {
+            let known = self.planned.not_kept().len();
             entries.push(self.write_table(table, &entries)?);
+            self.planned.tell_not_kept(known, self.options, self.run)?;
         }
         self.planned.source.finish()?;
         if self.options.verify {
@@ -149,6 +153,7 @@ impl Export<'_> {
             file.path = if is_folder { file_name.clone() } else { String::new() };
             file.size_bytes = Some(facts.size_bytes);
             file.sha256 = Some(facts.sha256);
+            file.tail = Some(facts.tail.clone());
         }
         Ok(entry)
     }
@@ -187,6 +192,7 @@ impl Export<'_> {
             in_key_order: read.in_key_order,
             digest: read.digest,
             row_groups: row_groups.to_vec(),
+            tail: None,
         };
         TableEntry {
             table: self.planned.catalog.tables[planned.ordinal].clone(),
@@ -208,14 +214,18 @@ impl Export<'_> {
     fn inline_entry(&self, planned: &PlannedTable) -> Result<TableEntry> {
         let PlannedSource { source, catalog, plan, .. } = self.planned;
         let table = &catalog.tables[planned.ordinal];
-        let selected = |name: &str| {
+        let selected = |counter: Option<&Cell<'_>>| {
             let mut tables = plan.tables.iter().map(|table| &catalog.tables[table.ordinal].name);
-            tables.any(|table| table.is_same(name))
+            match counter {
+                Some(Cell::Text(name)) => tables.any(|table| table.is_same(name)),
+                Some(Cell::RawText(name)) => tables.any(|table| table.is_same(name)),
+                _ => false,
+            }
         };
         let mut counts = vec![crate::frame::ClassCounts::default(); table.stored_columns().count()];
         let mut inline_rows = Vec::new();
         source.for_each_row(catalog, planned.ordinal, |rowid, cells| {
-            if matches!(cells.first(), Some(crate::schema::Cell::Text(name)) if selected(name)) {
+            if selected(cells.first()) {
                 counts.iter_mut().zip(cells).for_each(|(counts, cell)| counts.count(cell.class()));
                 inline_rows.push(InlineRow::of(rowid, cells));
             }
@@ -279,11 +289,13 @@ impl Export<'_> {
             verified: self.options.verify,
             whole_database: plan.is_whole,
             compression_level: self.options.settings.compression_level,
+            source_check: plan.source_check.clone(),
+            recovered_from: plan.recovered_from,
         };
         let mut manifest = Manifest::new(facts, self.planned.catalog.header, plan.schema.clone(), entries);
         manifest.database.journal_mode = plan.journal_mode;
         manifest.schema_digest = crate::digest::schema_digest(&manifest.database, &manifest.schema);
-        manifest.not_kept.clone_from(&plan.not_kept);
+        manifest.not_kept = self.planned.not_kept();
         manifest.left_out.clone_from(&plan.left_out);
         manifest
     }

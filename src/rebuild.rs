@@ -18,10 +18,11 @@ use crate::progress::{Phase, PhaseKind};
 use crate::run::Run;
 use crate::schema::{Cell, IndexedValue, OrderReason, OrderTerm, Table, TotalOrder};
 use crate::snapshot::{Snapshot, TableEntry};
+use crate::sqlite::Extent;
 use crate::sqlite::catalog::Catalog;
 use crate::sqlite::check::CheckReport;
 use crate::sqlite::open::{OpenOptions, Source};
-use crate::sqlite::target::Target;
+use crate::sqlite::target::{Finish, Target};
 use crate::sqlite::target_plan::{TargetPlan, plan_target};
 
 /// How a database is rebuilt.
@@ -67,16 +68,18 @@ pub fn rebuild(snapshot: &Snapshot, path: &Path, options: &RebuildOptions, run: 
     let cache_bytes = options.memory_limit_bytes / 4;
     let target = Target::create(path, &manifest.database, cache_bytes, run.interrupt)?;
     run.progress.set_run_total(manifest.snapshot.source_size_bytes);
+    let mut extents = Vec::with_capacity(tables.len());
     for (ordinal, entry) in manifest.tables.iter().enumerate() {
         let without_key = plan.without_constraints.contains(&ordinal);
         let load = TableLoad { snapshot, entry, ordinal, without_key, target: &target, options, run };
-        load.run().map_err(|error| {
+        let loaded = load.run().map_err(|error| {
             let is_damage = matches!(error.kind(), ErrorKind::Damaged | ErrorKind::Mismatch);
             let error = error.in_table(&entry.table.name);
             if is_damage { error.hint(VERIFY_HINT) } else { error }
         })?;
+        extents.push(loaded);
     }
-    target.finish(&plan, &tables, |index| {
+    target.finish(Finish { plan: &plan, tables: &tables, extents: &extents }, |index| {
         run.progress.begin(Phase {
             kind: PhaseKind::Indexing,
             subject: index,
@@ -85,7 +88,8 @@ pub fn rebuild(snapshot: &Snapshot, path: &Path, options: &RebuildOptions, run: 
         });
     })?;
     run.progress.end();
-    let check = if options.verify { Some(prove(snapshot, &plan, path, run)?) } else { None };
+    let built = Built { plan: &plan, tables: &tables, extents: &extents, path };
+    let check = if options.verify { Some(prove(snapshot, &built, run)?) } else { None };
     Ok(Rebuilt { tables: tables.len(), rows: manifest.tables.iter().map(TableEntry::row_count).sum(), check })
 }
 
@@ -104,7 +108,8 @@ struct TableLoad<'a> {
 }
 
 impl TableLoad<'_> {
-    fn run(&self) -> Result<()> {
+    /// Loads the table and says how much it was.
+    fn run(&self) -> Result<Extent> {
         let subject = self.entry.table.name.lossy();
         let total_rows = Some(self.entry.row_count());
         self.run.progress.begin(Phase {
@@ -113,8 +118,8 @@ impl TableLoad<'_> {
             total_rows,
             total_bytes: None,
         });
-        let loaded = match self.load(true)? {
-            Some(digest) => digest,
+        let (loaded, extent) = match self.load(true)? {
+            Some(loaded) => loaded,
             // A cell in a column declared REAL is of a kind SQLite would change there.
             None => self.load(false)?.unwrap_or_default(),
         };
@@ -123,18 +128,20 @@ impl TableLoad<'_> {
             return Err(Error::new(ErrorKind::Mismatch, "the rows are not those the manifest names")
                 .at(self.snapshot.path()));
         }
-        Ok(())
+        Ok(extent)
     }
 
-    /// Inserts all rows; `None` when a column declared REAL would change a cell.
-    fn load(&self, typed_reals: bool) -> Result<Option<ContentDigest>> {
+    /// Inserts all rows and says which and how much they were; `None` when a column declared REAL would change a cell.
+    fn load(&self, typed_reals: bool) -> Result<Option<(ContentDigest, Extent)>> {
         let TableEntry { table, inline_rows, files, .. } = self.entry;
         let mut loader = self.target.load_table(self.ordinal, table, self.without_key, typed_reals)?;
         let mut hasher = RowHasher::default();
+        let mut extent = Extent::default();
         let mut fits = true;
         let mut take = |rowid: Option<i64>, cells: &[Cell<'_>]| -> Result<()> {
             if fits {
                 let size_bytes = hasher.add_row(rowid, cells);
+                extent.add_row(size_bytes);
                 self.run.progress.advance(1, size_bytes as u64);
                 fits = loader.insert(rowid, cells)?;
             }
@@ -159,7 +166,7 @@ impl TableLoad<'_> {
                 self.sort_and_insert(&receiver, &mut take)
             }
         })?;
-        Ok(fits.then(|| hasher.take()))
+        Ok(fits.then(|| (hasher.take(), extent)))
     }
 
     fn insert(&self, batches: &Receiver<Result<RecordBatch>>, take: &mut TakeRow<'_>) -> Result<()> {
@@ -246,54 +253,43 @@ fn key_order(table: &Table) -> TotalOrder {
     TotalOrder { terms, reason: OrderReason::PrimaryKey }
 }
 
-/// Reads the rebuilt database with fresh eyes and matches schema, tables, checks and every row.
-fn prove(snapshot: &Snapshot, plan: &TargetPlan, path: &Path, run: Run<'_>) -> Result<CheckReport> {
+/// A database that was built, and from what.
+struct Built<'a> {
+    plan: &'a TargetPlan,
+    tables: &'a [Table],
+    extents: &'a [Extent],
+    path: &'a Path,
+}
+
+/// Reads the rebuilt database with fresh eyes and matches schema, tables, every row, and last what SQLite's checks
+/// say, which evaluate expressions of the snapshot's schema.
+fn prove(snapshot: &Snapshot, built: &Built<'_>, run: Run<'_>) -> Result<CheckReport> {
     let manifest = &snapshot.manifest;
     let mismatch =
         |message: &str| Err(Error::new(ErrorKind::Mismatch, message.to_string()).at(snapshot.path()));
     let options = OpenOptions { allow_empty: true, ..OpenOptions::default() };
-    let source = Source::open(path, &options, run.interrupt)?;
+    let source = Source::open(built.path, &options, run.interrupt)?;
     let (catalog, _) = source.read_catalog()?;
     if catalog.header != manifest.database {
         return mismatch("the restored header is not the one the manifest names");
     }
-    if catalog.objects != plan.schema_objects() {
+    if catalog.objects != built.plan.schema_objects() {
         return mismatch("the restored schema is not the one the manifest names");
     }
-    if catalog.tables.len() != manifest.tables.len() {
-        return mismatch("the restored tables are not those the manifest names");
-    }
-    let check = source.check(&catalog, run)?;
-    if let Some(finding) = check.structural.first() {
-        return mismatch(&format!("SQLite's integrity check says of the restored database: {finding}"));
-    }
+    built.plan.expect_tables(built.tables, &catalog.tables).map_err(|error| error.at(snapshot.path()))?;
     for (ordinal, entry) in manifest.tables.iter().enumerate() {
         let place = |error: Error| error.in_table(&entry.table.name);
-        let restored = &catalog.tables[ordinal];
-        let without_constraints = plan.without_constraints.contains(&ordinal);
-        let is_same = if without_constraints {
-            restored.name == entry.table.name
-        } else {
-            same_table(restored, &entry.table, manifest)
-        };
-        if !is_same {
-            return mismatch("SQLite sees a table otherwise than the manifest describes it").map_err(place);
-        }
         if digest_of_table(&source, &catalog, ordinal, entry, run)? != entry.digest {
             return mismatch("the restored rows are not those the manifest names").map_err(place);
         }
     }
-    Ok(check)
-}
-
-/// Indexes that cannot be kept are not there; all else must be as it was.
-fn same_table(restored: &Table, original: &Table, manifest: &crate::snapshot::Manifest) -> bool {
-    let is_lost = |name: &crate::schema::Identifier| {
-        manifest.not_kept.iter().any(|lost| lost.index.as_ref() == Some(name))
-    };
-    let mut expected = original.clone();
-    expected.indexes.retain(|index| !is_lost(&index.name));
-    *restored == expected
+    let check = source.check_restored(&catalog, built.extents, run)?;
+    match check.structural.first() {
+        Some(finding) => {
+            mismatch(&format!("SQLite's integrity check says of the restored database: {finding}"))
+        }
+        None => Ok(check),
+    }
 }
 
 fn digest_of_table(

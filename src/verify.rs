@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::durable::{Stage, parent_of, require_space};
 use crate::error::{ErrorKind, Result};
-use crate::matching::{DataFinding, match_data_file};
+use crate::matching::{DataFinding, match_data_file, match_independently, name_damage, unreadable};
 use crate::rebuild::{RebuildOptions, rebuild};
 use crate::run::Run;
-use crate::snapshot::{FileFinding, Snapshot, TableEntry, check_files};
+use crate::snapshot::{DataFile, FileFinding, FileProblem, Location, Snapshot, TableEntry, check_files};
 use crate::sqlite::check::CheckReport;
 use crate::sqlite::not_kept::NotKept;
 
@@ -30,6 +30,8 @@ pub enum VerifyLevel {
 pub struct VerifyOptions {
     /// How much is proven.
     pub level: VerifyLevel,
+    /// Whether a second decoder, which shares no code with the first, is asked too; not at the level `Quick`.
+    pub independent: bool,
     /// How much memory to use, in bytes.
     pub memory_limit_bytes: u64,
     /// How many threads decode.
@@ -47,6 +49,8 @@ pub struct VerifyReport {
     pub snapshot: PathBuf,
     /// How much was proven.
     pub level: VerifyLevel,
+    /// Whether a second decoder was asked too.
+    pub independent: bool,
     /// Whether nothing was found.
     pub intact: bool,
     /// Its tables.
@@ -55,9 +59,9 @@ pub struct VerifyReport {
     pub rows: u64,
     /// The size of its data files.
     pub size_bytes: u64,
-    /// Files that are missing, changed or surplus.
+    /// Files that are missing, changed, unreadable or surplus.
     pub files: Vec<FileFinding>,
-    /// Data that is not what was written.
+    /// Where in its files data is not what was written.
     pub data: Vec<DataFinding>,
     /// Why no equal database could be rebuilt.
     pub restore: Option<String>,
@@ -65,6 +69,17 @@ pub struct VerifyReport {
     pub check: Option<CheckReport>,
     /// What a restore cannot rebuild.
     pub not_kept: Vec<NotKept>,
+}
+
+impl VerifyReport {
+    /// Whether all that was found is files too many: the snapshot itself is whole.
+    #[must_use]
+    pub fn has_only_surplus(&self) -> bool {
+        !self.files.is_empty()
+            && self.files.iter().all(|finding| finding.problem == FileProblem::Surplus)
+            && self.data.is_empty()
+            && self.restore.is_none()
+    }
 }
 
 /// Disk space needed for the temporary database, in bytes, and how long it takes, roughly.
@@ -88,9 +103,10 @@ pub fn verify(path: &Path, options: &VerifyOptions, run: Run<'_>) -> Result<Veri
     let mut report = VerifyReport {
         snapshot: path.to_path_buf(),
         level: options.level,
+        independent: options.independent && options.level >= VerifyLevel::Data,
         intact: false,
         tables: manifest.tables.len(),
-        rows: manifest.tables.iter().map(TableEntry::row_count).sum(),
+        rows: manifest.tables.iter().map(TableEntry::row_count).fold(0, u64::saturating_add),
         size_bytes: snapshot.size_bytes(),
         files: check_files(&snapshot, run)?,
         data: Vec::new(),
@@ -98,27 +114,68 @@ pub fn verify(path: &Path, options: &VerifyOptions, run: Run<'_>) -> Result<Veri
         check: None,
         not_kept: manifest.not_kept.clone(),
     };
-    if options.level >= VerifyLevel::Data {
-        report.data = match_all(&snapshot, options, run)?;
-    }
+    report.data = look_into_files(&snapshot, &report.files, options, run)?;
     report.intact = report.files.is_empty() && report.data.is_empty();
-    if options.level == VerifyLevel::Restore && report.intact {
+    if options.level == VerifyLevel::Restore && (report.intact || report.has_only_surplus()) {
         prove_restore(&snapshot, options, run, &mut report)?;
     }
     Ok(report)
 }
 
-fn match_all(snapshot: &Snapshot, options: &VerifyOptions, run: Run<'_>) -> Result<Vec<DataFinding>> {
-    let manifest = &snapshot.manifest;
+/// Damaged files are damaged somewhere, which is named; the others are decoded, unless the level is `Quick`. What has
+/// other bytes than were written is not decoded: no accident reaches a decoder.
+fn look_into_files(
+    snapshot: &Snapshot,
+    found: &[FileFinding],
+    options: &VerifyOptions,
+    run: Run<'_>,
+) -> Result<Vec<DataFinding>> {
     let mut findings = Vec::new();
-    for entry in &manifest.tables {
+    for entry in &snapshot.manifest.tables {
         for file in &entry.files {
             let path = snapshot.data_path(file);
-            // A missing file was found already.
-            if path.is_file() {
-                findings.extend(match_data_file(&path, entry, file, &manifest.schema, options.threads, run)?);
+            let looked = match problem_of(snapshot, file, found) {
+                Some(FileProblem::Changed) => name_damage(&path, entry, file, run),
+                Some(_) => Ok(Vec::new()),
+                None if options.level == VerifyLevel::Quick => Ok(Vec::new()),
+                None => match_file(&path, entry, file, snapshot, options, run),
+            };
+            match looked {
+                Ok(found) => findings.extend(found),
+                // One file of a folder that cannot be read does not keep the others from being looked at.
+                Err(error)
+                    if matches!(snapshot.location, Location::Folder(_))
+                        && error.kind() != ErrorKind::Interrupted =>
+                {
+                    findings.push(unreadable(&path, entry, &error));
+                }
+                Err(error) => return Err(error),
             }
         }
+    }
+    Ok(findings)
+}
+
+fn problem_of(snapshot: &Snapshot, file: &DataFile, found: &[FileFinding]) -> Option<FileProblem> {
+    let is_it = |finding: &&FileFinding| match snapshot.location {
+        Location::Folder(_) => finding.file == file.path,
+        Location::File(_) => true,
+    };
+    found.iter().find(is_it).map(|finding| finding.problem)
+}
+
+fn match_file(
+    path: &Path,
+    entry: &TableEntry,
+    file: &DataFile,
+    snapshot: &Snapshot,
+    options: &VerifyOptions,
+    run: Run<'_>,
+) -> Result<Vec<DataFinding>> {
+    let schema = &snapshot.manifest.schema;
+    let mut findings = match_data_file(path, entry, file, schema, options.threads, run)?;
+    if options.independent {
+        findings.extend(match_independently(path, entry, file, run)?);
     }
     Ok(findings)
 }

@@ -54,9 +54,20 @@ pub(crate) enum Command {
     /// Show what a snapshot holds.
     Inspect(InspectArgs),
     /// Print a completion script for a shell.
+    #[command(after_help = "Examples:\n  \
+        parklite completions bash > ~/.local/share/bash-completion/completions/parklite\n  \
+        parklite completions fish > ~/.config/fish/completions/parklite.fish")]
     Completions {
         /// The shell.
         shell: clap_complete::Shell,
+    },
+    /// Print a manual page.
+    #[command(after_help = "Examples:\n  \
+        parklite man | man -l -\n  \
+        parklite man export > ~/.local/share/man/man1/parklite-export.1")]
+    Man {
+        /// The verb; the page of the program as a whole if none is given.
+        verb: Option<String>,
     },
 }
 
@@ -99,6 +110,9 @@ pub(crate) struct ExportArgs {
     /// Fail if anything cannot be restored exactly, and publish nothing.
     #[arg(long, help_heading = MORE)]
     pub(crate) strict: bool,
+    /// Let SQLite check the database first (every page, every index) and record its answer; takes about as long again.
+    #[arg(long, help_heading = MORE)]
+    pub(crate) check_source: bool,
     /// Copy the database first and export the copy, so that its writers are held up only briefly.
     #[arg(long, help_heading = MORE)]
     pub(crate) copy_first: bool,
@@ -133,6 +147,14 @@ pub(crate) struct ResourceArgs {
     pub(crate) temp_dir: Option<PathBuf>,
 }
 
+/// How far a snapshot's own expressions are trusted.
+#[derive(Debug, Args)]
+pub(crate) struct ExpressionArgs {
+    /// How long expressions of the snapshot's schema may be evaluated at the least; more rows get more time.
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = parse_duration, help_heading = MORE)]
+    pub(crate) expression_timeout: Duration,
+}
+
 #[derive(Debug, Args)]
 #[command(after_help = "Levels:\n  \
     --quick    every file is there and has the bytes that were written (SHA-256)\n  \
@@ -141,6 +163,7 @@ pub(crate) struct ResourceArgs {
     Examples:\n  \
     parklite verify gymlog-2026-11-20T09-30-00Z/\n  \
     parklite verify --quick backups/today && echo unchanged\n  \
+    parklite verify --data --independent backups/today   two decoders that share no code\n  \
     parklite verify --json gymlog-backup-2026-11-20.parquet")]
 pub(crate) struct VerifyArgs {
     /// The snapshot: a folder, or a single-table file.
@@ -151,6 +174,11 @@ pub(crate) struct VerifyArgs {
     /// Files and content, but no restore.
     #[arg(long)]
     pub(crate) data: bool,
+    /// Decode once more with a second decoder, which shares no code with the first (polars').
+    #[arg(long, conflicts_with = "quick")]
+    pub(crate) independent: bool,
+    #[command(flatten)]
+    pub(crate) expressions: ExpressionArgs,
     #[command(flatten)]
     pub(crate) resources: ResourceArgs,
 }
@@ -180,6 +208,8 @@ pub(crate) struct RestoreArgs {
     pub(crate) strict: bool,
     #[command(flatten)]
     pub(crate) busy: BusyArgs,
+    #[command(flatten)]
+    pub(crate) expressions: ExpressionArgs,
     #[command(flatten)]
     pub(crate) resources: ResourceArgs,
 }

@@ -12,7 +12,10 @@ use parklite::export::{
 use parklite::frame::{ColumnMapping, TableMapping};
 use parklite::parquet_file::WriterSettings;
 use parklite::run::Run;
+use parklite::sqlite::not_kept::NotKept;
 use parklite::sqlite::open::OpenOptions;
+use parklite::sqlite::recovered::RecoveredFrom;
+use parklite::sqlite::source_check::{SourceCheck, SourceCheckResult};
 use serde::Serialize;
 
 use crate::cli::args::ExportArgs;
@@ -25,12 +28,17 @@ pub(crate) fn run(args: &ExportArgs, run: Run<'_>) -> Result<Outcome> {
     let options = options(args)?;
     if args.dry_run {
         let plan = plan_export(&args.database, &options, run)?;
-        let status = if plan.not_kept.is_empty() { Status::Done } else { Status::Partly };
+        let status = status(&plan.not_kept, &plan.source_check);
         return Outcome::new("export", &PlanDocument::of(&plan), plan_text(&plan), status);
     }
     let report = export(&args.database, &options, run)?;
-    let status = if report.not_kept.is_empty() { Status::Done } else { Status::Partly };
+    let status = status(&report.not_kept, &report.source_check);
     Outcome::new("export", &report, report_text(&report), status)
+}
+
+fn status(not_kept: &[NotKept], source_check: &SourceCheck) -> Status {
+    let is_sound = source_check.result != SourceCheckResult::Findings;
+    if not_kept.is_empty() && is_sound { Status::Done } else { Status::Partly }
 }
 
 /// What the arguments mean.
@@ -45,6 +53,7 @@ fn options(args: &ExportArgs) -> Result<ExportOptions> {
         threads: args.resources.thread_count(),
         verify: !args.no_verify,
         strict: args.strict,
+        check_source: args.check_source,
         // A plan needs no copy: it writes nothing.
         copy_first: args.copy_first && !args.dry_run,
         temp_folder: args.resources.temp_dir.clone(),
@@ -90,6 +99,8 @@ fn report_text(report: &ExportReport) -> String {
         );
     }
     push_left_out(&mut text, &report.left_out);
+    push_recovered_from(&mut text, report.recovered_from);
+    push_source_check(&mut text, &report.source_check);
     push_not_kept(&mut text, &report.not_kept);
     text
 }
@@ -115,9 +126,47 @@ fn push_left_out(text: &mut String, left_out: &[parklite::snapshot::LeftOut]) {
 }
 
 /// What a restore cannot rebuild, one line each.
-pub(crate) fn push_not_kept(text: &mut String, not_kept: &[parklite::sqlite::not_kept::NotKept]) {
+pub(crate) fn push_not_kept(text: &mut String, not_kept: &[NotKept]) {
     for lost in not_kept {
         let _ = writeln!(text, "cannot be rebuilt: {}", one_line(&lost.to_string()));
+    }
+}
+
+/// What SQLite recovered a private copy from.
+pub(crate) fn push_recovered_from(text: &mut String, recovered_from: Option<RecoveredFrom>) {
+    if let Some(recovered_from) = recovered_from {
+        let _ = writeln!(
+            text,
+            "the database was not closed cleanly: this is what SQLite recovers from its {}",
+            recovered_from.name()
+        );
+    }
+}
+
+/// The answer of SQLite's checks, and the first findings, one line each.
+pub(crate) fn push_source_check(text: &mut String, check: &SourceCheck) {
+    match check.result {
+        SourceCheckResult::NotAsked => return,
+        SourceCheckResult::Ok => text.push_str("source checked: SQLite's integrity check found nothing"),
+        SourceCheckResult::Findings => {
+            let count = quantity(check.findings, "finding", "findings");
+            let _ = write!(text, "source DAMAGED: {count} of SQLite's integrity check");
+        }
+    }
+    if check.foreign_key_violations > 0 {
+        let rows = quantity(check.foreign_key_violations, "row points", "rows point");
+        let _ = write!(text, "; {rows} to no row of another table, which is no damage");
+    }
+    text.push('\n');
+    for finding in check.first_findings.iter().take(MOST_NAMES) {
+        let _ = writeln!(text, "  {}", one_line(finding));
+    }
+    let more = check.findings.saturating_sub(MOST_NAMES as u64);
+    if more > 0 {
+        let _ = writeln!(text, "  and {more} more");
+    }
+    for gap in &check.not_checked {
+        let _ = writeln!(text, "  not checked: {}", one_line(gap));
     }
 }
 
@@ -131,8 +180,10 @@ struct PlanDocument<'a> {
     whole_database: bool,
     source_size_bytes: u64,
     tables: Vec<PlannedTableDocument<'a>>,
-    not_kept: &'a [parklite::sqlite::not_kept::NotKept],
+    not_kept: &'a [NotKept],
     left_out: &'a [parklite::snapshot::LeftOut],
+    source_check: &'a SourceCheck,
+    recovered_from: Option<RecoveredFrom>,
 }
 
 #[derive(Serialize)]
@@ -167,6 +218,8 @@ impl<'a> PlanDocument<'a> {
             tables: tables.collect(),
             not_kept: &plan.not_kept,
             left_out: &plan.left_out,
+            source_check: &plan.source_check,
+            recovered_from: plan.recovered_from,
         }
     }
 }
@@ -206,6 +259,8 @@ fn plan_text(plan: &ExportPlan) -> String {
     }
     text.push('\n');
     push_left_out(&mut text, &plan.left_out);
+    push_recovered_from(&mut text, plan.recovered_from);
+    push_source_check(&mut text, &plan.source_check);
     push_not_kept(&mut text, &plan.not_kept);
     text
 }

@@ -6,7 +6,7 @@ use parklite::error::{Error, ErrorKind, Result};
 use parklite::inspect::{InspectReport, InspectedTable, inspect};
 
 use crate::cli::args::InspectArgs;
-use crate::cli::export::{main_type_name, push_not_kept};
+use crate::cli::export::{main_type_name, push_not_kept, push_recovered_from, push_source_check};
 use crate::cli::run::{Outcome, Status};
 use crate::cli::terminal::stdout_width;
 use crate::cli::text::{Align, Table, bytes, one_line, quantity, rows, safe};
@@ -56,10 +56,12 @@ fn report_text(report: &InspectReport, columns: bool) -> String {
     } else {
         text.push_str("\n--columns shows each column: type and why, sizes, encodings\n");
     }
+    push_recovered_from(&mut text, report.facts.recovered_from);
+    push_source_check(&mut text, &report.facts.source_check);
     push_not_kept(&mut text, &report.not_kept);
     for object in &report.left_out {
         // Writing into a string cannot fail, here and below.
-        let _ = writeln!(text, "left out: {} {}", object.kind, safe(&object.name));
+        let _ = writeln!(text, "left out: {} {}", safe(&object.kind), safe(&object.name));
     }
     text
 }
@@ -73,14 +75,14 @@ fn head(report: &InspectReport) -> String {
         safe(&report.snapshot.display().to_string()),
         format!(
             "  taken    {} from {} ({}), {whole}, {verified}",
-            facts.taken_at_utc,
+            safe(&facts.taken_at_utc),
             safe(&facts.source_name),
             bytes(facts.source_size_bytes)
         ),
         format!(
             "  written  by parklite {} with SQLite {}, zstd level {}, {}",
-            report.written_by.parklite,
-            report.written_by.sqlite,
+            safe(&report.written_by.parklite),
+            safe(&report.written_by.sqlite),
             facts.compression_level,
             bytes(report.size_bytes)
         ),

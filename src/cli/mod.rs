@@ -9,6 +9,7 @@ mod confine;
 mod exit;
 mod export;
 mod inspect;
+mod man;
 mod progress;
 mod restore;
 mod run;

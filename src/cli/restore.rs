@@ -8,7 +8,7 @@ use parklite::error::{Error, ErrorKind, Result};
 use parklite::restore::{ExistingDatabase, RestoreOptions, RestoreReport, check_restore_target, restore};
 use parklite::run::Run;
 use parklite::snapshot::Snapshot;
-use parklite::sqlite::set_temporary_folder;
+use parklite::sqlite::{set_expression_timeout, set_temporary_folder};
 
 use crate::cli::args::RestoreArgs;
 use crate::cli::ask::ask;
@@ -39,6 +39,7 @@ pub(crate) fn run(args: &RestoreArgs, json: bool, run: Run<'_>, reporter: &dyn R
         Some(folder) => set_temporary_folder(folder)?,
         None => set_temporary_folder_beside(&args.target)?,
     }
+    set_expression_timeout(args.expressions.expression_timeout);
     let report = restore(&args.snapshot, &args.target, &options, run)?;
     let status = if report.not_kept.is_empty() { Status::Done } else { Status::Partly };
     Outcome::new("restore", &report, report_text(&report), status)

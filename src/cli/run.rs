@@ -13,7 +13,7 @@ use crate::cli::exit::{error_document, print_error, write_stderr, write_stdout};
 use crate::cli::progress::{ProgressStyle, reporter};
 use crate::cli::terminal::Terminal;
 use crate::cli::text::safe_json;
-use crate::cli::{confine, export, inspect, restore, verify};
+use crate::cli::{confine, export, inspect, man, restore, verify};
 
 /// What a verb has to say at its end.
 pub(crate) struct Outcome {
@@ -64,6 +64,10 @@ pub(crate) fn run() -> ExitCode {
         let printed = write_stdout(&String::from_utf8_lossy(&script));
         return finish(printed.map(|()| 0), &cli);
     }
+    if let Command::Man { verb } = &cli.command {
+        let printed = man::page(verb.as_deref()).and_then(|page| write_stdout(&page));
+        return finish(printed.map(|()| 0), &cli);
+    }
     silence_expected_panics();
     let interrupt = Interrupt::new();
     if let Err(error) = handle_signals(&interrupt) {
@@ -85,7 +89,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Verify(args) => verify::run(args, run),
         Command::Restore(args) => restore::run(args, cli.output.json, run, &*reporter),
         Command::Inspect(args) => inspect::run(args),
-        Command::Completions { .. } => unreachable_completions(),
+        Command::Completions { .. } | Command::Man { .. } => printed_before(),
     };
     reporter.finish();
     let outcome = outcome.map_err(|error| interrupted(error, &interrupt));
@@ -141,8 +145,8 @@ fn interrupted(error: Error, interrupt: &Interrupt) -> Error {
     }
 }
 
-fn unreachable_completions() -> Result<Outcome> {
-    Err(Error::new(ErrorKind::Usage, "completions are printed before anything runs"))
+fn printed_before() -> Result<Outcome> {
+    Err(Error::new(ErrorKind::Usage, "completions and manual pages are printed before anything runs"))
 }
 
 fn finish(code: Result<u8>, cli: &Cli) -> ExitCode {

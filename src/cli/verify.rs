@@ -6,7 +6,7 @@ use std::time::Duration;
 use parklite::error::Result;
 use parklite::run::Run;
 use parklite::snapshot::Snapshot;
-use parklite::sqlite::set_temporary_folder;
+use parklite::sqlite::{set_expression_timeout, set_temporary_folder};
 use parklite::verify::{VerifyLevel, VerifyOptions, VerifyReport, estimate_restore, verify};
 
 use crate::cli::args::VerifyArgs;
@@ -24,10 +24,12 @@ pub(crate) fn run(args: &VerifyArgs, run: Run<'_>) -> Result<Outcome> {
     };
     let options = VerifyOptions {
         level,
+        independent: args.independent,
         memory_limit_bytes: args.resources.memory_limit,
         threads: args.resources.decoding_thread_count(),
         temp_folder: args.resources.temp_dir.clone(),
     };
+    set_expression_timeout(args.expressions.expression_timeout);
     if level == VerifyLevel::Restore {
         let (needed_bytes, seconds) = estimate_restore(&Snapshot::open(&args.snapshot)?);
         run.progress.note(&format!(
@@ -60,6 +62,11 @@ fn report_text(report: &VerifyReport) -> String {
         let _ = writeln!(text, "no equal database could be rebuilt: {}", one_line(reason));
     }
     let name = safe(&report.snapshot.display().to_string());
+    if report.has_only_surplus() {
+        let files = quantity(report.files.len() as u64, "file too many", "files too many");
+        let _ = writeln!(text, "\n{name}: {files}; what belongs to the snapshot is intact");
+        return text;
+    }
     if !report.intact {
         let found = report.files.len() + report.data.len() + usize::from(report.restore.is_some());
         let _ = writeln!(text, "\n{name}: DAMAGED, {}", quantity(found as u64, "finding", "findings"));
@@ -84,6 +91,9 @@ fn report_text(report: &VerifyReport) -> String {
         quantity(report.rows, "row", "rows"),
         bytes(report.size_bytes)
     );
+    if report.independent {
+        text.push_str("a second decoder (polars) agrees\n");
+    }
     push_check(&mut text, report.check.as_ref());
     push_not_kept(&mut text, &report.not_kept);
     text

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::hash::{BuildHasher, RandomState};
-use std::io::{self, Write};
+use std::io::{self, Seek as _, SeekFrom, Write};
 use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -81,6 +81,18 @@ impl Stage {
         Self::create(parent)
     }
 
+    /// Makes a stage for temporary files: in `folder` if one is given, else in `near` if that can be written, else in the
+    /// system's folder for such.
+    ///
+    /// # Errors
+    /// Those of [`create_and_clear`](Self::create_and_clear).
+    pub fn create_temporary(near: &Path, folder: Option<&Path>) -> Result<Self> {
+        match folder {
+            Some(folder) => Self::create_and_clear(folder),
+            None => Self::create_and_clear(near).or_else(|_| Self::create_and_clear(&std::env::temp_dir())),
+        }
+    }
+
     /// The folder; valid while this value lives.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -123,6 +135,20 @@ impl Stage {
         let mut file = self.create_file(name)?;
         file.write_all(content)
             .map_err(|error| Error::io("writing a staged file", self.path.join(name), error))
+    }
+
+    /// Puts `content` in place of what a staged file holds from `offset` on.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Failed`] when it cannot be written.
+    pub fn overwrite(&self, name: impl AsRef<Path>, offset: u64, content: &[u8]) -> Result<()> {
+        let path = self.path_of(name)?;
+        let write = || {
+            let mut file = OpenOptions::new().write(true).open(&path)?;
+            file.seek(SeekFrom::Start(offset))?;
+            file.write_all(content)
+        };
+        write().map_err(|error| Error::io("changing a staged file", &path, error))
     }
 
     /// Makes a new folder that only its owner may enter, and says where it is.

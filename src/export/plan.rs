@@ -21,6 +21,8 @@ use crate::snapshot::{LeftOut, Snapshot, file_names, surplus_files};
 use crate::sqlite::catalog::Catalog;
 use crate::sqlite::not_kept::NotKept;
 use crate::sqlite::open::{OpenOptions, Source};
+use crate::sqlite::recovered::RecoveredFrom;
+use crate::sqlite::source_check::{SourceCheck, SourceCheckResult};
 
 /// What a snapshot is made as; it depends on what was asked, never on the data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +58,10 @@ pub struct ExportPlan {
     pub left_out: Vec<LeftOut>,
     /// Whether it is the whole database.
     pub is_whole: bool,
+    /// What SQLite's own checks said of it.
+    pub source_check: SourceCheck,
+    /// What SQLite had to recover it from, in a private copy.
+    pub recovered_from: Option<RecoveredFrom>,
 }
 
 /// One table of an export.
@@ -94,8 +100,9 @@ const ROWS_PER_STEP: u64 = 4_096;
 /// # Errors
 /// As [`crate::export::export`]; nothing is written.
 pub fn plan_export(path: &Path, options: &ExportOptions, run: Run<'_>) -> Result<ExportPlan> {
-    let PlannedSource { source, catalog, mut plan, .. } = PlannedSource::open(path, options, run)?;
-    plan.check(options)?;
+    let mut planned_source = PlannedSource::open(path, options, run)?;
+    planned_source.plan.check(options)?;
+    let PlannedSource { source, catalog, plan, .. } = &mut planned_source;
     for planned in &mut plan.tables {
         let table = &catalog.tables[planned.ordinal];
         let total_rows = source.estimate_row_count(table);
@@ -103,7 +110,7 @@ pub fn plan_export(path: &Path, options: &ExportOptions, run: Run<'_>) -> Result
         run.progress.begin(Phase { kind, subject: &planned.name, total_rows, total_bytes: None });
         let mut counts = vec![ClassCounts::default(); table.stored_columns().count()];
         let mut rows = 0;
-        source.for_each_row(&catalog, planned.ordinal, |_, cells| {
+        source.for_each_row(catalog, planned.ordinal, |_, cells| {
             counts.iter_mut().zip(cells).for_each(|(counts, cell)| counts.count(cell.class()));
             rows += 1;
             if rows % ROWS_PER_STEP == 0 {
@@ -117,7 +124,18 @@ pub fn plan_export(path: &Path, options: &ExportOptions, run: Run<'_>) -> Result
         planned.mapping = Some(plan_mapping(table, &counts));
         planned.row_count = Some(rows);
     }
-    Ok(plan)
+    let not_kept = planned_source.not_kept();
+    refuse_loss(&not_kept, options, path)?;
+    Ok(ExportPlan { not_kept, ..planned_source.plan })
+}
+
+/// Fails under `strict` when something cannot be kept.
+fn refuse_loss(not_kept: &[NotKept], options: &ExportOptions, source: &Path) -> Result<()> {
+    let Some(lost) = not_kept.first().filter(|_| options.strict) else { return Ok(()) };
+    let message = format!("not everything can be kept: {lost}");
+    Err(Error::new(ErrorKind::Failed, message)
+        .at(source)
+        .hint("leave --strict away to export it all the same, or leave the table out with --exclude"))
 }
 
 impl ExportPlan {
@@ -126,13 +144,13 @@ impl ExportPlan {
     /// # Errors
     /// `Failed` with `strict` when something cannot be kept; `Exists`; `Usage` where the output is the source.
     pub(crate) fn check(&self, options: &ExportOptions) -> Result<()> {
-        if options.strict
-            && let Some(lost) = self.not_kept.first()
-        {
-            let message = format!("not everything can be kept: {lost}");
-            return Err(Error::new(ErrorKind::Failed, message).at(&self.source).hint(
-                "leave --strict away to export it all the same, or leave the table out with --exclude",
-            ));
+        refuse_loss(&self.not_kept, options, &self.source)?;
+        if options.strict && self.source_check.result == SourceCheckResult::Findings {
+            let first = self.source_check.first_findings.first().map_or("", String::as_str);
+            let message = format!("SQLite's integrity check finds the database damaged: {first}");
+            return Err(Error::new(ErrorKind::Failed, message)
+                .at(&self.source)
+                .hint("leave --strict away to export what can be read all the same"));
         }
         let form = match self.form {
             OutputForm::Folder => TargetForm::Directory,
@@ -177,8 +195,14 @@ impl ExportPlan {
 
 impl PlannedSource {
     pub(crate) fn open(path: &Path, options: &ExportOptions, run: Run<'_>) -> Result<Self> {
-        let original = Source::open_patiently(path, &options.open, run)?;
+        let temp_folder = temp_folder(options);
+        let (original, recovered_from) =
+            Source::open_or_recover(path, &options.open, temp_folder.as_deref(), run)?;
         let taken_at = run.clock.now();
+        // A copy is checked in its place: that holds the source for less time.
+        let copy_first = options.copy_first && !original.is_private_copy();
+        let source_check =
+            if copy_first { SourceCheck::default() } else { check_source(&original, options, run)? };
         let (catalog, not_kept) = original.read_catalog()?;
         let journal_mode = catalog.header.journal_mode;
         let source_size_bytes = original.size_bytes()?;
@@ -211,6 +235,8 @@ impl PlannedSource {
                 not_kept: selected.not_kept,
                 left_out: selected.left_out,
                 is_whole: selected.is_whole,
+                source_check,
+                recovered_from,
             },
             source: original,
             catalog,
@@ -219,7 +245,7 @@ impl PlannedSource {
         for table in &mut planned.plan.tables {
             table.row_count = planned.source.estimate_row_count(&planned.catalog.tables[table.ordinal]);
         }
-        if options.copy_first {
+        if copy_first {
             // Better now than after all the work.
             planned.plan.check(options)?;
             planned = planned.copy_first(options, run)?;
@@ -227,8 +253,31 @@ impl PlannedSource {
         Ok(planned)
     }
 
+    /// What a restore cannot rebuild, as far as schema and rows read so far have shown.
+    pub(crate) fn not_kept(&self) -> Vec<NotKept> {
+        let mut not_kept = self.plan.not_kept.clone();
+        for lost in self.source.not_kept_found() {
+            if !not_kept.iter().any(|known| (&known.table, &known.index) == (&lost.table, &lost.index)) {
+                not_kept.push(lost);
+            }
+        }
+        not_kept
+    }
+
+    /// Tells what cannot be rebuilt, but for the first `known` of it.
+    ///
+    /// # Errors
+    /// `Failed` with `strict` when there is anything.
+    pub(crate) fn tell_not_kept(&self, known: usize, options: &ExportOptions, run: Run<'_>) -> Result<()> {
+        let not_kept = self.not_kept();
+        for lost in not_kept.iter().skip(known) {
+            run.progress.note(&format!("a restore will not be able to rebuild {lost}"));
+        }
+        refuse_loss(&not_kept, options, &self.plan.source)
+    }
+
     /// Copies the source and reads the copy from here on.
-    fn copy_first(self, options: &ExportOptions, run: Run<'_>) -> Result<Self> {
+    fn copy_first(mut self, options: &ExportOptions, run: Run<'_>) -> Result<Self> {
         let folder = match &options.temp_folder {
             Some(folder) => folder.clone(),
             None => parent_of(&self.plan.output)?,
@@ -240,6 +289,7 @@ impl PlannedSource {
         self.source.finish()?;
         let open = OpenOptions { allow_empty: true, ..options.open.clone() };
         let source = Source::open(&copy, &open, run.interrupt)?;
+        self.plan.source_check = check_source(&source, options, run)?;
         let (catalog, _) = source.read_catalog()?;
         if catalog.objects != self.catalog.objects || catalog.tables != self.catalog.tables {
             return Err(
@@ -248,6 +298,31 @@ impl PlannedSource {
         }
         Ok(Self { source, catalog, plan: self.plan, _copy: Some(stage) })
     }
+}
+
+/// Lets SQLite check the source, if that was asked for, and tells what it finds.
+fn check_source(source: &Source, options: &ExportOptions, run: Run<'_>) -> Result<SourceCheck> {
+    if !options.check_source {
+        return Ok(SourceCheck::default());
+    }
+    let check = source.check_before_reading(run)?;
+    if let Some(first) = check.first_findings.first() {
+        run.progress.note(&format!(
+            "the database is damaged: {} of SQLite's integrity check, the first: {first}",
+            if check.findings == 1 {
+                "one finding".to_string()
+            } else {
+                format!("{} findings", check.findings)
+            }
+        ));
+    }
+    Ok(check)
+}
+
+/// Where a private copy of the source goes: where other temporary files go, as far as that is known yet.
+fn temp_folder(options: &ExportOptions) -> Option<PathBuf> {
+    let beside_output = || parent_of(options.output.as_deref().unwrap_or(Path::new("snapshot"))).ok();
+    options.temp_folder.clone().or_else(|| beside_output().filter(|folder| folder.is_dir()))
 }
 
 fn plan_tables(selected: &Selected, catalog: &Catalog, options: &ExportOptions) -> Result<Vec<PlannedTable>> {

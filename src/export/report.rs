@@ -8,6 +8,8 @@ use crate::export::plan::ExportPlan;
 use crate::frame::ColumnMapping;
 use crate::snapshot::{LeftOut, Manifest};
 use crate::sqlite::not_kept::NotKept;
+use crate::sqlite::recovered::RecoveredFrom;
+use crate::sqlite::source_check::SourceCheck;
 
 /// What an export did.
 #[derive(Debug, Clone, Serialize)]
@@ -36,6 +38,10 @@ pub struct ExportReport {
     pub not_kept: Vec<NotKept>,
     /// What was not asked for.
     pub left_out: Vec<LeftOut>,
+    /// What SQLite's own checks said of the source.
+    pub source_check: SourceCheck,
+    /// What SQLite had to recover the source from, in a private copy.
+    pub recovered_from: Option<RecoveredFrom>,
 }
 
 /// One exported table.
@@ -83,8 +89,10 @@ impl ExportReport {
             size_bytes: tables.iter().map(|table| table.size_bytes).sum(),
             rows: tables.iter().map(|table| table.rows).sum(),
             tables,
-            not_kept: plan.not_kept.clone(),
+            not_kept: manifest.not_kept.clone(),
             left_out: plan.left_out.clone(),
+            source_check: plan.source_check.clone(),
+            recovered_from: plan.recovered_from,
         }
     }
 }

@@ -14,6 +14,7 @@ use std::mem;
 use std::ptr;
 
 use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, make_array, new_empty_array};
+use arrow::compute::concat;
 use arrow::datatypes::{DataType, Field, SchemaRef};
 use arrow::ffi::{FFI_ArrowArray, from_ffi_and_data_type};
 use polars::prelude::{ArrowDataType, Column, DataFrame, DataType as PolarsType, IntoColumn, Series};
@@ -66,6 +67,35 @@ pub fn to_arrow(frame: DataFrame, schema: &SchemaRef) -> Result<RecordBatch> {
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
     RecordBatch::try_new_with_options(SchemaRef::clone(schema), arrays, &options)
         .map_err(|source| Error::new(ErrorKind::Failed, "a frame cannot form a record batch").because(source))
+}
+
+/// Takes the chunks of one column from polars as one Arrow array; one chunk is shared, several are joined.
+///
+/// # Errors
+/// [`ErrorKind::Failed`] for a type that does not cross, or for chunks of several types.
+pub fn chunks_to_arrow(chunks: Vec<Box<dyn PolarsArray>>) -> Result<ArrayRef> {
+    const CROSSING: [DataType; 4] =
+        [DataType::Int64, DataType::Float64, DataType::Utf8View, DataType::BinaryView];
+    let failed = |message: String| Error::new(ErrorKind::Failed, message);
+    let arrays = chunks.into_iter().map(|chunk| {
+        let crosses =
+            |arrow: &&DataType| crossing_types(arrow).is_some_and(|(array, _)| array == *chunk.dtype());
+        let Some(data_type) = CROSSING.iter().find(crosses) else {
+            return Err(failed(format!("values of polars type {:?} do not cross to Arrow", chunk.dtype())));
+        };
+        export_array(chunk, data_type)
+            .map_err(|source| failed("a column cannot cross from polars".into()).because(source))
+    });
+    let arrays = arrays.collect::<Result<Vec<_>>>()?;
+    match arrays.as_slice() {
+        [array] => Ok(ArrayRef::clone(array)),
+        [] => Err(failed("a column without any chunk".into())),
+        arrays => {
+            let arrays: Vec<&dyn Array> = arrays.iter().map(AsRef::as_ref).collect();
+            concat(&arrays)
+                .map_err(|source| failed("chunks of a column cannot be joined".into()).because(source))
+        }
+    }
 }
 
 /// The type an Arrow array has on the polars side: as an array, and as a column.

@@ -63,13 +63,14 @@ impl ClassCounts {
     /// All cells, NULLs included.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.null + self.values()
+        self.null.saturating_add(self.values())
     }
 
     /// All cells but NULLs.
     #[must_use]
     pub fn values(&self) -> u64 {
-        CellClass::ALL.iter().map(|&class| self.of(class)).sum()
+        // Counts come from manifests too, and a forged one may say anything.
+        CellClass::ALL.iter().fold(0, |sum, &class| sum.saturating_add(self.of(class)))
     }
 
     /// Adds the cells of another count.
@@ -226,7 +227,8 @@ impl ColumnMapping {
     /// How many cells with a value a reader of the main column alone takes for NULL.
     #[must_use]
     pub fn hidden_cells(&self) -> u64 {
-        CellClass::ALL.iter().filter(|&&class| !self.shows(class)).map(|&class| self.counts.of(class)).sum()
+        let hidden = CellClass::ALL.iter().filter(|&&class| !self.shows(class));
+        hidden.fold(0, |sum, &class| sum.saturating_add(self.counts.of(class)))
     }
 
     /// How many Parquet columns it is.

@@ -215,6 +215,3 @@ fn require_room(bytes: u64, what: &str) -> Result<()> {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -6,7 +6,6 @@
 
 use std::cell::Cell;
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,8 +18,8 @@ use parquet::arrow::arrow_reader::{
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ColumnChunkMetaData, PageIndexPolicy, ParquetMetaDataReader, RowGroupMetaData};
 
-use crate::digest::ChunkHasher;
 use crate::error::{Error, ErrorKind, Result};
+use crate::parquet_file::damage::hash_range;
 use crate::parquet_file::parquet_error;
 use crate::parquet_file::profile::{self, Footer};
 use crate::parquet_file::settings::SortingTerm;
@@ -42,9 +41,6 @@ const BATCH_BYTES: u64 = 16 * 1024 * 1024;
 
 /// What a cell costs in a batch beside its bytes: a view.
 const CELL_BYTES: u64 = 16;
-
-/// Size of a piece read at a time when hashing a column chunk, in bytes.
-const READ_BYTES: usize = 256 * 1024;
 
 /// An open table file. Row groups can be read from several threads at once.
 #[derive(Debug)]
@@ -176,17 +172,25 @@ impl TableReader {
             .ok_or_else(|| self.damaged("a column chunk is missing"))?;
         // `check_footer` has seen that it lies inside the file.
         let (start, size) = chunk.byte_range();
-        hash_range(&self.path, start, size)
+        File::open(&self.path)
+            .and_then(|mut file| hash_range(&mut file, start, size))
             .map_err(|error| Error::io("reading a column chunk", &self.path, error))
     }
 
-    /// Begins to compare what the footer states of one row group with its rows.
+    /// Begins to compare what footer and page index state of one row group with its rows.
     ///
     /// # Errors
-    /// [`ErrorKind::Damaged`] where there is no such row group.
+    /// [`ErrorKind::Failed`] where the file cannot be read; [`ErrorKind::Damaged`] where there is no such row
+    /// group or its page index makes no sense.
     pub fn check_statistics(&self, row_group_index: usize) -> Result<StatisticsCheck<'_>> {
-        let group = self.row_groups().get(row_group_index);
-        group.map(StatisticsCheck::new).ok_or_else(|| self.damaged("a row group is missing"))
+        if row_group_index >= self.row_group_count() {
+            return Err(self.damaged("a row group is missing"));
+        }
+        let file =
+            File::open(&self.path).map_err(|error| Error::io("opening a table file", &self.path, error))?;
+        guarded("reading a page index", &self.path, || {
+            StatisticsCheck::new(&file, self.metadata.metadata(), row_group_index)
+        })
     }
 
     fn row_groups(&self) -> &[RowGroupMetaData] {
@@ -263,21 +267,6 @@ fn unsigned(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
 }
 
-fn hash_range(path: &Path, start: u64, size: u64) -> std::io::Result<String> {
-    let mut file = File::open(path)?;
-    file.seek(SeekFrom::Start(start))?;
-    let mut hasher = ChunkHasher::default();
-    let mut piece = vec![0; READ_BYTES];
-    let mut left = size;
-    while left > 0 {
-        let take = usize::try_from(left).unwrap_or(usize::MAX).min(piece.len());
-        file.read_exact(&mut piece[..take])?;
-        hasher.update(&piece[..take]);
-        left -= take as u64;
-    }
-    Ok(hasher.finish())
-}
-
 /// The batches of one row group.
 #[derive(Debug)]
 pub struct RowGroupBatches {
@@ -318,21 +307,24 @@ pub fn is_decoding() -> bool {
 
 /// Calls into the decoder: its errors and its panics both mean that the file is damaged, I/O failures apart.
 fn guarded<T>(doing: &str, path: &Path, call: impl FnOnce() -> Result<T, ParquetError>) -> Result<T> {
-    DECODING.set(true);
-    let called = catch_unwind(AssertUnwindSafe(call));
-    DECODING.set(false);
-    match called {
+    match caught(call) {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(parquet_error(ErrorKind::Damaged, doing, Some(path), error)),
-        Err(panic) => {
-            let reason = panic
-                .downcast_ref::<String>()
-                .map(String::as_str)
-                .or_else(|| panic.downcast_ref::<&str>().copied())
-                .unwrap_or("no reason given");
+        Err(reason) => {
             Err(Error::new(ErrorKind::Damaged, format!("{doing} failed")).at(path).because(reason))
         }
     }
+}
+
+/// Calls into a decoder, with its panics caught; an error is what the panic said.
+pub(super) fn caught<T>(call: impl FnOnce() -> T) -> Result<T, String> {
+    DECODING.set(true);
+    let called = catch_unwind(AssertUnwindSafe(call));
+    DECODING.set(false);
+    called.map_err(|panic| {
+        let reason = panic.downcast_ref::<String>().map(String::as_str);
+        reason.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason given").to_string()
+    })
 }
 
 #[cfg(test)]

@@ -64,6 +64,9 @@ pub struct SealCheck {
     pub sha256: Sha256Digest,
     /// The file's size in bytes.
     pub size_bytes: u64,
+    /// Whether the seal is wrong in a few of its bytes only. Any other change in the file would make all of them
+    /// another, so then nothing but the seal itself is damaged.
+    pub is_nearly_right: bool,
 }
 
 impl SealCheck {
@@ -95,6 +98,14 @@ pub(super) fn patch_seal(file: &mut File, seal: Sha256Digest) -> std::io::Result
 /// [`ErrorKind::Failed`](crate::error::ErrorKind::Failed) where the file cannot be read; a missing or wrong
 /// seal is no error.
 pub fn check_seal(path: &Path) -> Result<SealCheck> {
+    check_seal_with(path, |_| Ok(()))
+}
+
+/// [`check_seal`], which says to `on_bytes` how many bytes it has read since the last time.
+///
+/// # Errors
+/// As [`check_seal`]; what `on_bytes` returns.
+pub fn check_seal_with(path: &Path, mut on_bytes: impl FnMut(u64) -> Result<()>) -> Result<SealCheck> {
     let mut file = File::open(path).map_err(|error| Error::io("opening a table file", path, error))?;
     let read_error = |error| Error::io("reading a table file", path, error);
 
@@ -119,17 +130,21 @@ pub fn check_seal(path: &Path) -> Result<SealCheck> {
             Err(error) => return Err(read_error(error)),
         };
         size_bytes += count as u64;
+        on_bytes(count as u64)?;
         whole.update(&piece[..count]);
         if stored.is_some() {
             unsealed.update(&piece[..count]);
         }
     }
+    let due = unsealed.finish();
+    let right_bytes = stored.map_or(0, |stored| stored.0.iter().zip(due.0).filter(|&(a, b)| *a == b).count());
     let state = match stored {
         None => SealState::Missing,
-        Some(stored) if stored == unsealed.finish() => SealState::Valid,
+        Some(_) if right_bytes == SEAL_SIZE => SealState::Valid,
         Some(_) => SealState::Wrong,
     };
-    Ok(SealCheck { state, sha256: whole.finish(), size_bytes })
+    let is_nearly_right = state == SealState::Wrong && right_bytes >= SEAL_SIZE / 2;
+    Ok(SealCheck { state, sha256: whole.finish(), size_bytes, is_nearly_right })
 }
 
 /// The SHA-256 in a file's first [`SEAL_END`] bytes, where there is one.

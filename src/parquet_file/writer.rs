@@ -5,7 +5,7 @@
 //! file is created, synced or renamed here; that is the caller's.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::{ContentDigest, Sha256Digest, Sha256Hasher};
 use crate::error::{Error, ErrorKind, Result};
+use crate::parquet_file::damage::{END_BYTES, hash_range};
 use crate::parquet_file::parquet_error;
 use crate::parquet_file::seal::{empty_seal, patch_seal};
 
@@ -38,6 +39,22 @@ pub struct RowGroupEntry {
     pub digest: ContentDigest,
     /// The hash of each column chunk's bytes, in file order, so that damage is named to the column.
     pub chunks: Vec<String>,
+    /// The size of each column chunk in bytes. Chunks follow one another from the end of the seal on, so that they
+    /// are found even where the footer cannot be read.
+    pub chunk_bytes: Vec<u64>,
+}
+
+/// What follows the last column chunk of a file; unknown to the file itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileTail {
+    /// The size of the page index in bytes.
+    pub page_index_bytes: u64,
+    /// The hash of the page index, made like that of a chunk.
+    pub page_index: String,
+    /// The size of the footer in bytes, without the 8 bytes of length and magic after it.
+    pub footer_bytes: u64,
+    /// The hash of the footer.
+    pub footer: String,
 }
 
 /// What is known of a finished file.
@@ -53,6 +70,8 @@ pub struct FileFacts {
     pub digest: ContentDigest,
     /// Its row groups in file order.
     pub row_groups: Vec<RowGroupEntry>,
+    /// What follows them.
+    pub tail: FileTail,
 }
 
 /// Writes one table file: `create`, `append` every row group in order, `finish`.
@@ -93,11 +112,11 @@ impl TableWriter {
                 format!("{} rows were encoded, but {} were read", group.row_count, digest.row_count);
             return Err(Error::new(ErrorKind::Mismatch, message).at(&self.path));
         }
-        let sizes = group.chunks.iter().map(chunk_size).collect();
+        let sizes: Vec<u64> = group.chunks.iter().map(chunk_size).collect();
         let begun_at = self.writer.bytes_written();
         // Nothing of what came before may be left in a buffer once chunks are being hashed.
         self.writer.flush().map_err(|error| Error::io("writing a table file", &self.path, error))?;
-        self.writer.inner_mut().expect_chunks(sizes);
+        self.writer.inner_mut().expect_chunks(sizes.iter().copied().collect());
         append_chunks(&mut self.writer, group.chunks).map_err(|error| {
             parquet_error(ErrorKind::Failed, "writing a row group", Some(&self.path), error)
         })?;
@@ -108,6 +127,7 @@ impl TableWriter {
             rows: group.row_count,
             digest,
             chunks: hashes.unwrap_or_default(),
+            chunk_bytes: sizes,
         });
         Ok(())
     }
@@ -151,6 +171,7 @@ impl TableWriter {
             self.writer.append_key_value_metadata(KeyValue::new(key, value));
         }
         let path = self.path;
+        let chunks_end = self.writer.bytes_written() as u64;
         let hashed = self
             .writer
             .into_inner()
@@ -160,10 +181,13 @@ impl TableWriter {
         drop(file);
         let (sha256, size_bytes) =
             hash_file(&path).map_err(|error| Error::io("reading a table file", &path, error))?;
+        let tail = tail_of(&path, chunks_end, size_bytes)
+            .map_err(|error| Error::io("reading a table file", &path, error))?;
 
         let mut digest = ContentDigest::default();
         self.row_groups.iter().for_each(|group| digest.add(group.digest));
-        Ok(FileFacts { size_bytes, sha256, rows: digest.row_count, digest, row_groups: self.row_groups })
+        let (rows, row_groups) = (digest.row_count, self.row_groups);
+        Ok(FileFacts { size_bytes, sha256, rows, digest, row_groups, tail })
     }
 }
 
@@ -177,6 +201,22 @@ fn append_chunks(
     }
     group.close()?;
     Ok(())
+}
+
+/// Hashes what follows the last column chunk of a finished file.
+fn tail_of(path: &Path, chunks_end: u64, size_bytes: u64) -> std::io::Result<FileTail> {
+    let mut file = File::open(path)?;
+    let footer_end = size_bytes.saturating_sub(END_BYTES);
+    let mut length = [0; 4];
+    file.seek(SeekFrom::Start(footer_end))?;
+    file.read_exact(&mut length)?;
+    let footer_bytes = u64::from(u32::from_le_bytes(length));
+    let page_index_bytes = footer_end.saturating_sub(footer_bytes).saturating_sub(chunks_end);
+    let (page_index, footer) = (
+        hash_range(&mut file, chunks_end, page_index_bytes)?,
+        hash_range(&mut file, chunks_end + page_index_bytes, footer_bytes)?,
+    );
+    Ok(FileTail { page_index_bytes, page_index, footer_bytes, footer })
 }
 
 fn hash_file(path: &Path) -> std::io::Result<(Sha256Digest, u64)> {

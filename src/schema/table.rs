@@ -51,6 +51,15 @@ pub struct SchemaObject {
     pub sql: Option<SqlText>,
 }
 
+impl SchemaObject {
+    /// The size of its names and text in bytes.
+    #[must_use]
+    pub fn size_bytes(&self) -> u64 {
+        let sql = self.sql.as_ref().map_or(0, |sql| sql.as_bytes().len());
+        (self.name.as_bytes().len() + self.table_name.as_bytes().len() + sql) as u64
+    }
+}
+
 /// Integers in JSON: a number up to 2^53, a string of decimal digits beyond, since many readers round there.
 mod exact_integer {
     use serde::de::Error as _;

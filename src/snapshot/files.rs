@@ -7,8 +7,8 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::digest::{Sha256Digest, Sha256Hasher};
-use crate::error::{Error, Result};
-use crate::parquet_file::{SealState, check_seal};
+use crate::error::{Error, ErrorKind, Result};
+use crate::parquet_file::{SealState, check_seal_with};
 use crate::progress::{Phase, PhaseKind};
 use crate::run::Run;
 use crate::snapshot::manifest::Manifest;
@@ -22,6 +22,22 @@ pub const SUMS_FILE: &str = "SHA256SUMS";
 /// The name of the file with views for readers.
 pub const VIEWS_FILE: &str = "views.sql";
 
+/// What kind of thing is wrong with a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FileProblem {
+    /// It is not there, or not as a regular file.
+    Missing,
+    /// It has other bytes than were written.
+    Changed,
+    /// It is another file of the snapshot.
+    Replaced,
+    /// It is no part of the snapshot, which is none the worse for it.
+    Surplus,
+    /// It is there and cannot be read.
+    Unreadable,
+}
+
 /// Something wrong with a file of a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FileFinding {
@@ -30,7 +46,9 @@ pub struct FileFinding {
     /// The table whose rows it holds, where it holds any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub table: Option<String>,
-    /// What is wrong.
+    /// What kind of thing is wrong.
+    pub problem: FileProblem,
+    /// What is wrong, in words.
     pub finding: String,
 }
 
@@ -48,23 +66,26 @@ pub fn sums_text(manifest: &Manifest, manifest_bytes: &[u8]) -> String {
     lines.concat()
 }
 
-/// Reads every byte of every file: missing, surplus, changed files, one finding each. Decodes nothing.
+/// Reads every byte of every file: missing, surplus, changed and unreadable files, one finding each. Decodes nothing.
 ///
 /// # Errors
-/// I/O failures other than a missing file; `Interrupted`.
+/// A folder that cannot be listed, a single file that cannot be read; `Interrupted`.
 pub fn check_files(snapshot: &Snapshot, run: Run<'_>) -> Result<Vec<FileFinding>> {
     let total_bytes = Some(snapshot.size_bytes());
     run.progress.begin(Phase { kind: PhaseKind::Hashing, subject: "", total_rows: None, total_bytes });
     let findings = match &snapshot.location {
         Location::Folder(folder) => check_folder(snapshot, folder, run),
-        Location::File(path) => check_single_file(snapshot, path),
+        Location::File(path) => check_single_file(snapshot, path, run),
     };
     run.progress.end();
     findings
 }
 
-fn check_single_file(snapshot: &Snapshot, path: &Path) -> Result<Vec<FileFinding>> {
-    let check = check_seal(path)?;
+fn check_single_file(snapshot: &Snapshot, path: &Path, run: Run<'_>) -> Result<Vec<FileFinding>> {
+    let check = check_seal_with(path, |bytes| {
+        run.progress.advance(0, bytes);
+        run.interrupt.check()
+    })?;
     let finding = match check.state {
         SealState::Valid => return Ok(Vec::new()),
         SealState::Missing => "the file has lost its seal",
@@ -74,48 +95,108 @@ fn check_single_file(snapshot: &Snapshot, path: &Path) -> Result<Vec<FileFinding
     Ok(vec![FileFinding {
         file: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         table: table.map(|entry| entry.table.name.lossy().into_owned()),
+        problem: FileProblem::Changed,
         finding: finding.to_string(),
     }])
 }
 
+/// A file of a snapshot folder as it was written.
+struct WrittenFile {
+    name: String,
+    table: Option<String>,
+    size_bytes: u64,
+    sha256: Sha256Digest,
+}
+
+/// What lies under a name.
+enum Found {
+    Nothing,
+    /// Neither a regular file nor nothing.
+    Other(&'static str),
+    /// A regular file, and its SHA-256 where some file of the snapshot has its size.
+    File(u64, Option<Sha256Digest>),
+}
+
+fn written_files(snapshot: &Snapshot) -> Vec<WrittenFile> {
+    let (manifest, manifest_bytes) = (&snapshot.manifest, &snapshot.manifest_bytes);
+    let text = |name: &str, bytes: &[u8]| WrittenFile {
+        name: name.to_string(),
+        table: None,
+        size_bytes: bytes.len() as u64,
+        sha256: Sha256Digest::of(bytes),
+    };
+    let texts = [
+        text(SUMS_FILE, sums_text(manifest, manifest_bytes).as_bytes()),
+        text(VIEWS_FILE, views_text(manifest).as_bytes()),
+        text(MANIFEST_FILE, manifest_bytes),
+    ];
+    let data = manifest.tables.iter().flat_map(|entry| entry.files.iter().map(move |file| (entry, file)));
+    let data = data.filter_map(|(entry, file)| {
+        let table = Some(entry.table.name.lossy().into_owned());
+        // That both are there was checked when the snapshot was opened.
+        let (size_bytes, sha256) = file.size_bytes.zip(file.sha256)?;
+        Some(WrittenFile { name: file.path.clone(), table, size_bytes, sha256 })
+    });
+    texts.into_iter().chain(data).collect()
+}
+
 fn check_folder(snapshot: &Snapshot, folder: &Path, run: Run<'_>) -> Result<Vec<FileFinding>> {
-    let manifest = &snapshot.manifest;
+    let written = written_files(snapshot);
+    let is_content_of = |sha256: Option<Sha256Digest>| {
+        sha256.and_then(|sha256| written.iter().find(|file| file.sha256 == sha256))
+    };
+    let look_at = |name: &str| {
+        let is_known_size = |size| written.iter().any(|file| file.size_bytes == size);
+        look_at(&folder.join(name), is_known_size, run)
+    };
     let mut findings = Vec::new();
-    for (name, text) in
-        [(SUMS_FILE, sums_text(manifest, &snapshot.manifest_bytes)), (VIEWS_FILE, views_text(manifest))]
-    {
-        let path = folder.join(name);
-        // Nothing but a regular file is read: a pipe would be waited for.
-        let bytes = path.is_file().then(|| std::fs::read(&path)).transpose();
-        let finding = match bytes {
-            Ok(None) => "the file is missing",
-            Ok(Some(bytes)) if bytes == text.as_bytes() => continue,
-            Ok(_) => "the file was changed",
-            Err(error) => return Err(Error::io("reading a file of the snapshot", path, error)),
+    for file in &written {
+        let (problem, finding) = match look_at(&file.name) {
+            Ok(Found::Nothing) => (FileProblem::Missing, "the file is missing".to_string()),
+            Ok(Found::Other(kind)) => {
+                (FileProblem::Missing, format!("the file is missing: in its place is {kind}"))
+            }
+            Ok(Found::File(_, Some(sha256))) if sha256 == file.sha256 => continue,
+            Ok(Found::File(size, sha256)) => match is_content_of(sha256) {
+                Some(other) => {
+                    let finding = format!("the file was replaced: it holds what belongs in {}", other.name);
+                    (FileProblem::Replaced, finding)
+                }
+                None if size != file.size_bytes => {
+                    let finding = format!("the file has {size} bytes instead of {}", file.size_bytes);
+                    (FileProblem::Changed, finding)
+                }
+                None => (FileProblem::Changed, "the file was changed: its SHA-256 is another".to_string()),
+            },
+            Err(error) => (FileProblem::Unreadable, unreadable(error)?),
         };
-        findings.push(FileFinding { file: name.to_string(), table: None, finding: finding.to_string() });
-    }
-    for entry in &manifest.tables {
-        for file in &entry.files {
-            let finding = match hash_file(&folder.join(&file.path), run)? {
-                None => "the file is missing".to_string(),
-                Some((size, _)) if Some(size) != file.size_bytes => {
-                    format!("the file has {size} bytes instead of {}", file.size_bytes.unwrap_or_default())
-                }
-                Some((_, sha256)) if Some(sha256) != file.sha256 => {
-                    "the file was changed: its SHA-256 is another".to_string()
-                }
-                Some(_) => continue,
-            };
-            let table = Some(entry.table.name.lossy().into_owned());
-            findings.push(FileFinding { file: file.path.clone(), table, finding });
-        }
+        findings.push(FileFinding { file: file.name.clone(), table: file.table.clone(), problem, finding });
     }
     for name in surplus_files(snapshot)? {
-        let finding = "the file does not belong to the snapshot".to_string();
-        findings.push(FileFinding { file: name, table: None, finding });
+        let problem = FileProblem::Surplus;
+        let finding = match look_at(&name) {
+            Ok(Found::Other(kind)) => format!("this is no part of the snapshot, but {kind}"),
+            Ok(Found::File(_, sha256)) => match is_content_of(sha256) {
+                Some(other) => {
+                    format!("this file is no part of the snapshot: it holds what belongs in {}", other.name)
+                }
+                None => "this file is no part of the snapshot".to_string(),
+            },
+            Ok(Found::Nothing) => continue,
+            Err(error) => format!("this file is no part of the snapshot: {}", unreadable(error)?),
+        };
+        findings.push(FileFinding { file: name, table: None, problem, finding });
     }
     Ok(findings)
+}
+
+/// Says that one file cannot be read; the others still are. Being interrupted stays an error.
+fn unreadable(error: Error) -> Result<String> {
+    if error.kind() == ErrorKind::Interrupted {
+        return Err(error);
+    }
+    let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+    Ok(format!("the file cannot be read{cause}"))
 }
 
 /// Names in a snapshot's folder that its manifest does not know.
@@ -139,27 +220,37 @@ pub fn surplus_files(snapshot: &Snapshot) -> Result<Vec<String>> {
     Ok(surplus)
 }
 
-/// The size and SHA-256 of a file; `None` if it is missing or no regular file.
-fn hash_file(path: &Path, run: Run<'_>) -> Result<Option<(u64, Sha256Digest)>> {
+/// Finds out what lies at `path`; a regular file of a size that counts is read. Nothing else is: a pipe would be
+/// waited for.
+fn look_at(path: &Path, is_known_size: impl Fn(u64) -> bool, run: Run<'_>) -> Result<Found> {
     const BUFFER_BYTES: usize = 1 << 20;
-    let doing = "reading a file of the snapshot";
-    match std::fs::symlink_metadata(path) {
-        Ok(metadata) if metadata.is_file() => {}
-        Ok(_) => return Ok(None),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(Error::io(doing, path, error)),
+    let failed = |error| Error::io("reading a file of the snapshot", path, error);
+    let metadata = match std::fs::symlink_metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Found::Nothing),
+        Err(error) => return Err(failed(error)),
+    };
+    if !metadata.is_file() {
+        return Ok(Found::Other(match metadata.file_type() {
+            kind if kind.is_dir() => "a folder",
+            kind if kind.is_symlink() => "a symbolic link",
+            _ => "a pipe, socket or device",
+        }));
     }
-    let mut file = std::fs::File::open(path).map_err(|error| Error::io(doing, path, error))?;
+    if !is_known_size(metadata.len()) {
+        return Ok(Found::File(metadata.len(), None));
+    }
+    let mut file = std::fs::File::open(path).map_err(failed)?;
     let mut hasher = Sha256Hasher::default();
     let mut buffer = vec![0; BUFFER_BYTES];
     let mut size_bytes = 0;
     loop {
         run.interrupt.check()?;
         let count = match file.read(&mut buffer) {
-            Ok(0) => return Ok(Some((size_bytes, hasher.finish()))),
+            Ok(0) => return Ok(Found::File(size_bytes, Some(hasher.finish()))),
             Ok(count) => count,
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(Error::io(doing, path, error)),
+            Err(error) => return Err(failed(error)),
         };
         hasher.update(&buffer[..count]);
         size_bytes += count as u64;

@@ -1,18 +1,21 @@
 //! The manifest: what a snapshot is, how to rebuild the database from it, how to verify it.
 //!
 //! 64-bit integers beyond 2^53 and all digests are strings; text that is not valid UTF-8 is
-//! `{"base64": "…"}`. The version is looked at before anything else.
+//! `{"base64": "…"}`. Its own digest is looked at first, the version next, and only then anything else.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 
-use crate::digest::{ContentDigest, RowHasher, Sha256Digest};
+use crate::digest::{ContentDigest, RowHasher, Sha256Digest, Sha256Hasher};
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::mapping::TableMapping;
-use crate::parquet_file::RowGroupEntry;
+use crate::parquet_file::{FileTail, RowGroupEntry};
 use crate::schema::{Cell, DatabaseHeader, SchemaObject, Table, TotalOrder};
+use crate::snapshot::json::refuse_repeated_keys;
 use crate::sqlite::not_kept::NotKept;
+use crate::sqlite::recovered::RecoveredFrom;
+use crate::sqlite::source_check::SourceCheck;
 
 /// The version of the format this program writes, and the newest it reads.
 pub const FORMAT_VERSION: u32 = 1;
@@ -24,6 +27,9 @@ pub const SNAPSHOT_KEY: &str = "parklite.snapshot";
 const FORMAT: &str = "parklite snapshot";
 const DIGEST_FIELD: &str = "\"manifest_sha256\": \"";
 const NO_DIGEST: Sha256Digest = Sha256Digest([0; 32]);
+
+/// The largest manifest that is written or read: room for the chunk hashes of 13 million column chunks.
+pub(super) const MOST_MANIFEST_BYTES: u64 = 256 << 20;
 
 /// Everything about one snapshot.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -76,6 +82,12 @@ pub struct SnapshotFacts {
     pub whole_database: bool,
     /// The zstd level asked for.
     pub compression_level: i32,
+    /// What SQLite's own checks said of the source before it was read.
+    #[serde(default)]
+    pub source_check: SourceCheck,
+    /// What SQLite had to recover the source from, in a private copy; `None` for one that could be read as it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovered_from: Option<RecoveredFrom>,
 }
 
 /// Something of the source that is not in the snapshot because of what was selected.
@@ -128,6 +140,9 @@ pub struct DataFile {
     pub digest: ContentDigest,
     /// Its row groups, in order.
     pub row_groups: Vec<RowGroupEntry>,
+    /// What follows them; unknown to a file about itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tail: Option<FileTail>,
 }
 
 /// What a Parquet file says about itself and its table; never about a snapshot.
@@ -239,7 +254,9 @@ impl InlineRow {
                 &InlineCell::Null => Cell::Null,
                 InlineCell::Integer(digits) => Cell::Integer(digits.parse().map_err(|_| odd())?),
                 InlineCell::Real(digits) => {
-                    Cell::Real(f64::from_bits(u64::from_str_radix(digits, 16).map_err(|_| odd())?))
+                    let value = f64::from_bits(u64::from_str_radix(digits, 16).map_err(|_| odd())?);
+                    // No database holds such a thing: SQLite would store NULL in its place.
+                    Cell::Real(if value.is_nan() { return Err(odd()) } else { value })
                 }
                 InlineCell::Text(text) => Cell::Text(text),
                 InlineCell::RawText(_) => Cell::RawText(bytes),
@@ -310,6 +327,11 @@ impl Manifest {
         let blank = Self { manifest_sha256: NO_DIGEST, ..self.clone() };
         let mut text = serde_json::to_string_pretty(&blank).map_err(failed)?;
         text.push('\n');
+        if text.len() as u64 > MOST_MANIFEST_BYTES {
+            let message = "the manifest would be larger than any that is read again";
+            return Err(Error::new(ErrorKind::Failed, message)
+                .hint("export fewer tables at once (--table, --exclude)"));
+        }
         let digest = Sha256Digest::of(text.as_bytes()).to_string();
         Ok(text.replacen(&format!("{DIGEST_FIELD}{NO_DIGEST}"), &format!("{DIGEST_FIELD}{digest}"), 1))
     }
@@ -329,8 +351,12 @@ impl Manifest {
         let damaged = |message: &str| Error::new(ErrorKind::Damaged, message.to_string());
         let head: Head = serde_json::from_slice(text)
             .map_err(|error| damaged("this is not a parklite manifest").because(error))?;
-        if head.format != FORMAT {
+        if head.format != FORMAT || head.format_version == 0 {
             return Err(damaged("this is not a parklite manifest"));
+        }
+        // Before the version: every version has this digest, and one flipped bit must not look like a newer one.
+        if blanked_digest(text, head.manifest_sha256) != Some(head.manifest_sha256) {
+            return Err(damaged("the manifest was changed: it does not match its own digest"));
         }
         if head.format_version > FORMAT_VERSION {
             let newer = format!(
@@ -342,18 +368,23 @@ impl Manifest {
                 env!("CARGO_PKG_VERSION")
             )));
         }
-        if blanked_digest(text, head.manifest_sha256) != Some(head.manifest_sha256) {
-            return Err(damaged("the manifest was changed: it does not match its own digest"));
-        }
-        serde_json::from_slice(text).map_err(|error| damaged("the manifest makes no sense").because(error))
+        let senseless = |error| damaged("the manifest makes no sense").because(error);
+        refuse_repeated_keys(text).map_err(senseless)?;
+        serde_json::from_slice(text).map_err(senseless)
     }
 }
 
-/// The SHA-256 of a manifest's raw bytes with its own 64 digits as zeros.
+/// The SHA-256 of a manifest's raw bytes with its own 64 digits as zeros; `None` unless they stand there once.
 fn blanked_digest(text: &[u8], digest: Sha256Digest) -> Option<Sha256Digest> {
     let field = format!("{DIGEST_FIELD}{digest}");
-    let at = text.windows(field.len()).position(|window| window == field.as_bytes())?;
-    let mut blank = text.to_vec();
-    blank.get_mut(at + DIGEST_FIELD.len()..at + field.len())?.fill(b'0');
-    Some(Sha256Digest::of(&blank))
+    let mut found = text.windows(field.len()).enumerate().filter(|(_, window)| *window == field.as_bytes());
+    let (at, _) = found.next()?;
+    if found.next().is_some() {
+        return None;
+    }
+    let mut hasher = Sha256Hasher::default();
+    hasher.update(text.get(..at + DIGEST_FIELD.len())?);
+    hasher.update(NO_DIGEST.to_string().as_bytes());
+    hasher.update(text.get(at + field.len()..)?);
+    Some(hasher.finish())
 }

@@ -1,12 +1,13 @@
 //! Finding out what a path is, and opening it as a snapshot: a folder, or a Parquet file that is one.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::parquet_file::TableReader;
+use crate::snapshot::check::check_manifest;
 use crate::snapshot::files::MANIFEST_FILE;
-use crate::snapshot::manifest::{DataFile, Manifest, SNAPSHOT_KEY, TABLE_KEY, TableEntry};
-use crate::snapshot::names::is_file_name;
+use crate::snapshot::manifest::{DataFile, MOST_MANIFEST_BYTES, Manifest, SNAPSHOT_KEY, TABLE_KEY};
 
 /// Where a snapshot lies.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +51,7 @@ impl Snapshot {
         } else {
             Err(Error::new(ErrorKind::Damaged, "this is neither a folder nor a regular file"))
         };
-        let snapshot = snapshot.and_then(|snapshot| snapshot.check_manifest().map(|()| snapshot));
+        let snapshot = snapshot.and_then(|snapshot| snapshot.check().map(|()| snapshot));
         snapshot.map_err(|error| {
             let is_damage = error.kind() == ErrorKind::Damaged;
             let error = error.at(path);
@@ -80,7 +81,7 @@ impl Snapshot {
     pub fn size_bytes(&self) -> u64 {
         let files = self.manifest.tables.iter().flat_map(|entry| &entry.files);
         match &self.location {
-            Location::Folder(_) => files.filter_map(|file| file.size_bytes).sum(),
+            Location::Folder(_) => files.filter_map(|file| file.size_bytes).fold(0, u64::saturating_add),
             Location::File(path) => std::fs::metadata(path).map_or(0, |metadata| metadata.len()),
         }
     }
@@ -90,26 +91,16 @@ impl Snapshot {
     pub fn restored_size_bytes(&self) -> u64 {
         const LEAST: u64 = 1 << 20;
         let facts = &self.manifest.snapshot;
-        let content: u64 = self.manifest.tables.iter().map(|entry| entry.content_bytes).sum();
+        let content = self.manifest.tables.iter().map(|entry| entry.content_bytes);
+        let content = content.fold(0, u64::saturating_add);
         // Part of a database: its rows, and as much again for indexes and the room pages leave.
         let part = content.saturating_mul(2).min(facts.source_size_bytes);
-        LEAST + if facts.whole_database { facts.source_size_bytes } else { part }
+        LEAST.saturating_add(if facts.whole_database { facts.source_size_bytes } else { part })
     }
 
     fn open_folder(path: &Path) -> Result<Self> {
         let manifest_path = path.join(MANIFEST_FILE);
-        if manifest_path.exists() && !manifest_path.is_file() {
-            // Reading a pipe would wait for ever.
-            let message = "this folder is no snapshot: its manifest.json is no regular file";
-            return Err(Error::new(ErrorKind::Damaged, message));
-        }
-        let bytes = std::fs::read(&manifest_path).map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => {
-                Error::new(ErrorKind::Damaged, "this folder is no snapshot: it has no manifest.json")
-                    .hint("a snapshot folder is what `parklite export` made; it must be kept whole")
-            }
-            _ => Error::io("reading the manifest", &manifest_path, error),
-        })?;
+        let bytes = read_manifest(&manifest_path)?;
         let manifest = Manifest::from_text(&bytes).map_err(|error| error.at(&manifest_path))?;
         Ok(Self { manifest, manifest_bytes: bytes, location: Location::Folder(path.to_path_buf()) })
     }
@@ -127,68 +118,56 @@ impl Snapshot {
         Ok(Self { manifest, manifest_bytes: Vec::new(), location: Location::File(path.to_path_buf()) })
     }
 
-    /// What the rest of the program relies on: files inside the snapshot, each used once, counts that add up.
-    fn check_manifest(&self) -> Result<()> {
-        let damaged = |message: &str| Err(Error::new(ErrorKind::Damaged, message.to_string()));
-        let mut seen = std::collections::HashSet::new();
-        for entry in &self.manifest.tables {
-            for file in &entry.files {
-                let is_folder = matches!(self.location, Location::Folder(_));
-                if is_folder && !is_file_name(&file.path) {
-                    return damaged("the manifest names a file outside the snapshot");
-                }
-                if !seen.insert(file.path.to_ascii_lowercase()) {
-                    return damaged("the manifest names a file twice");
-                }
-                if is_folder && (file.size_bytes.is_none() || file.sha256.is_none()) {
-                    return damaged("the manifest does not say how large a file is or what its digest is");
-                }
-            }
-            check_entry(entry).map_err(|error| error.in_table(&entry.table.name))?;
-        }
-        let digest = crate::digest::schema_digest(&self.manifest.database, &self.manifest.schema);
-        if digest != self.manifest.schema_digest {
-            return damaged("the schema in the manifest does not match its digest");
-        }
-        Ok(())
+    fn check(&self) -> Result<()> {
+        let is_folder = matches!(self.location, Location::Folder(_));
+        check_manifest(&self.manifest, is_folder)?;
+        let files = self.manifest.tables.iter().flat_map(|entry| &entry.files).filter(|_| is_folder);
+        files.map(|file| self.data_path(file)).try_for_each(|path| refuse_symlink(&path))
     }
 }
 
-fn check_entry(entry: &TableEntry) -> Result<()> {
-    let damaged = |message: &str| Err(Error::new(ErrorKind::Damaged, message.to_string()));
-    let columns: Vec<usize> = entry.table.stored_columns().map(|(index, _)| index).collect();
-    let mapped: Vec<usize> = entry.mapping.columns.iter().map(|column| column.column).collect();
-    if columns != mapped {
-        return damaged("the manifest maps other columns than the table has");
-    }
-    let count = entry.table.columns.len();
-    let keys = entry
-        .table
-        .without_rowid_key
-        .iter()
-        .chain(entry.table.indexes.iter().flat_map(|index| &index.columns));
-    let mut indexed = keys.filter_map(|key| match key.value {
-        crate::schema::IndexedValue::Column(column) => Some(column),
-        _ => None,
-    });
-    let mut ordered = entry.order.terms.iter().filter_map(|term| term.column);
-    if indexed.any(|column| column >= count)
-        || ordered.any(|column| !columns.contains(&column))
-        || entry.table.rowid_alias.is_some_and(|alias| !columns.contains(&alias))
-    {
-        return damaged("the manifest mentions a column that the table does not have");
-    }
-    let mut digest = entry.inline_digest()?;
-    for file in &entry.files {
-        let mut groups = crate::digest::ContentDigest::default();
-        file.row_groups.iter().for_each(|group| groups.add(group.digest));
-        if groups != file.digest {
-            return damaged("the digests of row groups do not add up to their file's");
+/// Reads a folder's manifest, but nothing that is not a regular file of a bearable size.
+fn read_manifest(path: &Path) -> Result<Vec<u8>> {
+    let failed = |error| Error::io("reading the manifest", path, error);
+    let metadata = match std::fs::symlink_metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let message = "this folder is no snapshot: it has no manifest.json";
+            return Err(Error::new(ErrorKind::Damaged, message)
+                .hint("a snapshot folder is what `parklite export` made; it must be kept whole"));
         }
-        digest.add(file.digest);
+        Err(error) => return Err(failed(error)),
+    };
+    if metadata.is_symlink() {
+        refuse_symlink(path)?;
     }
-    if digest != entry.digest {
-        return damaged("the digests of files do not add up to their table's");
+    if !metadata.is_file() {
+        // Reading a pipe would wait for ever.
+        let message = "this folder is no snapshot: its manifest.json is no regular file";
+        return Err(Error::new(ErrorKind::Damaged, message));
     }
-    Ok(())
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).map_err(failed)?;
+    // One more than is allowed, so that a file that grows meanwhile is noticed as well.
+    file.take(MOST_MANIFEST_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > MOST_MANIFEST_BYTES {
+        let message =
+            format!("the manifest is larger than any that is written ({} MiB)", MOST_MANIFEST_BYTES >> 20);
+        return Err(Error::new(ErrorKind::Damaged, message).at(path));
+    }
+    Ok(bytes)
+}
+
+/// A file of a snapshot lies in its folder: a link may lead anywhere, also where only this user may read.
+///
+/// What cannot be looked at is not this function's matter: whoever reads the file says so.
+fn refuse_symlink(path: &Path) -> Result<()> {
+    match std::fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_symlink() => {
+            Err(Error::new(ErrorKind::Damaged, "a file of the snapshot is a symbolic link")
+                .at(path)
+                .hint("put the file itself into the snapshot's folder"))
+        }
+        _ => Ok(()),
+    }
 }

@@ -9,7 +9,8 @@ use crate::schema::{
     Affinity, AutoVacuum, Cell, Column, DatabaseHeader, Generated, Identifier, Index, IndexColumn,
     IndexOrigin, IndexedValue, JournalMode, ObjectKind, SchemaObject, SqlText, Table, TextEncoding,
 };
-use crate::sqlite::failure::failure;
+use crate::sqlite::failure::{RECOVER_HINT, failure};
+use crate::sqlite::schema_check::check_schema;
 use crate::sqlite::statement::{Statement, read_file_header};
 
 /// What a database consists of, as of one commit.
@@ -25,6 +26,8 @@ pub struct Catalog {
     pub(crate) shadow_tables: HashSet<Vec<u8>>,
     /// The b-tree of each table; not part of a snapshot.
     pub(crate) root_pages: Vec<u32>,
+    /// Indexes whose names are no text that SQL could spell, by their table's place among the tables.
+    pub(crate) unspeakable_indexes: Vec<(usize, Identifier)>,
 }
 
 /// Reads the catalog of the connection's main database, inside its open transaction.
@@ -37,21 +40,48 @@ pub(crate) fn read_catalog(connection: &Connection) -> Result<Catalog> {
     let kinds = table_kinds(connection)?;
     let mut tables = Vec::new();
     let mut root_pages = Vec::new();
-    let is_table = |object: &&(SchemaObject, u32)| object.0.kind == ObjectKind::Table && object.0.has_storage;
-    for (object, root_page) in rows.iter().filter(is_table) {
+    let mut unspeakable_indexes = Vec::new();
+    let mut indexes: HashMap<Vec<u8>, Vec<&SchemaObject>> = HashMap::new();
+    for (object, _) in rows.iter().filter(|(object, _)| object.kind == ObjectKind::Index) {
+        indexes.entry(object.table_name.as_bytes().to_ascii_lowercase()).or_default().push(object);
+    }
+    for (object, root_page) in rows.iter().filter(|(object, _)| object.kind == ObjectKind::Table) {
         let name = identifier(&object.name, header.encoding)?;
-        let kind = kinds.get(name.as_bytes()).copied().unwrap_or_default();
-        tables.push(read_table(connection, name, kind, &rows)?);
+        let place = |error: Error| error.in_table(&name);
+        let kind = kinds.get(&name.as_bytes().to_ascii_lowercase()).ok_or_else(|| {
+            place(Error::new(ErrorKind::Damaged, "sqlite_schema has a table that SQLite does not know"))
+        })?;
+        check_storage(kind, *root_page, &root_pages).map_err(place)?;
+        if kind.data == TableData::None {
+            continue;
+        }
+        let own = indexes.get(&name.as_bytes().to_ascii_lowercase()).map(Vec::as_slice).unwrap_or_default();
+        let (table, unspeakable) = read_table(connection, name, kind, own)?;
+        unspeakable_indexes.extend(unspeakable.into_iter().map(|name| (tables.len(), name)));
+        tables.push(table);
         root_pages.push(*root_page);
     }
-    let shadow_tables = kinds.into_iter().filter(|(_, kind)| kind.shadow).map(|(name, _)| name).collect();
-    Ok(Catalog {
-        shadow_tables,
-        header,
-        objects: rows.into_iter().map(|(object, _)| object).collect(),
-        tables,
-        root_pages,
-    })
+    let objects: Vec<SchemaObject> = rows.into_iter().map(|(object, _)| object).collect();
+    check_schema(&objects, &tables.iter().collect::<Vec<_>>(), header.encoding)?;
+    let shadow_tables = kinds
+        .into_values()
+        .filter(|kind| kind.data == TableData::OfVirtual)
+        .map(|kind| kind.name.as_bytes().to_vec())
+        .collect();
+    Ok(Catalog { header, objects, tables, shadow_tables, root_pages, unspeakable_indexes })
+}
+
+/// Refuses a table that SQLite would read as empty, as another one, or not at all.
+fn check_storage(kind: &TableKind, root_page: u32, taken: &[u32]) -> Result<()> {
+    let damaged = |message: &str| Err(Error::new(ErrorKind::Damaged, message).hint(RECOVER_HINT));
+    match (kind.data == TableData::None, root_page) {
+        (false, 0) => damaged("the schema gives a table no b-tree"),
+        (true, 1..) => damaged("the schema gives a virtual table a b-tree"),
+        _ if root_page > 0 && taken.contains(&root_page) => {
+            damaged("the schema gives two tables the same b-tree")
+        }
+        _ => Ok(()),
+    }
 }
 
 fn read_header(connection: &Connection) -> Result<DatabaseHeader> {
@@ -138,13 +168,17 @@ fn schema_object(cells: &[Cell<'_>]) -> Option<(SchemaObject, u32)> {
         Cell::Integer(page) => u32::try_from(*page).ok()?,
         _ => return None,
     };
+    if matches!(kind, ObjectKind::View | ObjectKind::Trigger) && root_page != 0 {
+        return None;
+    }
     let sql = if matches!(sql, Cell::Null) { None } else { Some(sql_text(sql)?) };
     let object = SchemaObject {
         rowid: *rowid,
         kind,
         name: sql_text(name)?,
         table_name: sql_text(table_name)?,
-        has_storage: root_page != 0,
+        // An index always has a b-tree: one that lost it is rebuilt like every other.
+        has_storage: root_page != 0 || kind == ObjectKind::Index,
         sql,
     };
     Some((object, root_page))
@@ -161,9 +195,14 @@ fn sql_text(cell: &Cell<'_>) -> Option<SqlText> {
 /// The name under which SQLite knows an object.
 ///
 /// # Errors
-/// `Failed` for a name in a UTF-16 database that is not valid UTF-16: no SQL text can spell it.
+/// `Failed` for a name in a UTF-16 database that is not valid UTF-16: no SQL text can spell it. `Damaged` for one
+/// with a NUL, where SQLite's own copy of it ends.
 pub(crate) fn identifier(name: &SqlText, encoding: TextEncoding) -> Result<Identifier> {
     match name {
+        SqlText::Valid(text) if text.contains('\0') => {
+            Err(Error::new(ErrorKind::Damaged, "a name in sqlite_schema has a NUL in it")
+                .in_table(name.lossy()))
+        }
         SqlText::Raw(_) if encoding != TextEncoding::Utf8 => {
             Err(Error::new(ErrorKind::Failed, "a name in this UTF-16 database is not valid text")
                 .in_table(name.lossy()))
@@ -172,21 +211,42 @@ pub(crate) fn identifier(name: &SqlText, encoding: TextEncoding) -> Result<Ident
     }
 }
 
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone)]
 struct TableKind {
+    name: Identifier,
     without_rowid: bool,
     strict: bool,
-    shadow: bool,
+    data: TableData,
 }
 
+/// Whose data a table holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum TableData {
+    Own,
+    /// That of a virtual table.
+    OfVirtual,
+    /// None: it is virtual.
+    None,
+}
+
+/// What SQLite knows of each table, by its name in lower case: a name in `sqlite_schema` may differ in case.
 fn table_kinds(connection: &Connection) -> Result<HashMap<Vec<u8>, TableKind>> {
-    let sql = "SELECT name, wr, strict, type = 'shadow' FROM pragma_table_list WHERE schema = 'main'";
+    let sql = "SELECT name, wr, strict, type FROM pragma_table_list WHERE schema = 'main'";
     let mut kinds = HashMap::new();
     for_each(connection, sql, None, |cells| {
-        let [name, without_rowid, strict, shadow] = cells else { return None };
-        let kind =
-            TableKind { without_rowid: flag(without_rowid), strict: flag(strict), shadow: flag(shadow) };
-        kinds.insert(name_bytes(name)?, kind);
+        let [name, without_rowid, strict, Cell::Text(kind)] = cells else { return None };
+        let name = Identifier::from_bytes(name_bytes(name)?);
+        let kind = TableKind {
+            without_rowid: flag(without_rowid),
+            strict: flag(strict),
+            data: match *kind {
+                "virtual" => TableData::None,
+                "shadow" => TableData::OfVirtual,
+                _ => TableData::Own,
+            },
+            name: name.clone(),
+        };
+        kinds.insert(name.as_bytes().to_ascii_lowercase(), kind);
         Some(())
     })?;
     Ok(kinds)
@@ -195,9 +255,9 @@ fn table_kinds(connection: &Connection) -> Result<HashMap<Vec<u8>, TableKind>> {
 fn read_table(
     connection: &Connection,
     name: Identifier,
-    kind: TableKind,
-    objects: &[(SchemaObject, u32)],
-) -> Result<Table> {
+    kind: &TableKind,
+    own_indexes: &[&SchemaObject],
+) -> Result<(Table, Vec<Identifier>)> {
     let mut columns = Vec::new();
     let mut key_columns = Vec::new();
     let sql = "SELECT name, type, hidden, pk FROM pragma_table_xinfo(?1, 'main') ORDER BY cid";
@@ -220,7 +280,7 @@ fn read_table(
         Some(())
     })?;
     let without_rowid_key = if kind.without_rowid { index_columns(connection, &name)? } else { Vec::new() };
-    let indexes = read_indexes(connection, &name, objects)?;
+    let (indexes, unspeakable) = read_indexes(connection, &name, kind, own_indexes)?;
     let has_key_index = indexes.iter().any(|index| index.origin == IndexOrigin::PrimaryKey);
     let rowid_alias = match key_columns[..] {
         // INTEGER PRIMARY KEY DESC is not an alias: it has an index of its own.
@@ -231,14 +291,17 @@ fn read_table(
         }
         _ => None,
     };
-    Ok(Table { name, strict: kind.strict, columns, rowid_alias, without_rowid_key, indexes })
+    let table = Table { name, strict: kind.strict, columns, rowid_alias, without_rowid_key, indexes };
+    Ok((table, unspeakable))
 }
 
+/// The indexes of a table, and the names of those that SQLite knows by another one than `sqlite_schema` says.
 fn read_indexes(
     connection: &Connection,
     table: &Identifier,
-    objects: &[(SchemaObject, u32)],
-) -> Result<Vec<Index>> {
+    kind: &TableKind,
+    own_indexes: &[&SchemaObject],
+) -> Result<(Vec<Index>, Vec<Identifier>)> {
     let mut listed = HashMap::new();
     let sql = "SELECT name, \"unique\", origin, partial FROM pragma_index_list(?1, 'main')";
     for_each(connection, sql, Some(table), |cells| {
@@ -249,19 +312,30 @@ fn read_indexes(
             "pk" => IndexOrigin::PrimaryKey,
             _ => return None,
         };
-        listed.insert(name_bytes(name)?, (flag(unique), origin, flag(partial)));
+        listed.insert(name_bytes(name)?.to_ascii_lowercase(), (flag(unique), origin, flag(partial)));
         Some(())
     })?;
     let mut indexes = Vec::new();
-    for (object, _) in objects.iter().filter(|(object, _)| object.kind == ObjectKind::Index) {
-        // The key of a WITHOUT ROWID table is listed but has no row in sqlite_schema.
-        if let Some((unique, origin, partial)) = listed.remove(object.name.as_bytes()) {
-            let name = Identifier::from_bytes(object.name.as_bytes());
+    let mut unspeakable = Vec::new();
+    for object in own_indexes {
+        let name = Identifier::from_bytes(object.name.as_bytes());
+        if let Some((unique, origin, partial)) = listed.remove(&name.as_bytes().to_ascii_lowercase()) {
             let columns = index_columns(connection, &name)?;
             indexes.push(Index { name, origin, unique, partial, columns });
+        } else {
+            unspeakable.push(name);
         }
     }
-    Ok(indexes)
+    // The key of a WITHOUT ROWID table is listed but has no row in sqlite_schema. Any other constraint without one has
+    // no b-tree: SQLite opens such a database and fails when it uses the table.
+    let is_own_key = |origin: IndexOrigin| kind.without_rowid && origin == IndexOrigin::PrimaryKey;
+    let is_lost = |origin: IndexOrigin| origin != IndexOrigin::Created && !is_own_key(origin);
+    if listed.values().any(|(_, origin, _)| is_lost(*origin)) {
+        return Err(Error::new(ErrorKind::Damaged, "an index of a table has no row in sqlite_schema")
+            .in_table(table)
+            .hint(RECOVER_HINT));
+    }
+    Ok((indexes, unspeakable))
 }
 
 /// The columns of an index, or of the key of the WITHOUT ROWID table of that name.

@@ -6,12 +6,12 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ffi};
 use serde::Serialize;
 
-use crate::error::{ErrorKind, Result};
-use crate::schema::{Cell, Table, TextEncoding};
-use crate::sqlite::failure::{failure, sqlite_message};
+use crate::error::{Error, ErrorKind, Result};
+use crate::schema::Table;
+use crate::sqlite::failure::{extended_code, failure, sqlite_message};
 use crate::sqlite::statement::Statement;
 
 /// What SQLite's checks say about a database.
@@ -32,37 +32,44 @@ const MOST_FINDINGS: u32 = 10_000;
 ///
 /// # Errors
 /// What SQLite says, other than that a rule needs something unknown.
-pub(crate) fn check_database(
-    connection: &Connection,
-    tables: &[Table],
-    encoding: TextEncoding,
-) -> Result<CheckReport> {
+pub(crate) fn check_database(connection: &Connection, tables: &[Table]) -> Result<CheckReport> {
     let mut report = CheckReport::default();
     let whole = format!("PRAGMA main.integrity_check({MOST_FINDINGS})");
-    match findings(connection, whole.as_bytes(), encoding) {
+    match findings(connection, whole.as_bytes()) {
         Ok(texts) if texts.len() >= MOST_FINDINGS as usize => {
             // Rows that break their own rules have used up the quota: look at each table without those rules.
             report.sort(texts);
             connection.execute_batch("PRAGMA ignore_check_constraints=ON").map_err(failure)?;
-            check_each_table(connection, tables, encoding, &mut report)?;
+            check_each_table(connection, tables, &mut report)?;
             connection.execute_batch("PRAGMA ignore_check_constraints=OFF").map_err(failure)?;
         }
         Ok(texts) => report.sort(texts),
+        Err(first) if is_of_virtual_table(&first) => {
+            report.in_the_data.push(sqlite_message(&first));
+            check_each_table(connection, tables, &mut report)?;
+        }
         Err(first) if first.kind() != ErrorKind::Failed => return Err(first),
         Err(first) => {
             // A CHECK that names an unknown function stops the whole check: leave the CHECKs out.
             report.not_checked.push(format!("CHECK constraints, because {}", sqlite_message(&first)));
             connection.execute_batch("PRAGMA ignore_check_constraints=ON").map_err(failure)?;
-            match findings(connection, whole.as_bytes(), encoding) {
+            match findings(connection, whole.as_bytes()) {
                 Ok(texts) => report.sort(texts),
-                Err(error) if error.kind() != ErrorKind::Failed => return Err(error),
-                Err(_) => check_each_table(connection, tables, encoding, &mut report)?,
+                Err(error) if error.kind() != ErrorKind::Failed && !is_of_virtual_table(&error) => {
+                    return Err(error);
+                }
+                Err(_) => check_each_table(connection, tables, &mut report)?,
             }
             connection.execute_batch("PRAGMA ignore_check_constraints=OFF").map_err(failure)?;
         }
     }
-    check_foreign_keys(connection, tables, encoding, &mut report)?;
+    check_foreign_keys(connection, tables, &mut report)?;
     Ok(report)
+}
+
+/// Whether it is a virtual table whose own tables make no sense to its module: damage in rows, not in the file.
+fn is_of_virtual_table(error: &Error) -> bool {
+    extended_code(error) == Some(ffi::SQLITE_CORRUPT_VTAB)
 }
 
 impl CheckReport {
@@ -81,7 +88,7 @@ impl CheckReport {
 /// Source: the messages of `PRAGMA integrity_check` in the bundled SQLite (pragma.c), and of the integrity
 /// methods of FTS and R-Tree, whose shadow tables are data.
 fn lies_in_the_data(finding: &str) -> bool {
-    const PREFIXES: [&str; 8] = [
+    const PREFIXES: [&str; 9] = [
         "CHECK constraint failed in ",
         "NULL value in ",
         "non-unique entry in index ",
@@ -89,6 +96,7 @@ fn lies_in_the_data(finding: &str) -> bool {
         "NUMERIC value in ",
         "malformed inverted index for FTS",
         "unable to validate the inverted index for FTS",
+        "fts5: ",
         "In RTree ",
     ];
     const STRICT_TYPES: [&str; 5] = ["INT", "INTEGER", "REAL", "TEXT", "BLOB"];
@@ -96,15 +104,10 @@ fn lies_in_the_data(finding: &str) -> bool {
         || STRICT_TYPES.iter().any(|class| finding.starts_with(&format!("non-{class} value in ")))
 }
 
-fn check_each_table(
-    connection: &Connection,
-    tables: &[Table],
-    encoding: TextEncoding,
-    report: &mut CheckReport,
-) -> Result<()> {
+fn check_each_table(connection: &Connection, tables: &[Table], report: &mut CheckReport) -> Result<()> {
     for table in tables {
         let sql = [b"PRAGMA main.integrity_check(".as_slice(), &table.name.quoted(), b")"].concat();
-        match findings(connection, &sql, encoding) {
+        match findings(connection, &sql) {
             Ok(texts) => report.sort(texts),
             Err(error) if error.kind() != ErrorKind::Failed => return Err(error),
             Err(error) => {
@@ -115,43 +118,53 @@ fn check_each_table(
     Ok(())
 }
 
-fn findings(connection: &Connection, sql: &[u8], encoding: TextEncoding) -> Result<Vec<String>> {
-    let mut statement = Statement::prepare(connection, sql)?;
+fn findings(connection: &Connection, sql: &[u8]) -> Result<Vec<String>> {
     let mut texts = Vec::new();
-    while statement.step()? {
-        texts.push(text_of_row(&mut statement, encoding)?.remove(0));
-    }
+    for_each_finding(connection, sql, |text| texts.push(text))?;
     Ok(texts)
 }
 
-fn text_of_row(statement: &mut Statement<'_>, encoding: TextEncoding) -> Result<Vec<String>> {
-    let mut cells = Vec::new();
-    statement.read_row(0, encoding, &mut cells)?;
-    Ok(cells
-        .iter()
-        .map(|cell| match cell {
-            Cell::Null => String::new(),
-            Cell::Integer(value) => value.to_string(),
-            Cell::Real(value) => value.to_string(),
-            Cell::Text(text) => (*text).to_string(),
-            Cell::RawText(bytes) | Cell::Blob(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-        })
-        .collect())
+/// Hands every text that a check answers to `take`.
+///
+/// # Errors
+/// What SQLite says; what was found before has been taken.
+pub(super) fn for_each_finding(
+    connection: &Connection,
+    sql: &[u8],
+    mut take: impl FnMut(String),
+) -> Result<()> {
+    let mut statement = Statement::prepare(connection, sql)?;
+    while statement.step()? {
+        take(statement.read_words(0));
+    }
+    Ok(())
 }
 
-fn check_foreign_keys(
-    connection: &Connection,
-    tables: &[Table],
-    encoding: TextEncoding,
-    report: &mut CheckReport,
-) -> Result<()> {
+fn check_foreign_keys(connection: &Connection, tables: &[Table], report: &mut CheckReport) -> Result<()> {
+    let (counts, mistakes) = count_lost_parents(connection, tables)?;
+    report.in_the_data.extend(mistakes);
+    for ((table, parent), count) in counts {
+        report.in_the_data.push(format!("{count} rows of {table:?} point to no row of {parent:?}"));
+    }
+    Ok(())
+}
+
+/// How many rows point to no row, by their table and the one they point to; and mistakes in the schema itself.
+type LostParents = (BTreeMap<(String, String), u64>, Vec<String>);
+
+/// Runs the foreign key check.
+///
+/// # Errors
+/// What SQLite says, other than that a foreign key is a mistake.
+pub(super) fn count_lost_parents(connection: &Connection, tables: &[Table]) -> Result<LostParents> {
     let mut counts: BTreeMap<(String, String), u64> = BTreeMap::new();
+    let mut mistakes = Vec::new();
     for table in tables {
         let sql = [b"PRAGMA main.foreign_key_check(".as_slice(), &table.name.quoted(), b")"].concat();
         let counted = Statement::prepare(connection, &sql).and_then(|mut statement| {
             while statement.step()? {
-                let mut row = text_of_row(&mut statement, encoding)?;
-                let parent = if row.len() > 2 { row.swap_remove(2) } else { String::new() };
+                const PARENT: u8 = 2;
+                let parent = statement.read_words(PARENT);
                 *counts.entry((table.name.lossy().into_owned(), parent)).or_default() += 1;
             }
             Ok(())
@@ -161,11 +174,8 @@ fn check_foreign_keys(
                 return Err(error);
             }
             // A parent key that is not unique, or missing, is a mistake in the schema itself.
-            report.in_the_data.push(format!("foreign keys of {:?}: {}", table.name, sqlite_message(&error)));
+            mistakes.push(format!("foreign keys of {:?}: {}", table.name, sqlite_message(&error)));
         }
     }
-    for ((table, parent), count) in counts {
-        report.in_the_data.push(format!("{count} rows of {table:?} point to no row of {parent:?}"));
-    }
-    Ok(())
+    Ok((counts, mistakes))
 }

@@ -5,12 +5,14 @@ use std::ops::ControlFlow;
 use crate::error::Result;
 use crate::progress::{Phase, PhaseKind};
 use crate::run::Run;
-use crate::schema::{Cell, Table};
+use crate::schema::{Cell, Generated, ObjectKind, SchemaObject, Table};
 use crate::sqlite::catalog::{Catalog, read_catalog};
 use crate::sqlite::check::{CheckReport, check_database};
-use crate::sqlite::not_kept::{NotKept, find_not_kept, read_unknown_collations};
+use crate::sqlite::not_kept::{NotKept, find_not_kept, is_plain, lost_with_key, read_unknown_collations};
 use crate::sqlite::open::{Source, open_to_check};
 use crate::sqlite::rows::{TableScan, estimate_row_count};
+use crate::sqlite::schema_check::mentions_check;
+use crate::sqlite::watch::{Extent, Watch, bound_expressions};
 
 impl Source {
     /// What the database consists of, and what of it a restore could not rebuild.
@@ -20,7 +22,7 @@ impl Source {
     pub fn read_catalog(&self) -> Result<(Catalog, Vec<NotKept>)> {
         let read = || {
             let catalog = read_catalog(&self.connection)?;
-            let not_kept = find_not_kept(&self.connection, &catalog.tables)?;
+            let not_kept = find_not_kept(&self.connection, &catalog)?;
             read_unknown_collations(&self.connection, &catalog.tables)?;
             Ok((catalog, not_kept))
         };
@@ -30,7 +32,7 @@ impl Source {
     /// Hands every row of the table at `ordinal` of the catalog to `take`, until it breaks off, in the order of its b-tree.
     ///
     /// # Errors
-    /// What SQLite says, with table and row; what `take` says.
+    /// What SQLite says, with table and row; `Damaged` for rows that no sound table has; what `take` says.
     pub fn for_each_row(
         &self,
         catalog: &Catalog,
@@ -38,8 +40,26 @@ impl Source {
         take: impl FnMut(Option<i64>, &[Cell<'_>]) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
         let (table, root_page) = (&catalog.tables[ordinal], catalog.root_pages[ordinal]);
-        let scan = TableScan::open(&self.connection, table, root_page, catalog.header.encoding);
-        scan.and_then(|mut scan| scan.for_each_row(take)).map_err(|error| error.at(self.path()))
+        let scan = || {
+            let mut scan = TableScan::open(&self.connection, table, root_page, catalog.header.encoding)?;
+            scan.for_each_row(take)?;
+            Ok(scan.key_is_lost().map(str::to_string))
+        };
+        let key_is_lost = scan().map_err(|error: crate::error::Error| error.at(self.path()))?;
+        let mut found = self.not_kept.borrow_mut();
+        if let Some(reason) = key_is_lost
+            && !found.iter().any(|lost| lost.table == table.name)
+        {
+            found.extend(lost_with_key(table, reason));
+        }
+        Ok(())
+    }
+
+    /// What a restore cannot rebuild and only rows could show, of the tables that have been read so far: the key of
+    /// a WITHOUT ROWID table that is unique, or in order, only under a collation of its application.
+    #[must_use]
+    pub fn not_kept_found(&self) -> Vec<NotKept> {
+        self.not_kept.borrow().clone()
     }
 
     /// How many rows a table roughly has, without scanning it.
@@ -48,9 +68,9 @@ impl Source {
         estimate_row_count(&self.connection, table)
     }
 
-    /// Runs SQLite's own checks on a private file of ours.
+    /// Runs SQLite's own checks.
     ///
-    /// On a connection of their own that may write: a read-only one leaves CHECK constraints out.
+    /// On a connection of their own that may write in SQLite's eyes: a read-only one leaves CHECK constraints out.
     ///
     /// # Errors
     /// What SQLite says, other than findings.
@@ -61,9 +81,53 @@ impl Source {
             total_rows: None,
             total_bytes: None,
         });
-        let report = open_to_check(self.path(), run.interrupt)
-            .and_then(|connection| check_database(&connection, &catalog.tables, catalog.header.encoding));
+        let (file, sharing) = self.file_to_check();
+        let report = open_to_check(file, sharing, run.interrupt)
+            .and_then(|connection| check_database(&connection, &catalog.tables));
         run.progress.end();
         report.map_err(|error| error.at(self.path()))
     }
+
+    /// As [`Self::check`], of a database that was restored: its schema may be anybody's, so that what it computes is
+    /// bounded in time and size by what was loaded into its tables.
+    ///
+    /// # Errors
+    /// `Failed` when the time is over; what SQLite says, other than findings.
+    pub fn check_restored(&self, catalog: &Catalog, extents: &[Extent], run: Run<'_>) -> Result<CheckReport> {
+        run.progress.begin(Phase {
+            kind: PhaseKind::Checking,
+            subject: "",
+            total_rows: None,
+            total_bytes: None,
+        });
+        let extent = extents.iter().fold(Extent::default(), |sum, extent| sum.and(*extent));
+        let checked = || {
+            let (file, sharing) = self.file_to_check();
+            let mut connection = open_to_check(file, sharing, run.interrupt)?;
+            let watch = Watch::over(&mut connection, run.interrupt)?;
+            bound_expressions(&connection, &extent, &catalog.objects)?;
+            let tables = &catalog.tables;
+            let check = || check_database(&connection, tables);
+            if !evaluates(catalog) {
+                return check();
+            }
+            let passes = tables.iter().map(|table| table.indexes.len() + 1).max().unwrap_or(0);
+            watch.within(extent.time(passes), "the rules of the tables", check)
+        };
+        let report = checked();
+        run.progress.end();
+        report.map_err(|error| error.at(self.path()))
+    }
+}
+
+/// Whether SQLite's checks evaluate anything of the schema's own: then the time they take can be anything.
+fn evaluates(catalog: &Catalog) -> bool {
+    let computes = |table: &Table| {
+        table.columns.iter().any(|column| column.generated != Generated::No)
+            || table.indexes.iter().any(|index| !is_plain(table, index))
+    };
+    let is_virtual = |object: &SchemaObject| object.kind == ObjectKind::Table && !object.has_storage;
+    let mentions_check = |object: &SchemaObject| mentions_check(object, catalog.header.encoding);
+    catalog.tables.iter().any(computes)
+        || catalog.objects.iter().any(|object| is_virtual(object) || mentions_check(object))
 }

@@ -6,6 +6,10 @@ use rusqlite::ffi;
 
 use crate::error::{Error, ErrorKind};
 
+/// What to do about a damaged database.
+pub(crate) const RECOVER_HINT: &str =
+    "restore it from a backup, or try the `.recover` command of SQLite's shell";
+
 /// Turns a failed call of rusqlite into an error.
 pub(crate) fn failure(error: rusqlite::Error) -> Error {
     match &error {
@@ -30,16 +34,10 @@ pub(crate) fn failure_of_code(code: c_int, message: String) -> Error {
             "the file is not a SQLite database, or it is encrypted",
             Some("an encrypted database must be decrypted with its own tool first"),
         ),
-        (ffi::SQLITE_IOERR_SHORT_READ, _) => (
-            ErrorKind::Damaged,
-            "the database is shorter than its header says",
-            Some("restore it from a backup, or try the `.recover` command of SQLite's shell"),
-        ),
-        (_, ffi::SQLITE_CORRUPT) => (
-            ErrorKind::Damaged,
-            "the database is damaged",
-            Some("restore it from a backup, or try the `.recover` command of SQLite's shell"),
-        ),
+        (ffi::SQLITE_IOERR_SHORT_READ, _) => {
+            (ErrorKind::Damaged, "the database is shorter than its header says", Some(RECOVER_HINT))
+        }
+        (_, ffi::SQLITE_CORRUPT) => (ErrorKind::Damaged, "the database is damaged", Some(RECOVER_HINT)),
         (_, ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED | ffi::SQLITE_PROTOCOL) => (
             ErrorKind::Busy,
             "the database is locked by another process",
@@ -99,6 +97,12 @@ impl std::fmt::Display for SqliteMessage {
 }
 
 impl std::error::Error for SqliteMessage {}
+
+/// SQLite's extended result code behind an error, where it has one.
+pub(crate) fn extended_code(error: &Error) -> Option<c_int> {
+    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<SqliteMessage>());
+    source.map(|source| source.code)
+}
 
 /// SQLite's own words behind an error, where it has any.
 pub(crate) fn sqlite_message(error: &Error) -> String {

@@ -1,21 +1,35 @@
 //! All knowledge of SQLite: opening, the catalog, reading rows, building a restored database, checks.
 //!
 //! Nothing outside this module runs SQL or knows a pragma. Sources are opened read-only and never in a way
-//! that ignores a journal or a WAL; targets are built in a private staged file.
+//! that ignores a journal or a WAL; targets are built in a private staged file. A database that must not be touched
+//! at all, not even by SQLite's side files, is opened with [`open::Source::open_untouched`].
 
+mod authorizer;
 pub mod catalog;
 pub mod check;
 pub mod copy;
 mod database;
+mod ddl;
 mod failure;
+mod key_order;
 pub mod lock;
 pub mod not_kept;
 pub mod open;
+mod private_copy;
+mod read_only_vfs;
+pub mod recovered;
 mod rows;
+mod scan_guard;
+pub(crate) mod schema_check;
+pub mod source_check;
 mod stand_in;
 mod statement;
+mod super_journal;
 pub mod target;
 pub mod target_plan;
+mod untouched;
+mod wal_index;
+mod watch;
 
 use std::path::Path;
 
@@ -23,6 +37,8 @@ use rusqlite::Connection;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::sqlite::failure::failure;
+
+pub use watch::{Extent, set_expression_timeout};
 
 /// Says where SQLite puts temporary files of this process, such as those of sorting an index.
 ///

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{ErrorKind, Result};
 use crate::schema::{Column, Identifier, Index, IndexColumn, IndexOrigin, IndexedValue, Table};
+use crate::sqlite::catalog::Catalog;
 use crate::sqlite::failure::{failure, sqlite_message};
 use crate::sqlite::statement::{Statement, forget_imposters};
 
@@ -60,18 +61,25 @@ impl std::fmt::Display for NotKept {
 ///
 /// # Errors
 /// What SQLite says, other than that something is unknown.
-pub(crate) fn find_not_kept(connection: &Connection, tables: &[Table]) -> Result<Vec<NotKept>> {
+pub(crate) fn find_not_kept(connection: &Connection, catalog: &Catalog) -> Result<Vec<NotKept>> {
     let mut not_kept = Vec::new();
-    for table in tables {
+    for (ordinal, table) in catalog.tables.iter().enumerate() {
         let lost = lost_constraints(connection, table)?;
         let is_plain_table = !lost.is_empty();
+        let unspeakable = catalog.unspeakable_indexes.iter().filter(|(table, _)| *table == ordinal);
+        not_kept.extend(unspeakable.map(|(_, index)| NotKept {
+            table: table.name.clone(),
+            what: NotKeptKind::Index,
+            index: Some(index.clone()),
+            reason: "its name is no text that SQL could spell".to_string(),
+        }));
         not_kept.extend(lost);
         for index in table.indexes.iter().filter(|index| index.origin == IndexOrigin::Created) {
             let reason = match (is_plain_table, is_plain(table, index)) {
                 (false, _) => why_not_built(connection, index)?,
                 // Its own columns decide: the table's key will not be part of it.
                 (true, true) => unknown_collation_among(connection, &index.columns)?,
-                (true, false) => Some("its table can only be rebuilt without what it computes".to_string()),
+                (true, false) => Some(NEEDS_ITS_TABLE.to_string()),
             };
             not_kept
                 .extend(reason.map(|reason| NotKept::new(table, NotKeptKind::Index, Some(index), reason)));
@@ -84,7 +92,7 @@ pub(crate) fn find_not_kept(connection: &Connection, tables: &[Table]) -> Result
 fn lost_constraints(connection: &Connection, table: &Table) -> Result<Vec<NotKept>> {
     let key = unknown_collation_among(connection, &table.without_rowid_key)?;
     if let Some(reason) = key {
-        return Ok(vec![NotKept::new(table, NotKeptKind::Constraint, None, reason)]);
+        return Ok(vec![NotKept::key(table, reason)]);
     }
     let mut lost = Vec::new();
     for index in table.indexes.iter().filter(|index| index.origin != IndexOrigin::Created) {
@@ -94,7 +102,24 @@ fn lost_constraints(connection: &Connection, table: &Table) -> Result<Vec<NotKep
     Ok(lost)
 }
 
+/// What is lost with the key of a WITHOUT ROWID table whose rows turn out not to be in its order.
+pub(crate) fn lost_with_key(table: &Table, reason: String) -> Vec<NotKept> {
+    let computed = table.indexes.iter().filter(|index| index.origin == IndexOrigin::Created);
+    let computed = computed.filter(|index| !is_plain(table, index));
+    let computed = computed
+        .map(|index| NotKept::new(table, NotKeptKind::Index, Some(index), NEEDS_ITS_TABLE.to_string()));
+    std::iter::once(NotKept::key(table, reason)).chain(computed).collect()
+}
+
+/// Why an index that computes something goes with its table's constraints.
+const NEEDS_ITS_TABLE: &str = "its table can only be rebuilt without what it computes";
+
 impl NotKept {
+    /// The key of a WITHOUT ROWID table.
+    fn key(table: &Table, reason: String) -> Self {
+        Self::new(table, NotKeptKind::Constraint, None, reason)
+    }
+
     fn new(table: &Table, what: NotKeptKind, index: Option<&Index>, reason: String) -> Self {
         Self { table: table.name.clone(), what, index: index.map(|index| index.name.clone()), reason }
     }

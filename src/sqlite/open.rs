@@ -3,15 +3,24 @@
 //! The file is never opened by anything but SQLite while a connection lives: closing any other descriptor
 //! of it would drop this process's locks (SQLite, "How To Corrupt An SQLite Database File", section 2.2).
 
+use std::cell::RefCell;
+use std::ffi::CStr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use rusqlite::config::DbConfig;
+use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags};
 
+use crate::durable::Stage;
 use crate::error::{Error, ErrorKind, Result};
 use crate::run::{Interrupt, Run};
+use crate::sqlite::authorizer::authorize;
 use crate::sqlite::failure::failure;
+use crate::sqlite::not_kept::NotKept;
+use crate::sqlite::read_only_vfs::{Sharing, read_only_vfs};
+use crate::sqlite::statement::keep_modules;
+use crate::sqlite::wal_index::{FoldedIn, folded_in};
 
 /// How a database is opened.
 #[derive(Debug, Clone)]
@@ -31,9 +40,25 @@ impl Default for OpenOptions {
 /// A database opened read-only, with one read transaction open: everything read from it is one commit.
 pub struct Source {
     pub(crate) connection: Connection,
-    path: PathBuf,
-    /// What the file must still look like in the end; `None` where other programs may change it meanwhile.
-    still: Option<Looks>,
+    pub(super) path: PathBuf,
+    /// What the file must still look like in the end; `None` where nobody else can know of it.
+    pub(super) still: Option<Looks>,
+    /// How far the WAL was folded in when the transaction began.
+    folded_in: FoldedIn,
+    pub(super) reading: Reading,
+    /// What reading rows has shown that a restore cannot rebuild; see [`Self::not_kept_found`].
+    pub(super) not_kept: RefCell<Vec<NotKept>>,
+}
+
+/// Which file is read in place of the one that was named, and how. A private copy goes when the source does.
+#[derive(Debug)]
+pub(super) enum Reading {
+    /// The file itself, under SQLite's locks.
+    Locked,
+    /// The file itself, as if nobody else had it.
+    Alone,
+    /// A private copy of it at this path.
+    Copy(PathBuf, #[expect(dead_code, reason = "removes the copy when it is dropped")] Stage),
 }
 
 impl Source {
@@ -45,35 +70,53 @@ impl Source {
     pub fn open(path: &Path, options: &OpenOptions, interrupt: &Interrupt) -> Result<Self> {
         check_file(path, options)?;
         let connection = open_read_only(path, options, interrupt)?;
-        let mut source = Self { connection, path: path.to_path_buf(), still: None };
+        let mut source = Self::of(connection, path, None, Reading::Locked);
         source.begin().map_err(|error| error.at(path))?;
-        if !wal_may_be_folded_in(path) {
-            source.still = Looks::of(path);
-        }
+        // In this order: what is folded in after the first look counts as begun.
+        source.folded_in = folded_in(&source.connection).map_err(|error| error.at(path))?;
+        source.still = Looks::of(path);
         Ok(source)
+    }
+
+    pub(super) fn of(connection: Connection, path: &Path, still: Option<Looks>, reading: Reading) -> Self {
+        let not_kept = RefCell::default();
+        Self { connection, path: path.to_path_buf(), still, folded_in: FoldedIn::NoWal, reading, not_kept }
     }
 
     /// Ends the read transaction, so that writers need not wait any longer; nothing may be read after that.
     ///
     /// # Errors
     /// `Failed` if the file was changed by something that knows nothing of SQLite's locks, such as a copy over it:
-    /// what was read may be a mixture then. (Not noticed where a WAL that holds something is folded in meanwhile.)
+    /// what was read may be a mixture then.
     pub fn finish(&self) -> Result<()> {
+        self.refuse_other_users()?;
         // Looked at under the lock: from its end on writers may change what they want.
-        let now = Looks::of(&self.path);
-        self.connection.execute_batch("COMMIT").map_err(|error| failure(error).at(&self.path))?;
-        match (&self.still, now) {
-            (Some(before), Some(after)) if before.identity == after.identity && *before != after => {
-                Err(Error::new(
-                    ErrorKind::Failed,
-                    "the database was changed without SQLite's locks while it was read",
-                )
-                .at(&self.path)
-                .hint("export again when nothing copies to this file or synchronises it"))
-            }
-            // A file that was replaced or removed was read to its end all the same: it stayed open.
-            _ => Ok(()),
+        let changed = self.was_changed_without_locks();
+        // Nothing was written. After a finding of damage, SQLite would refuse a COMMIT.
+        self.connection.execute_batch("ROLLBACK").map_err(|error| failure(error).at(&self.path))?;
+        if !changed.map_err(|error| error.at(&self.path))? {
+            return Ok(());
         }
+        Err(Error::new(
+            ErrorKind::Failed,
+            "the database was changed without SQLite's locks while it was read",
+        )
+        .at(&self.path)
+        .hint("export again when nothing copies to this file or synchronises it"))
+    }
+
+    /// Whether the file is another one than when the transaction began, though no user of SQLite may have changed it.
+    ///
+    /// A reader lets others change it in one way only: they may fold in the part of a WAL that it sees. They say so in
+    /// the WAL's shared memory before they begin. What happens beside such a fold-in is not noticed.
+    fn was_changed_without_locks(&self) -> Result<bool> {
+        let (Some(before), Some(now)) = (&self.still, Looks::of(&self.path)) else { return Ok(false) };
+        // A file that was replaced or removed was read to its end all the same: it stayed open.
+        if before.identity != now.identity || *before == now {
+            return Ok(false);
+        }
+        let folded_in = folded_in(&self.connection)?;
+        Ok(folded_in == self.folded_in && folded_in != FoldedIn::Unknown)
     }
 
     /// As [`Self::open`], and tells when another process makes it wait.
@@ -97,7 +140,7 @@ impl Source {
         Self::open(path, &rest, run.interrupt)
     }
 
-    /// Where the database is.
+    /// Where the database is that was asked for; what is read may be a private copy of it.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -113,7 +156,7 @@ impl Source {
         Ok(u64::from(pragma("PRAGMA page_count")?) * u64::from(pragma("PRAGMA page_size")?))
     }
 
-    fn begin(&self) -> Result<()> {
+    pub(super) fn begin(&self) -> Result<()> {
         // The transaction begins with the first read, not with BEGIN.
         self.connection.execute_batch("BEGIN").map_err(failure)?;
         let count =
@@ -123,17 +166,21 @@ impl Source {
 }
 
 /// How a file looks from outside. It is never opened for this: closing it would drop this process's locks.
-#[derive(Debug, PartialEq, Eq)]
-struct Looks {
-    identity: (u64, u64),
-    size_bytes: u64,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Looks {
+    pub(super) identity: (u64, u64),
+    pub(super) size_bytes: u64,
     modified: Option<SystemTime>,
 }
 
 impl Looks {
-    fn of(path: &Path) -> Option<Self> {
+    pub(super) fn of(path: &Path) -> Option<Self> {
         let found = std::fs::metadata(path).ok()?;
-        Some(Self { identity: identity(&found), size_bytes: found.len(), modified: found.modified().ok() })
+        Some(Self::of_metadata(&found))
+    }
+
+    pub(super) fn of_metadata(found: &std::fs::Metadata) -> Self {
+        Self { identity: identity(found), size_bytes: found.len(), modified: found.modified().ok() }
     }
 }
 
@@ -148,15 +195,7 @@ fn identity(_found: &std::fs::Metadata) -> (u64, u64) {
     (0, 0)
 }
 
-/// Whether other programs may change the database file in spite of this read transaction: by folding in a WAL, of
-/// which at most what this transaction sees goes into the file. One that was empty is not folded in.
-fn wal_may_be_folded_in(path: &Path) -> bool {
-    let mut wal = path.as_os_str().to_owned();
-    wal.push("-wal");
-    std::fs::metadata(wal).is_ok_and(|found| found.len() > 0)
-}
-
-fn check_file(path: &Path, options: &OpenOptions) -> Result<()> {
+pub(super) fn check_file(path: &Path, options: &OpenOptions) -> Result<()> {
     use std::io::ErrorKind as Io;
     let metadata = match std::fs::metadata(path) {
         Ok(metadata) => metadata,
@@ -186,25 +225,49 @@ fn open_read_only(path: &Path, options: &OpenOptions, interrupt: &Interrupt) -> 
     let flags =
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_EXRESCODE;
     let mut connection = open_connection(path, flags)?;
-    configure(&mut connection, options.busy_timeout, interrupt).map_err(|error| error.at(path))?;
+    configure(&mut connection, options.busy_timeout, interrupt)
+        .and_then(|()| configure_to_read(&connection))
+        .map_err(|error| error.at(path))?;
+    Ok(connection)
+}
+
+/// What every connection has that rows of a database are read from.
+pub(super) fn configure_to_read(connection: &Connection) -> Result<()> {
     connection
         .execute_batch(
             // No memory map: another process may truncate the file, which would kill this one.
             "PRAGMA query_only=ON; PRAGMA cell_size_check=ON; PRAGMA mmap_size=0; PRAGMA temp_store=MEMORY;",
         )
-        .map_err(|error| failure(error).at(path))?;
-    Ok(connection)
+        .map_err(failure)
 }
 
-/// Opens a private file of ours to run checks on it, which need a connection that may write.
-pub(crate) fn open_to_check(path: &Path, interrupt: &Interrupt) -> Result<Connection> {
+/// Opens a database a second time to run checks on it, which need a connection that may write in SQLite's eyes.
+///
+/// Not in the system's eyes: the file is opened for reading only, wherever SQLite can be made to do so. A source
+/// that is open already keeps everybody from writing meanwhile.
+pub(crate) fn open_to_check(path: &Path, sharing: Sharing, interrupt: &Interrupt) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_EXRESCODE;
-    let mut connection = open_connection(path, flags)?;
+    let mut connection = match read_only_vfs(sharing) {
+        Some(vfs) => open_in(path, flags, vfs)?,
+        None => open_connection(path, flags)?,
+    };
     configure(&mut connection, Duration::ZERO, interrupt)?;
-    connection.execute_batch("PRAGMA query_only=ON; PRAGMA cell_size_check=ON;").map_err(failure)?;
+    if sharing == Sharing::Alone {
+        connection.execute_batch("PRAGMA locking_mode=EXCLUSIVE;").map_err(failure)?;
+    }
+    connection
+        .execute_batch("PRAGMA query_only=ON; PRAGMA cell_size_check=ON; PRAGMA mmap_size=0;")
+        .map_err(failure)?;
     Ok(connection)
+}
+
+/// Opens the database with a file system other than the default one; see [`read_only_vfs`].
+pub(super) fn open_in(path: &Path, flags: OpenFlags, vfs: &std::ffi::CStr) -> Result<Connection> {
+    let absolute =
+        std::path::absolute(path).map_err(|error| Error::io("finding the database", path, error))?;
+    Connection::open_with_flags_and_vfs(absolute, flags, vfs).map_err(|error| failure(error).at(path))
 }
 
 /// Opens a connection without SQLite ever taking the path for a URI.
@@ -214,6 +277,31 @@ pub(crate) fn open_connection(path: &Path, flags: OpenFlags) -> Result<Connectio
     Connection::open_with_flags(absolute, flags).map_err(|error| failure(error).at(path))
 }
 
+/// Nothing of another program's schema runs by itself, and nothing of it is trusted. A view is never looked into,
+/// not even to learn its columns. (Double-quoted strings stay: honest schemas have them.)
+const SETTINGS: [(DbConfig, bool); 8] = [
+    (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
+    (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
+    (DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false),
+    (DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false),
+    (DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, false),
+    (DbConfig::SQLITE_DBCONFIG_ENABLE_FTS3_TOKENIZER, false),
+    (DbConfig::SQLITE_DBCONFIG_ENABLE_ATTACH_CREATE, false),
+    (DbConfig::SQLITE_DBCONFIG_ENABLE_ATTACH_WRITE, false),
+];
+
+/// What no statement of this program needs, however large the database. (A program of that many operations takes
+/// 240 MB. Columns computed from columns computed from columns can make one that doubles with each.)
+const LIMITS: [(Limit, i32); 4] = [
+    (Limit::SQLITE_LIMIT_ATTACHED, 0),
+    (Limit::SQLITE_LIMIT_TRIGGER_DEPTH, 1),
+    (Limit::SQLITE_LIMIT_WORKER_THREADS, 0),
+    (Limit::SQLITE_LIMIT_VDBE_OP, 10_000_000),
+];
+
+/// The modules of virtual tables that keep tables of their own, and so have something to check.
+const MODULES: &[&CStr] = &[c"fts3", c"fts4", c"fts5", c"rtree", c"rtree_i32"];
+
 /// What every connection of this program has: defences against a hostile schema, a wait for locks, and a way
 /// to stop long statements.
 pub(crate) fn configure(
@@ -222,10 +310,14 @@ pub(crate) fn configure(
     interrupt: &Interrupt,
 ) -> Result<()> {
     const OPERATIONS_BETWEEN_CHECKS: i32 = 100_000;
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true).map_err(failure)?;
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false).map_err(failure)?;
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false).map_err(failure)?;
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, false).map_err(failure)?;
+    for (setting, on) in SETTINGS {
+        connection.set_db_config(setting, on).map_err(failure)?;
+    }
+    for (limit, most) in LIMITS {
+        connection.set_limit(limit, most).map_err(failure)?;
+    }
+    keep_modules(connection, MODULES)?;
+    authorize(connection)?;
     let stop = interrupt.clone();
     connection.progress_handler(OPERATIONS_BETWEEN_CHECKS, Some(move || stop.is_set())).map_err(failure)?;
     let stop = interrupt.clone();

@@ -9,6 +9,7 @@ use rusqlite::Connection;
 use crate::error::{Error, ErrorKind, Result};
 use crate::schema::{Cell, Identifier, Table, TextEncoding};
 use crate::sqlite::failure::failure;
+use crate::sqlite::scan_guard::ScanGuard;
 use crate::sqlite::statement::{ImposterMode, Statement, define_imposter, forget_imposters};
 
 /// How many columns a SELECT may have in the bundled SQLite, which is also how many a table may have.
@@ -22,6 +23,7 @@ pub(crate) struct TableScan<'c> {
     rowids: Rowids<'c>,
     encoding: TextEncoding,
     table: Identifier,
+    guard: ScanGuard,
 }
 
 /// Where a row's rowid comes from.
@@ -84,19 +86,25 @@ impl<'c> TableScan<'c> {
         sql.extend_from_slice(&table.name.quoted());
         sql.extend_from_slice(&only_the_table(connection, table, encoding)?);
         let cells = Statement::prepare(connection, &sql).map_err(|error| error.in_table(&table.name))?;
-        Ok(Self { cells, rowids, encoding, table: table.name.clone() })
+        let guard = ScanGuard::new(connection, table, root_page, encoding)?;
+        Ok(Self { cells, rowids, encoding, table: table.name.clone(), guard })
+    }
+
+    /// Why the key of the WITHOUT ROWID table cannot be rebuilt, where the rows so far have shown it.
+    pub(crate) fn key_is_lost(&self) -> Option<&str> {
+        self.guard.key_is_lost()
     }
 
     /// Hands every row to `take`, until it breaks off: its rowid, if the table has them, and its stored columns in declaration
     /// order.
     ///
     /// # Errors
-    /// What SQLite says, with table and row; what `take` says.
+    /// What SQLite says, with table and row; `Damaged` for rows that a sound table cannot have; what `take` says.
     pub(crate) fn for_each_row(
         &mut self,
         mut take: impl FnMut(Option<i64>, &[Cell<'_>]) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
-        let Self { cells: statement, rowids, encoding, table } = self;
+        let Self { cells: statement, rowids, encoding, table, guard } = self;
         let mut row_ordinal = 0;
         let mut spare = Vec::new();
         loop {
@@ -123,6 +131,7 @@ impl<'c> TableScan<'c> {
                     Some(scan.read_integer(0))
                 }
             };
+            guard.check(rowid, &cells).map_err(place)?;
             if take(rowid, &cells).map_err(place)?.is_break() {
                 return Ok(());
             }

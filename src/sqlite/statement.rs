@@ -2,11 +2,11 @@
 //!
 //! Two things need it beyond rusqlite's own statements. Names in a database need not be valid UTF-8, so SQL
 //! text is bytes here. And a cell read through `sqlite3_column_value` costs one call for the value instead of
-//! one per question about it. This is the only module that calls SQLite's C interface; nothing outside
-//! `sqlite` may use it.
+//! one per question about it. Apart from the registration of file systems in `read_only_vfs`, this is the only module
+//! that calls SQLite's C interface; nothing outside `sqlite` may use it.
 #![expect(unsafe_code, reason = "reads cells and binds bytes through SQLite's C interface")]
 
-use std::ffi::{CStr, c_int, c_void};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ptr::{self, NonNull};
 
 use rusqlite::{Connection, ffi};
@@ -137,6 +137,25 @@ impl<'c> Statement<'c> {
             cells.push(statement.cell(column, encoding, &mut converted)?);
         }
         Ok(())
+    }
+
+    /// The column at `index` (0-based) of the current row as text for people: NULL is empty, what is not valid replaced.
+    ///
+    /// For what SQLite says of itself, which is not always in the database's encoding. It converts the value in
+    /// place: never to be used for rows.
+    pub(crate) fn read_words(&mut self, index: u8) -> String {
+        // SAFETY: `raw` is a live statement; an index out of range reads as NULL. The text and its length are of the
+        // same conversion, and copied before any further call.
+        unsafe {
+            let text = ffi::sqlite3_column_text(self.raw.as_ptr(), c_int::from(index));
+            let length = ffi::sqlite3_column_bytes(self.raw.as_ptr(), c_int::from(index));
+            match usize::try_from(length) {
+                Ok(length) if !text.is_null() => {
+                    String::from_utf8_lossy(std::slice::from_raw_parts(text, length)).into_owned()
+                }
+                _ => String::new(),
+            }
+        }
     }
 
     /// The INTEGER in the column at `index` (0-based) of the current row; 0 for anything else.
@@ -311,12 +330,23 @@ fn last_failure(connection: &Connection, code: c_int) -> Error {
 
 /// The first 100 bytes of the connection's main database file; zeros where it is shorter.
 ///
-/// Read through SQLite's own descriptor: closing another one of the same file would drop this process's locks.
-///
 /// # Errors
 /// What SQLite says.
 pub(crate) fn read_file_header(connection: &Connection) -> Result<[u8; 100]> {
     let mut header = [0; 100];
+    read_main_file(connection, 0, &mut header)?;
+    Ok(header)
+}
+
+/// Fills `buffer` with bytes of the connection's main database file from `offset` on; zeros where it is shorter.
+///
+/// Read through SQLite's own descriptor, and without any lock: closing another one of the same file would drop this
+/// process's locks.
+///
+/// # Errors
+/// What SQLite says.
+pub(crate) fn read_main_file(connection: &Connection, offset: u64, buffer: &mut [u8]) -> Result<()> {
+    buffer.fill(0);
     let mut file: *mut ffi::sqlite3_file = ptr::null_mut();
     // SAFETY: the connection is open and the out pointer matches what the control writes.
     let code = unsafe {
@@ -330,18 +360,34 @@ pub(crate) fn read_file_header(connection: &Connection) -> Result<[u8; 100]> {
     if code != ffi::SQLITE_OK {
         return Err(last_failure(connection, code));
     }
+    let too_large = |_| Error::new(FAILED, "more bytes are asked for than a file can have");
+    let (count, offset) =
+        (c_int::try_from(buffer.len()).map_err(too_large)?, i64::try_from(offset).map_err(too_large)?);
     // SAFETY: SQLite owns the file for as long as the connection lives; a database without a file has no
     // methods, and the buffer has as many bytes as are asked for.
     let code = unsafe {
         match file.as_ref().and_then(|file| file.pMethods.as_ref()).and_then(|methods| methods.xRead) {
-            Some(read) => read(file, header.as_mut_ptr().cast(), 100, 0),
+            Some(read) => read(file, buffer.as_mut_ptr().cast(), count, offset),
             None => ffi::SQLITE_OK,
         }
     };
     match code {
-        ffi::SQLITE_OK | ffi::SQLITE_IOERR_SHORT_READ => Ok(header),
-        code => Err(failure_of_code(code, "the header cannot be read".into())),
+        // Then SQLite has filled the rest with zeros.
+        ffi::SQLITE_OK | ffi::SQLITE_IOERR_SHORT_READ => Ok(()),
+        code => Err(failure_of_code(code, "the file cannot be read".into())),
     }
+}
+
+/// Makes the connection forget all modules of virtual tables but those of these names.
+///
+/// # Errors
+/// What SQLite says.
+pub(crate) fn keep_modules(connection: &Connection, names: &[&CStr]) -> Result<()> {
+    let mut names: Vec<*const c_char> = names.iter().map(|name| name.as_ptr()).chain([ptr::null()]).collect();
+    // SAFETY: the connection is open, and the names are a list of strings that live through the call and ends with
+    // a null pointer.
+    let code = unsafe { ffi::sqlite3_drop_modules(connection.handle(), names.as_mut_ptr()) };
+    if code == ffi::SQLITE_OK { Ok(()) } else { Err(last_failure(connection, code)) }
 }
 
 /// How an imposter definition may use its b-tree.

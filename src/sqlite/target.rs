@@ -23,11 +23,13 @@ use crate::schema::{
     AutoVacuum, DatabaseHeader, Identifier, Index, IndexedValue, JournalMode, SchemaObject, SqlText, Table,
     TextEncoding,
 };
+use crate::sqlite::catalog::read_catalog;
 use crate::sqlite::failure::failure;
 use crate::sqlite::open::{configure, open_connection};
 use crate::sqlite::stand_in::{StandIn, TableLoader, index_term};
-use crate::sqlite::statement::{ImposterMode, Statement, define_imposter};
+use crate::sqlite::statement::{ImposterMode, Statement, define_imposter, keep_modules};
 use crate::sqlite::target_plan::{PlannedObject, Storage, TargetPlan};
+use crate::sqlite::watch::{Extent, Watch, bound_expressions};
 
 /// A database being built.
 pub struct Target {
@@ -35,6 +37,24 @@ pub struct Target {
     path: PathBuf,
     header: DatabaseHeader,
     interrupt: Interrupt,
+    watch: Watch,
+}
+
+/// What is to be made of the tables that were loaded.
+#[derive(Debug, Clone, Copy)]
+pub struct Finish<'a> {
+    /// The plan of the schema.
+    pub plan: &'a TargetPlan,
+    /// The tables.
+    pub tables: &'a [Table],
+    /// How much was loaded into each.
+    pub extents: &'a [Extent],
+}
+
+impl Finish<'_> {
+    fn extent(&self) -> Extent {
+        self.extents.iter().fold(Extent::default(), |sum, extent| sum.and(*extent))
+    }
 }
 
 impl Target {
@@ -82,11 +102,15 @@ impl Target {
             .map_err(failure)?;
         connection.execute_batch(&pragmas).map_err(|error| failure(error).at(path))?;
         configure(&mut connection, Duration::ZERO, interrupt)?;
+        // Not even their names are looked at here: a virtual table is a row of the schema and tables with rows.
+        keep_modules(&connection, &[])?;
+        let watch = Watch::over(&mut connection, interrupt)?;
         // Without any object, SQLite would not even store the encoding; the row goes with all stand-ins.
         connection
             .execute_batch("BEGIN; CREATE VIEW \"parklite\" AS SELECT 1;")
             .map_err(|error| failure(error).at(path))?;
-        Ok(Self { connection, path: path.to_path_buf(), header: *header, interrupt: interrupt.clone() })
+        let (path, interrupt) = (path.to_path_buf(), interrupt.clone());
+        Ok(Self { connection, path, header: *header, interrupt, watch })
     }
 
     /// Makes the stand-in of the table at `ordinal` and a way to insert its rows.
@@ -121,13 +145,16 @@ impl Target {
         TableLoader::prepare(&self.connection, &shape, &into, self.header.encoding).map_err(place)
     }
 
-    /// Builds the plain indexes, puts the true schema in, builds the other indexes, and sets the header.
+    /// Builds the plain indexes, puts the true schema in, asks SQLite what it reads out of it, builds the other
+    /// indexes, and sets the header.
     ///
     /// All tables of the plan must have been loaded. `on_index` hears the name of each index before it is built.
     ///
     /// # Errors
-    /// `Damaged` where SQLite cannot parse the schema; what SQLite says otherwise.
-    pub fn finish(self, plan: &TargetPlan, tables: &[Table], on_index: impl Fn(&str)) -> Result<()> {
+    /// `Damaged` where SQLite cannot parse the schema, `Mismatch` where it reads other tables out of it than were
+    /// loaded; `Failed` where an index would take for ever; what SQLite says otherwise.
+    pub fn finish(self, made: Finish<'_>, on_index: impl Fn(&str)) -> Result<()> {
+        let Finish { plan, tables, extents } = made;
         let path = self.path.clone();
         let place = |error: Error| error.at(&path);
         for (position, planned) in plan.objects.iter().enumerate() {
@@ -141,16 +168,63 @@ impl Target {
                 Storage::Table(_) | Storage::None => {}
             }
         }
+        self.bound(made).map_err(place)?;
+        // From here on SQLite knows texts of the snapshot.
         self.put_schema_in(plan).map_err(place)?;
+        let time = Extent { rows: plan.objects.len() as u64, ..Extent::default() }.time(0);
+        self.watch.within(time, "the schema", || self.read_schema_back(made)).map_err(place)?;
         for planned in &plan.objects {
             self.interrupt.check()?;
-            if let Storage::DeferredIndex { table, index } = planned.storage {
-                on_index(&planned.object.name.lossy());
-                let table = &tables[table];
-                self.build_deferred_index(planned, table, &table.indexes[index]).map_err(place)?;
+            if let Storage::DeferredIndex { table: ordinal, index } = planned.storage {
+                let (name, table) = (planned.object.name.lossy(), &tables[ordinal]);
+                on_index(&name);
+                let time = extents.get(ordinal).copied().unwrap_or_default().time(1);
+                let build = || {
+                    let built = self.build_deferred_index(planned, table, &table.indexes[index]);
+                    built.map_err(|error| cannot_be_built(&name, &table.name, error))
+                };
+                self.watch.within(time, &format!("index {name:?}"), build).map_err(place)?;
             }
         }
         self.finish_header().map_err(place)
+    }
+
+    /// Bounds what the snapshot's expressions can make.
+    fn bound(&self, made: Finish<'_>) -> Result<()> {
+        /// For tables of a few rows.
+        const LEAST_GROWTH_BYTES: u64 = 64 << 20;
+        /// A text takes twice its bytes in UTF-16, and changes once while its index is built.
+        const TIMES_TEXT: u64 = 4;
+        /// Source: SQLite, "Limits In SQLite" (`SQLITE_MAX_PAGE_COUNT`).
+        const MOST_PAGES: u64 = 0xffff_fffe;
+        let objects = made.plan.schema_objects();
+        bound_expressions(&self.connection, &made.extent(), &objects)?;
+        let text_bytes: u64 = objects.iter().map(SchemaObject::size_bytes).sum();
+        let deferred = made.plan.objects.iter().filter_map(|planned| match planned.storage {
+            Storage::DeferredIndex { table, .. } => made.extents.get(table),
+            _ => None,
+        });
+        let least = LEAST_GROWTH_BYTES.saturating_add(text_bytes.saturating_mul(TIMES_TEXT));
+        let growth = deferred.fold(least, |sum, extent| sum.saturating_add(extent.index_bytes()));
+        let pages: u32 =
+            self.connection.query_row("PRAGMA page_count", [], |row| row.get(0)).map_err(failure)?;
+        let most = (u64::from(pages) + growth / u64::from(self.header.page_size)).min(MOST_PAGES);
+        self.execute(format!("PRAGMA max_page_count={most}").as_bytes())
+    }
+
+    /// Makes sure that SQLite reads the tables out of the schema that were loaded, in the layout they were given.
+    fn read_schema_back(&self, made: Finish<'_>) -> Result<()> {
+        self.load_schema()?;
+        let catalog = read_catalog(&self.connection)?;
+        if catalog.objects != made.plan.schema_objects() {
+            let message = "the restored schema is not the one the manifest names";
+            return Err(Error::new(ErrorKind::Mismatch, message));
+        }
+        if catalog.header.legacy_format != self.header.legacy_format {
+            let message = "the restored database has another schema format than the manifest names";
+            return Err(Error::new(ErrorKind::Mismatch, message));
+        }
+        made.plan.expect_tables(made.tables, &catalog.tables)
     }
 
     fn build_plain_index(
@@ -211,7 +285,7 @@ impl Target {
         }
         drop(insert);
         self.execute(b"COMMIT")?;
-        self.reload_schema()
+        self.forget_schema()
     }
 
     fn bind_sql_text(&self, statement: &mut Statement<'_>, parameter: usize, text: &SqlText) -> Result<()> {
@@ -222,12 +296,18 @@ impl Target {
         }
     }
 
-    /// Makes SQLite parse the schema rows that were written.
-    fn reload_schema(&self) -> Result<()> {
+    /// Makes SQLite parse the schema rows that were written when it needs them next.
+    fn forget_schema(&self) -> Result<()> {
         self.execute(b"PRAGMA writable_schema=RESET")?;
-        self.set_defensive(true)?;
-        self.execute(b"SELECT 1 FROM main.sqlite_schema").map_err(|error| {
-            Error::new(ErrorKind::Damaged, "SQLite cannot parse the snapshot's schema").because(error)
+        self.set_defensive(true)
+    }
+
+    fn load_schema(&self) -> Result<()> {
+        self.execute(b"SELECT 1 FROM main.sqlite_schema").map_err(|error| match error.kind() {
+            ErrorKind::Interrupted => error,
+            _ => Error::new(ErrorKind::Damaged, "SQLite cannot parse the snapshot's schema")
+                .hint("the schema is not one that SQLite itself makes: it was damaged or made up")
+                .because(error),
         })
     }
 
@@ -278,7 +358,8 @@ impl Target {
         update.bind_integer(3, rowid)?;
         update.execute()?;
         drop(update);
-        self.reload_schema()
+        self.forget_schema()?;
+        self.load_schema()
     }
 
     fn finish_header(self) -> Result<()> {
@@ -311,6 +392,18 @@ impl Target {
         let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).map_err(failure)?;
         rows.collect::<rusqlite::Result<_>>().map_err(failure)
     }
+}
+
+/// An index that `export` found nothing wrong with: its expressions make values or files that are far too large, or
+/// something that its rows did not have in the source.
+fn cannot_be_built(name: &str, table: &Identifier, error: Error) -> Error {
+    if error.kind() != ErrorKind::Failed {
+        return error;
+    }
+    Error::new(ErrorKind::Failed, format!("index {name:?} cannot be built"))
+        .in_table(table)
+        .hint("its expressions fail, or make far more than its rows hold: the schema may be made up; nothing was published")
+        .because(error)
 }
 
 fn stand_in_is_missing() -> Error {

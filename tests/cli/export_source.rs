@@ -183,3 +183,55 @@ fn any_name_of_a_database_is_taken_as_it_is() {
         }
     }
 }
+
+/// Nothing but what SQLite itself makes beside a database in WAL mode, and nothing gone.
+#[test]
+fn an_export_leaves_the_database_and_its_side_files_as_they_are() {
+    let modes = ["DELETE", "TRUNCATE", "PERSIST", "MEMORY", "OFF", "WAL"];
+    for mode in modes {
+        for arguments in
+            ["-o snap", "-o snap --copy-first", "-o snap --check-source", "-n", "-t sets -o one.parquet"]
+        {
+            let place = Place::with_gymlog();
+            place.make_folder("data");
+            let sql = format!(
+                "PRAGMA journal_mode = {mode}; CREATE TABLE t (v); INSERT INTO t VALUES (1), (2); {SETS}"
+            );
+            place.execute("data/source.db", &sql);
+            let before = place.listing();
+            place.run(&format!("export data/source.db {arguments}")).exits(0);
+            let after = place.listing();
+            let data = |listing: &crate::place::Listing| -> crate::place::Listing {
+                let inside = listing.iter().filter(|(path, _)| path.starts_with("data"));
+                inside.map(|(path, entry)| (path.clone(), entry.clone())).collect()
+            };
+            let mut found = data(&after);
+            for side in ["data/source.db-wal", "data/source.db-shm"] {
+                let side = std::path::Path::new(side);
+                if mode == "WAL" && !before.contains_key(side) {
+                    found.remove(side);
+                }
+            }
+            assert_eq!(found, data(&before), "{mode}, {arguments}");
+        }
+    }
+}
+
+const SETS: &str =
+    "CREATE TABLE sets (id INTEGER PRIMARY KEY, weight REAL); INSERT INTO sets VALUES (1, 2.5);";
+
+#[test]
+fn a_wal_and_its_shared_memory_stay_where_they_are() {
+    let place = Place::with_gymlog();
+    place.execute("gymlog.db", "PRAGMA journal_mode = WAL");
+    let sql = "PRAGMA wal_autocheckpoint = 0; INSERT INTO cache_pages VALUES ('new', x'02')";
+    let writer = OtherProcess::start(&place.path("gymlog.db"), sql);
+    let files = ["gymlog.db", "gymlog.db-wal"];
+    let before = files.map(|name| place.read(name));
+    assert!(before[1].len() > 4096, "the WAL holds something");
+    place.run("export gymlog.db -o snap").exits(0);
+    let names: Vec<_> = std::fs::read_dir(place.folder()).expect("listed").collect();
+    assert_eq!(names.len(), 4, "the database, its WAL, its shared memory, the snapshot: {names:?}");
+    assert_eq!(files.map(|name| place.read(name)), before);
+    drop(writer);
+}

@@ -16,7 +16,7 @@ fn help_shows_examples_and_the_most_used_options_first() {
     let place = Place::new();
     for (verb, first) in [
         ("export", &["--output", "--table", "--order-by", "--overwrite", "--dry-run"][..]),
-        ("verify", &["--quick", "--data"]),
+        ("verify", &["--quick", "--data", "--independent"]),
         ("restore", &["--overwrite", "--discard-old", "--no-verify", "--strict"]),
         ("inspect", &["--columns", "--table"]),
     ] {
@@ -59,6 +59,43 @@ fn the_version_is_printed() {
         assert_eq!(place.run(words).exits(0).tells_nothing().stdout, expected);
     }
     place.run("export --version").exits(0).prints(env!("CARGO_PKG_VERSION"));
+}
+
+/// The verbs that the general help names.
+fn verbs(place: &Place) -> Vec<String> {
+    let help = place.run("--help").stdout.clone();
+    let (_, verbs) = help.split_once("\nCommands:\n").expect("a heading");
+    let lines = verbs.lines().take_while(|line| !line.is_empty());
+    let names = lines.filter_map(|line| line.split_whitespace().next());
+    names.filter(|name| *name != "help").map(ToString::to_string).collect()
+}
+
+#[test]
+fn every_verb_has_a_manual_page_with_every_flag_of_its_help() {
+    let place = Place::new();
+    let verbs = verbs(&place);
+    assert!(verbs.len() >= 6 && verbs.iter().any(|verb| verb == "man"), "{verbs:?}");
+    for verb in &verbs {
+        let page = place.run(&format!("man {verb}"));
+        page.exits(0).tells_nothing().changes_nothing().prints(".SH \"EXIT STATUS\"").prints(".SH EXAMPLES");
+        let plain = page.stdout.replace("\\-", "-").replace("\\f", "");
+        for flag in first_options(&place.run(&format!("{verb} --help")).stdout) {
+            assert!(plain.contains(flag), "{verb} {flag}");
+        }
+        place.write("page.1", &page.stdout);
+        let mut troff = place.in_here("groff");
+        troff.args(["-k", "-man", "-ww", "-z", "page.1"]);
+        match troff.output() {
+            Ok(output) => assert!(output.status.success() && output.stderr.is_empty(), "{verb}: {output:?}"),
+            Err(_) => crate::place::skipped("there is no groff"),
+        }
+    }
+    let general = place.run("man");
+    general.exits(0).prints("EXIT STATUS");
+    for verb in &verbs {
+        assert!(general.stdout.replace("\\-", "-").contains(&format!("parklite-{verb}")), "{verb}");
+    }
+    place.run("man fly").exits(2).prints_nothing();
 }
 
 #[test]

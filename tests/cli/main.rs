@@ -4,6 +4,7 @@
 //! Every test works in a [`Place`](place::Place), a folder of its own in which the program runs; each run
 //! records what was there before and after, so that a test can say what came and that nothing else did.
 
+mod export_check;
 mod export_output;
 mod export_report;
 mod export_selection;
@@ -20,4 +21,5 @@ mod signals;
 mod streams;
 mod terminal;
 mod verify_damage;
+mod verify_every_byte;
 mod verify_levels;

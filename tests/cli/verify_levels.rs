@@ -19,6 +19,25 @@ fn each_level_says_what_it_proved() {
 }
 
 #[test]
+fn a_second_decoder_is_asked_and_says_that_it_agrees() {
+    const AGREES: &str = "a second decoder (polars) agrees\n";
+    let place = Place::with_snapshot();
+    place.run("export gymlog.db -t sets -o sets.parquet").exits(0);
+    for snapshot in ["snap", "sets.parquet"] {
+        for level in ["--data", ""] {
+            place.run(&format!("verify {snapshot} {level} --independent")).exits(0).prints(AGREES);
+            place.run(&format!("verify {snapshot} {level}")).exits(0).does_not_print(AGREES);
+            for (flag, answer) in [("--independent", true), ("", false)] {
+                let document =
+                    place.run(&format!("verify {snapshot} {level} {flag} --json")).exits(0).document();
+                assert_eq!(document["independent"], answer, "{document}");
+            }
+        }
+    }
+    place.run("verify snap --quick --independent").exits(2).tells("cannot be used with");
+}
+
+#[test]
 fn only_the_whole_proof_needs_a_temporary_database_and_says_how_much() {
     let place = Place::with_snapshot();
     place.run("verify snap").exits(0).tells("note: the temporary database needs about 1.0 MiB");

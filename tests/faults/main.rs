@@ -10,10 +10,13 @@
 
 mod busy;
 mod consistency;
+mod damaged_databases;
 mod failures;
 mod kills;
 mod memory;
 mod neighbours;
+mod recovery;
 mod sources;
 mod support;
+mod unreadable;
 mod worlds;

@@ -1,5 +1,5 @@
 //! A source that is swapped, removed, cut or overwritten while it is read: an error, or the content of the
-//! transaction that was open, never a mix.
+//! transaction that was open, never a mix. And one that other users of SQLite change: always that content.
 
 use std::fs;
 use std::os::unix::fs::FileExt as _;
@@ -33,8 +33,14 @@ impl Progress for AtPhase<'_> {
     fn note(&self, _message: &str) {}
 }
 
-/// Three tables of several hundred pages each, so that much is still unread when a phase begins.
-fn create(path: &Path, journal_mode: &str, mark: &str) {
+/// WAL mode, and a WAL that holds a commit while somebody else has the database open.
+const IN_USE: &str = "wal in use";
+
+/// Three tables of several hundred pages each, so that much is still unread when a phase begins. Whoever has the
+/// database open is returned.
+fn create(path: &Path, journal_mode: &str, mark: &str) -> Option<Connection> {
+    let is_in_use = journal_mode == IN_USE;
+    let journal_mode = if is_in_use { "wal" } else { journal_mode };
     let connection = Connection::open(path).expect("created");
     let rows = if is_full_run() { 40_000 } else { 4_000 };
     connection
@@ -49,6 +55,13 @@ fn create(path: &Path, journal_mode: &str, mark: &str) {
             ))
             .expect("filled");
     }
+    if !is_in_use {
+        return None;
+    }
+    connection
+        .execute_batch("PRAGMA wal_checkpoint(TRUNCATE); UPDATE one SET v = v || ' late' WHERE id % 500 = 0;")
+        .expect("left in the WAL");
+    Some(connection)
 }
 
 /// Done to the source, given another database.
@@ -84,13 +97,14 @@ fn export_during(
 ) -> Option<bool> {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let at = |name: &str| folder.path().join(name);
-    create(&at("source.db"), journal_mode, "a");
+    let user = create(&at("source.db"), journal_mode, "a");
     create(&at("other.db"), "delete", "b");
     let expected = dump(&at("source.db")).expect("healthy");
     let act = || deed(&at("source.db"), &at("other.db"));
     let progress = AtPhase { number, begun: AtomicUsize::new(0), act: &act };
     let options = ExportOptions { copy_first, ..export_options(&at("out")) };
     let result = export_with(&at("source.db"), &options, &progress);
+    drop(user);
     if progress.begun.load(Ordering::Relaxed) <= number {
         return None;
     }
@@ -133,6 +147,114 @@ fn a_source_in_rollback_mode_that_is_swapped_or_cut_makes_no_mixed_snapshot() {
 fn a_source_in_wal_mode_that_is_swapped_or_cut_makes_no_mixed_snapshot() {
     at_every_phase("wal", false);
     at_every_phase("wal", true);
+}
+
+#[test]
+fn a_source_whose_wal_is_in_use_and_that_is_swapped_or_cut_makes_no_mixed_snapshot() {
+    at_every_phase(IN_USE, false);
+    at_every_phase(IN_USE, true);
+}
+
+/// What another user of SQLite does, and whether it can while a reader is there: in rollback mode, in WAL mode.
+const CHANGES: [(&str, &str, [bool; 2]); 7] = [
+    ("rows changed", "UPDATE three SET v = 'later'; DELETE FROM two", [false, true]),
+    (
+        "a column added",
+        "ALTER TABLE three ADD COLUMN more DEFAULT 7; UPDATE three SET more = id",
+        [false, true],
+    ),
+    (
+        "a table replaced",
+        "DROP TABLE two; CREATE TABLE two(other, things); INSERT INTO two VALUES (1, 2)",
+        [false, true],
+    ),
+    (
+        "all tables dropped",
+        "DROP TABLE one; DROP TABLE two; DROP TABLE three; CREATE TABLE four(a)",
+        [false, true],
+    ),
+    ("vacuumed", "DELETE FROM one; VACUUM", [false, true]),
+    ("folded in", "UPDATE two SET v = 'later'; PRAGMA wal_checkpoint(TRUNCATE)", [false, true]),
+    // Without an error: it answers with the mode that stays.
+    (
+        "another journal mode",
+        "PRAGMA journal_mode=DELETE; PRAGMA journal_mode=WAL; PRAGMA journal_mode=DELETE",
+        [false, false],
+    ),
+];
+
+/// Exports while another user of SQLite does `sql` at the beginning of phase `number`.
+fn export_beside(journal_mode: &str, (name, sql, can): (&str, &str, [bool; 2]), number: usize) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let at = |name: &str| folder.path().join(name);
+    let user = create(&at("source.db"), journal_mode, "a");
+    let expected = dump(&at("source.db")).expect("healthy");
+    let what = format!("{journal_mode}, {name} at phase {number}");
+    let act = || {
+        let other = Connection::open(at("source.db")).expect("opened");
+        other.busy_timeout(std::time::Duration::ZERO).expect("set");
+        let done = other.execute_batch(sql);
+        let expected = can[usize::from(journal_mode != "delete")];
+        assert_eq!(done.is_ok(), expected, "{what}: {done:?}");
+    };
+    let progress = AtPhase { number, begun: AtomicUsize::new(0), act: &act };
+    export_with(&at("source.db"), &export_options(&at("out")), &progress)
+        .unwrap_or_else(|error| panic!("{what}: {error}"));
+    drop(user);
+    restore_fresh(&at("out"), &at("restored.db")).unwrap_or_else(|error| panic!("{what}: {error}"));
+    assert!(dump(&at("restored.db")).as_ref() == Ok(&expected), "{what}: not what the transaction saw");
+    assert_eq!(stages(folder.path()), Vec::<String>::new(), "{what}");
+}
+
+#[test]
+fn what_other_users_of_sqlite_change_meanwhile_is_not_in_the_snapshot() {
+    for change in CHANGES {
+        for journal_mode in ["delete", "wal", IN_USE] {
+            // Between the catalog and the first table, between tables, and before the last one.
+            for number in if is_full_run() { 0..3 } else { 1..2 } {
+                export_beside(journal_mode, change, number);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_wal_that_somebody_deletes_meanwhile_is_read_to_its_end() {
+    for ending in ["-wal", "-shm"] {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let at = |name: &str| folder.path().join(name);
+        let user = create(&at("source.db"), IN_USE, "a");
+        let expected = dump(&at("source.db")).expect("healthy");
+        let act = || fs::remove_file(at(&format!("source.db{ending}"))).expect("it was there");
+        let progress = AtPhase { number: 0, begun: AtomicUsize::new(0), act: &act };
+        export_with(&at("source.db"), &export_options(&at("out")), &progress)
+            .expect("an open file outlives its name");
+        drop(user);
+        restore_fresh(&at("out"), &at("restored.db")).expect("restored");
+        assert!(dump(&at("restored.db")).as_ref() == Ok(&expected), "{ending}");
+    }
+}
+
+/// The main file alone: what lies in the WAL hides nothing of it.
+#[test]
+fn a_source_that_is_overwritten_beside_its_wal_is_noticed() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let at = |name: &str| folder.path().join(name);
+    let user = create(&at("source.db"), IN_USE, "a");
+    create(&at("other.db"), "delete", "b");
+    assert!(fs::metadata(at("source.db-wal")).expect("a WAL").len() > 4096, "it holds something");
+    let act = || {
+        let file = fs::OpenOptions::new().write(true).open(at("source.db")).expect("opened");
+        let bytes = fs::read(at("other.db")).expect("read");
+        // The second half: whoever reads on finds other rows in good order.
+        let half = bytes.len() / 8192 * 4096;
+        file.write_all_at(&bytes[half..], half as u64).expect("overwritten");
+    };
+    let progress = AtPhase { number: 0, begun: AtomicUsize::new(0), act: &act };
+    let error = export_with(&at("source.db"), &export_options(&at("out")), &progress).expect_err("noticed");
+    assert!(error.to_string().contains("without SQLite's locks"), "{error}");
+    assert!(!at("out").exists());
+    drop(user);
 }
 
 /// Reading is over when matching begins, so writers need not wait for the rest.

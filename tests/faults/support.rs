@@ -83,6 +83,7 @@ pub(crate) fn export_options(output: &Path) -> ExportOptions {
         threads: 2,
         verify: true,
         strict: false,
+        check_source: false,
         copy_first: false,
         temp_folder: None,
         open: OpenOptions { busy_timeout: PATIENCE, allow_empty: false },

@@ -2,8 +2,9 @@
 //!
 //! `fixtures` builds databases to test with, `property` makes up random ones, and `judge` says whether two
 //! databases are the same. None of the three uses a line of parklite: what they say about it is independent.
-//! `round_trip` puts parklite to the proof.
+//! `round_trip` puts parklite to the proof, `damage` its snapshots.
 
+mod damage;
 mod fixtures;
 mod judge;
 mod property;

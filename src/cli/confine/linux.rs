@@ -116,6 +116,3 @@ fn with_links(path: &Path) -> Vec<PathBuf> {
     }
     paths
 }
-
-#[cfg(test)]
-mod tests;

@@ -47,7 +47,7 @@ pub(crate) struct Needs {
 /// What a verb needs that reads foreign bytes; `None` for one that does not.
 pub(crate) fn needs_of(command: &Command) -> Option<Needs> {
     let mut needs = match command {
-        Command::Export(_) | Command::Completions { .. } => return None,
+        Command::Export(_) | Command::Completions { .. } | Command::Man { .. } => return None,
         Command::Inspect(args) => Needs::to_read([&args.snapshot], None)?,
         Command::Verify(args) => {
             let mut needs = Needs::to_read([&args.snapshot], args.resources.temp_dir.as_ref())?;

@@ -1,17 +1,24 @@
-//! Compares what a footer states of a row group with the rows it holds.
+//! Compares what a footer and a page index state of a row group with the rows it holds.
 //!
-//! Readers skip data by these numbers, so a wrong one hides rows from them although every byte is intact.
-//! Bounds of text and bytes may be cut short and are not compared.
+//! Readers skip data by these numbers, so a wrong one hides rows from them although every byte is intact. Bounds of
+//! text and bytes may be cut short: they then only have to hold, not to be the very values.
 
-use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::compute::{max, min};
-use arrow::datatypes::{Float64Type, Int64Type};
-use parquet::file::metadata::RowGroupMetaData;
+use std::fs::File;
+
+use arrow::array::{Array, RecordBatch};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMetaData};
 use parquet::file::statistics::Statistics;
 
 use crate::parquet_file::reader::unsigned;
 
-/// One number of a footer that its rows contradict.
+mod bounds;
+mod page_index;
+
+use bounds::{Bound, Bounds, Claim};
+use page_index::{PageClaims, read_claims};
+
+/// One number of a footer or page index that its rows contradict.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatisticsMismatch {
     /// The Parquet column; `None` for the row group's row count.
@@ -20,46 +27,64 @@ pub struct StatisticsMismatch {
     pub what: String,
 }
 
-/// Gathers what the rows of one row group are, to compare it with what its footer states.
+/// Gathers what the rows of one row group are, to compare it with what is stated of them.
 #[derive(Debug)]
 pub struct StatisticsCheck<'a> {
     group: &'a RowGroupMetaData,
     row_count: u64,
-    columns: Vec<Seen>,
+    columns: Vec<SeenColumn>,
 }
 
-#[derive(Debug, Clone, Copy, Default)]
+/// What one column was seen to hold, page by page.
+#[derive(Debug)]
+struct SeenColumn {
+    claims: PageClaims,
+    pages: Vec<Seen>,
+}
+
+#[derive(Debug, Clone, Default)]
 struct Seen {
+    row_count: u64,
     null_count: u64,
-    integers: Option<(i64, i64)>,
-    reals: Option<(f64, f64)>,
+    bounds: Option<Bounds>,
+}
+
+impl Seen {
+    fn add(&mut self, other: Self) {
+        self.row_count += other.row_count;
+        self.null_count += other.null_count;
+        match (&mut self.bounds, other.bounds) {
+            (Some(bounds), Some(other)) => bounds.widen(other),
+            (bounds @ None, other) => *bounds = other,
+            (Some(_), None) => {}
+        }
+    }
 }
 
 impl<'a> StatisticsCheck<'a> {
-    pub(super) fn new(group: &'a RowGroupMetaData) -> Self {
-        Self { group, row_count: 0, columns: vec![Seen::default(); group.num_columns()] }
+    /// Reads what is stated of a row group that is there.
+    pub(super) fn new(
+        file: &File,
+        metadata: &'a ParquetMetaData,
+        row_group_index: usize,
+    ) -> Result<Self, ParquetError> {
+        let column = |claims: PageClaims| {
+            let pages = vec![Seen::default(); claims.pages.len()];
+            SeenColumn { claims, pages }
+        };
+        let columns = read_claims(file, metadata, row_group_index)?.into_iter().map(column).collect();
+        Ok(Self { group: metadata.row_group(row_group_index), row_count: 0, columns })
     }
 
     /// Takes in the next batch of the row group.
     pub fn add_batch(&mut self, batch: &RecordBatch) {
-        self.row_count += batch.num_rows() as u64;
-        for (seen, array) in self.columns.iter_mut().zip(batch.columns()) {
-            seen.null_count += array.null_count() as u64;
-            if let Some(array) = array.as_primitive_opt::<Int64Type>() {
-                if let Some((low, high)) = min(array).zip(max(array)) {
-                    let (least, most) = seen.integers.unwrap_or((low, high));
-                    seen.integers = Some((least.min(low), most.max(high)));
-                }
-            } else if let Some(array) = array.as_primitive_opt::<Float64Type>()
-                && let Some((low, high)) = min(array).zip(max(array))
-            {
-                let (least, most) = seen.reals.unwrap_or((low, high));
-                seen.reals = Some((least.min(low), most.max(high)));
-            }
+        for (column, array) in self.columns.iter_mut().zip(batch.columns()) {
+            column.add(self.row_count, array);
         }
+        self.row_count += batch.num_rows() as u64;
     }
 
-    /// All contradictions; none means that readers may rely on what the footer states.
+    /// All contradictions; none means that readers may rely on what is stated.
     #[must_use]
     pub fn finish(self) -> Vec<StatisticsMismatch> {
         let mut found = Vec::new();
@@ -68,35 +93,97 @@ impl<'a> StatisticsCheck<'a> {
             found.push(StatisticsMismatch { column: None, what });
         }
         for (chunk, seen) in self.group.columns().iter().zip(&self.columns) {
-            let mut add = |what: String| {
-                found.push(StatisticsMismatch { column: Some(chunk.column_path().parts().join(".")), what });
-            };
-            if unsigned(chunk.num_values()) != self.row_count {
-                add(format!("{} cells stated, {} there", chunk.num_values(), self.row_count));
-            }
-            let Some(statistics) = chunk.statistics() else { continue };
-            if let Some(stated) = statistics.null_count_opt()
-                && stated != seen.null_count
-            {
-                add(format!("{stated} NULLs stated, {} there", seen.null_count));
-            }
-            match statistics {
-                Statistics::Int64(stated) => {
-                    let stated = stated.min_opt().copied().zip(stated.max_opt().copied());
-                    if stated.is_some_and(|stated| Some(stated) != seen.integers) {
-                        add(format!("range {stated:?} stated, {:?} there", seen.integers));
-                    }
-                }
-                Statistics::Double(stated) => {
-                    // Compared as numbers: Parquet states a range of zeros as -0.0 to 0.0.
-                    let stated = stated.min_opt().copied().zip(stated.max_opt().copied());
-                    if stated.is_some_and(|stated| Some(stated) != seen.reals) {
-                        add(format!("range {stated:?} stated, {:?} there", seen.reals));
-                    }
-                }
-                _ => {}
-            }
+            let name = chunk.column_path().parts().join(".");
+            let wrong = contradictions(chunk, seen, self.row_count);
+            found.extend(
+                wrong.into_iter().map(|what| StatisticsMismatch { column: Some(name.clone()), what }),
+            );
         }
         found
+    }
+}
+
+impl SeenColumn {
+    /// Takes in values whose first one stands in `row` of the row group, page by page.
+    fn add(&mut self, row: u64, array: &dyn Array) {
+        let end = row + array.len() as u64;
+        let firsts = self.claims.pages.iter().map(|page| page.first_row);
+        let ends = firsts.clone().skip(1).chain([u64::MAX]);
+        for ((first, page_end), seen) in firsts.zip(ends).zip(&mut self.pages) {
+            let (from, to) = (first.max(row), page_end.min(end));
+            if from < to
+                && let (Ok(offset), Ok(length)) = (usize::try_from(from - row), usize::try_from(to - from))
+            {
+                let slice = array.slice(offset, length);
+                let null_count = slice.null_count() as u64;
+                seen.add(Seen { row_count: to - from, null_count, bounds: Bounds::of(&slice) });
+            }
+        }
+    }
+}
+
+/// What is stated of one chunk and not so, in words.
+fn contradictions(chunk: &ColumnChunkMetaData, column: &SeenColumn, row_count: u64) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut seen = Seen::default();
+    column.pages.iter().for_each(|page| seen.add(page.clone()));
+    if unsigned(chunk.num_values()) != row_count {
+        found.push(format!("{} cells stated, {row_count} there", chunk.num_values()));
+    }
+    if let Some(statistics) = chunk.statistics() {
+        let null_count = statistics.null_count_opt();
+        found.extend(contradiction(null_count, &claim_of(statistics), &seen));
+    }
+    if let Some(nonsense) = column.claims.nonsense {
+        found.push(nonsense.to_string());
+        return found;
+    }
+    let pages = column.claims.pages.iter().zip(&column.pages).enumerate();
+    let wrong_page = pages.map(|(number, (claim, seen))| {
+        let is_null_page = seen.null_count == seen.row_count;
+        if claim.is_null_page.is_some_and(|claimed| claimed != is_null_page) {
+            return Some(format!("page {number}: the page index is wrong about whether it holds any value"));
+        }
+        contradiction(claim.null_count, &claim.bounds, seen)
+            .map(|what| format!("page {number}, by the page index: {what}"))
+    });
+    // One page speaks for all: a page index that is wrong is wrong in many of them.
+    found.extend(wrong_page.flatten().next());
+    found
+}
+
+fn contradiction(null_count: Option<u64>, bounds: &Claim, seen: &Seen) -> Option<String> {
+    if let Some(stated) = null_count
+        && stated != seen.null_count
+    {
+        return Some(format!("{stated} NULLs stated, {} there", seen.null_count));
+    }
+    if bounds.holds_for(seen.bounds.as_ref()) {
+        return None;
+    }
+    let there = seen.bounds.as_ref().map_or("no value".to_string(), |bounds| format!("{bounds:?}"));
+    Some(format!("range {bounds:?} stated, {there} there"))
+}
+
+fn claim_of(statistics: &Statistics) -> Claim {
+    match statistics {
+        Statistics::Int64(stated) => {
+            let bound = |value: Option<&i64>| value.map(|value| Bound::Integer(*value));
+            Claim::exact(bound(stated.min_opt()), bound(stated.max_opt()))
+        }
+        Statistics::Double(stated) => {
+            let bound = |value: Option<&f64>| value.map(|value| Bound::Real(*value));
+            Claim::exact(bound(stated.min_opt()), bound(stated.max_opt()))
+        }
+        Statistics::ByteArray(stated) => {
+            let bound = |bytes: Option<&[u8]>| bytes.map(|bytes| Bound::Bytes(bytes.to_vec()));
+            Claim {
+                min: bound(stated.min_bytes_opt()),
+                max: bound(stated.max_bytes_opt()),
+                min_is_exact: stated.min_is_exact(),
+                max_is_exact: stated.max_is_exact(),
+            }
+        }
+        _ => Claim::nothing(),
     }
 }

@@ -108,6 +108,67 @@ fn statistics_that_other_rows_contradict_are_found() {
     }
 }
 
+/// Everything that is stated of the rows of a file and is not so; what cannot be read counts too.
+fn wrong_statements(path: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut read = || -> Result<()> {
+        let reader = TableReader::open(path)?;
+        for index in 0..reader.row_group_count() {
+            let mut check = reader.check_statistics(index)?;
+            for batch in reader.read_row_group(index)? {
+                check.add_batch(&batch?);
+            }
+            found.extend(check.finish().into_iter().map(|mismatch| mismatch.what));
+        }
+        Ok(())
+    };
+    let error = read().err();
+    found.extend(error.map(|error| error.to_string()));
+    found
+}
+
+#[test]
+fn a_page_index_that_is_not_true_of_the_rows_is_found() {
+    let folder = Folder::new();
+    let (path, damaged) = (folder.file("t.parquet"), folder.file("damaged.parquet"));
+    let (.., facts, _) = small_file(&path);
+    let bytes = fs::read(&path).expect("read");
+    assert_eq!(wrong_statements(&path), Vec::<String>::new());
+    let end = bytes.len() - 8 - usize::try_from(facts.tail.footer_bytes).expect("small");
+    let begin = end - usize::try_from(facts.tail.page_index_bytes).expect("small");
+    let mut unseen = 0;
+    for place in begin..end {
+        let mut other = bytes.clone();
+        other[place] ^= 1 << (place % 8);
+        fs::write(&damaged, &other).expect("written");
+        unseen += usize::from(wrong_statements(&damaged).is_empty());
+    }
+    // What is not seen misleads nobody: a wider bound of text, counts of levels, fields that do not exist.
+    assert!(unseen * 3 < end - begin, "{unseen} of {} flipped bits", end - begin);
+}
+
+#[test]
+fn bounds_of_text_that_exclude_a_value_are_found() {
+    let folder = Folder::new();
+    let path = folder.file("t.parquet");
+    let (.., facts, _) = small_file(&path);
+    let bytes = fs::read(&path).expect("read");
+    // The smallest name of the first row group, wherever page index and footer state it, becomes a larger one.
+    let (name, larger) = (b"name number 0", b"name number 5");
+    let after_chunks = facts.tail.page_index_bytes + facts.tail.footer_bytes + 8;
+    let begin = bytes.len() - usize::try_from(after_chunks).expect("small");
+    let is_stated = |&at: &usize| bytes[at..].starts_with(name);
+    let places: Vec<_> = (begin..bytes.len()).filter(is_stated).collect();
+    assert!(places.len() >= 2, "{places:?}");
+    for place in places {
+        let mut other = bytes.clone();
+        other[place..place + name.len()].copy_from_slice(larger);
+        fs::write(&path, &other).expect("written");
+        let found = wrong_statements(&path);
+        assert!(found.iter().any(|what| what.contains("name number 5")), "{place}: {found:?}");
+    }
+}
+
 #[test]
 fn a_footer_tells_what_it_holds() {
     let folder = Folder::new();

@@ -4,8 +4,11 @@
 //! parklite's digests alone.
 
 mod cases;
+mod linked_pages;
 mod not_kept;
+mod other_collations;
 mod random;
+mod sources;
 mod special;
 
 use std::path::{Path, PathBuf};
@@ -44,6 +47,7 @@ pub(crate) fn export_options(output: &Path) -> ExportOptions {
         threads: 2,
         verify: true,
         strict: false,
+        check_source: false,
         copy_first: false,
         temp_folder: None,
         open: OpenOptions { allow_empty: true, ..OpenOptions::default() },
@@ -74,7 +78,13 @@ pub(crate) fn restore_from(fixture: &Fixture, snapshot: &Path, name: &str) -> (P
 }
 
 pub(crate) fn verify_at(snapshot: &Path, level: VerifyLevel) -> Result<VerifyReport> {
-    let options = VerifyOptions { level, memory_limit_bytes: MEMORY, threads: 2, temp_folder: None };
+    verify_with(snapshot, level, false)
+}
+
+/// Verifies, and asks the second decoder too where `independent`.
+pub(crate) fn verify_with(snapshot: &Path, level: VerifyLevel, independent: bool) -> Result<VerifyReport> {
+    let options =
+        VerifyOptions { level, independent, memory_limit_bytes: MEMORY, threads: 2, temp_folder: None };
     with_run(|run| verify(snapshot, &options, run))
 }
 
@@ -93,9 +103,9 @@ pub(crate) fn describe(error: &dyn std::error::Error) -> String {
 pub(crate) fn round_trip(fixture: &Fixture) -> PathBuf {
     let (snapshot, exported) = export_to(fixture, "snapshot");
     assert!(exported.not_kept.is_empty(), "{}: {:?}", fixture.name, exported.not_kept);
-    let verified =
-        verify_at(&snapshot, VerifyLevel::Restore).unwrap_or_else(|error| panic!("{}", describe(&error)));
-    assert!(verified.intact, "{}: {verified:?}", fixture.name);
+    let verified = verify_with(&snapshot, VerifyLevel::Restore, true);
+    let verified = verified.unwrap_or_else(|error| panic!("{}", describe(&error)));
+    assert!(verified.intact && verified.independent, "{}: {verified:?}", fixture.name);
     let (restored, _) = restore_from(fixture, &snapshot, "restored.db");
     judge::same_database(&fixture.path, &restored);
     restored

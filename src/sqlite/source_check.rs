@@ -1,0 +1,143 @@
+//! What SQLite's integrity check says of a source before it is read.
+//!
+//! It runs on the connection that reads, in the same transaction, so that its answer is about what is exported. A
+//! read-only connection knows no CHECK constraints: they are not looked at. Nothing is cut off silently: findings are
+//! counted, and the first of them kept.
+
+use rusqlite::{Connection, ffi};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::progress::{Phase, PhaseKind};
+use crate::run::Run;
+use crate::sqlite::catalog::{Catalog, read_catalog};
+use crate::sqlite::check::{count_lost_parents, for_each_finding};
+use crate::sqlite::failure::{extended_code, sqlite_message};
+use crate::sqlite::open::Source;
+
+/// How many findings are kept.
+const KEPT_FINDINGS: usize = 100;
+/// How many lines of findings SQLite gives of one table that is checked alone, and no more.
+const MOST_OF_ONE_TABLE: u64 = 100;
+
+/// What SQLite's own checks said of a source before it was read.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceCheck {
+    /// The answer.
+    pub result: SourceCheckResult,
+    /// How many findings of the integrity check there are.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub findings: u64,
+    /// The first hundred of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub first_findings: Vec<String>,
+    /// What could not be checked, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_checked: Vec<String>,
+    /// Rows whose foreign key leads to no row. That is no damage.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub foreign_key_violations: u64,
+}
+
+/// The answer of a check.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SourceCheckResult {
+    /// Nobody asked.
+    #[default]
+    NotAsked,
+    /// The integrity check found nothing.
+    Ok,
+    /// It found something.
+    Findings,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes the field by reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+impl Source {
+    /// Runs SQLite's integrity check and foreign key check, before anything else is read.
+    ///
+    /// # Errors
+    /// What SQLite says, other than findings; `Interrupted`.
+    pub fn check_before_reading(&self, run: Run<'_>) -> Result<SourceCheck> {
+        run.progress.begin(Phase {
+            kind: PhaseKind::Checking,
+            subject: "",
+            total_rows: None,
+            total_bytes: None,
+        });
+        let checked = read_catalog(&self.connection).and_then(|catalog| check(&self.connection, &catalog));
+        run.progress.end();
+        checked.map_err(|error| error.at(self.path()))
+    }
+}
+
+fn check(connection: &Connection, catalog: &Catalog) -> Result<SourceCheck> {
+    let mut check = SourceCheck::default();
+    // The number is a limit, and this is the largest there is.
+    let whole = format!("PRAGMA main.integrity_check({})", i32::MAX);
+    let outcome = check.collect(connection, whole.as_bytes());
+    if let Some(reason) = check.take_failure(outcome)? {
+        check.not_checked.push(format!("what lies outside of tables, because {reason}"));
+        for table in &catalog.tables {
+            let sql = [b"PRAGMA main.integrity_check(".as_slice(), &table.name.quoted(), b")"].concat();
+            let before = check.findings;
+            let outcome = check.collect(connection, &sql);
+            if let Some(reason) = check.take_failure(outcome)? {
+                check.not_checked.push(format!("table {:?}, because {reason}", table.name));
+            } else if check.findings - before >= MOST_OF_ONE_TABLE {
+                check.not_checked.push(format!("the rest of table {:?}", table.name));
+            }
+        }
+    }
+    match count_lost_parents(connection, &catalog.tables) {
+        Ok((lost, mistakes)) => {
+            check.foreign_key_violations = lost.values().sum();
+            check.not_checked.extend(mistakes);
+        }
+        // It looks rows up in indexes, which may be damaged where their tables are not.
+        Err(error) if error.kind() == ErrorKind::Damaged => {
+            check.add(&format!("the foreign key check ended early: {}", sqlite_message(&error)));
+        }
+        Err(error) => return Err(error),
+    }
+    check.result = if check.findings == 0 { SourceCheckResult::Ok } else { SourceCheckResult::Findings };
+    Ok(check)
+}
+
+impl SourceCheck {
+    fn collect(&mut self, connection: &Connection, sql: &[u8]) -> Result<()> {
+        for_each_finding(connection, sql, |text| {
+            // What is found in the pages comes as one text of many lines, under a heading.
+            let lines = text.lines().filter(|line| *line != "ok" && !line.starts_with("*** in database "));
+            lines.for_each(|line| self.add(line));
+        })
+    }
+
+    fn add(&mut self, finding: &str) {
+        self.findings += 1;
+        if self.first_findings.len() < KEPT_FINDINGS {
+            self.first_findings.push(finding.to_string());
+        }
+    }
+
+    /// Damage that ends the check is a finding; a rule that needs something unknown is the reason why it ended.
+    fn take_failure(&mut self, outcome: Result<()>) -> Result<Option<String>> {
+        match outcome {
+            Ok(()) => Ok(None),
+            Err(error) if error.kind() == ErrorKind::Damaged => {
+                self.add(&format!("the check ended early: {}", sqlite_message(&error)));
+                Ok(None)
+            }
+            Err(error) if is_about_the_sql(&error) => Ok(Some(sqlite_message(&error))),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn is_about_the_sql(error: &Error) -> bool {
+    extended_code(error).is_some_and(|code| code & 0xff == ffi::SQLITE_ERROR)
+}

@@ -1,0 +1,75 @@
+//! How far a WAL has been folded into its database, as its readers and writers tell each other.
+//!
+//! Read in the memory that SQLite itself has mapped: closing any other descriptor of that file would drop this
+//! process's locks.
+#![expect(unsafe_code, reason = "reads the shared memory of a WAL through SQLite's own mapping")]
+
+use std::ffi::{c_int, c_void};
+use std::ptr;
+
+use rusqlite::{Connection, ffi};
+
+use crate::error::Result;
+use crate::sqlite::failure::failure;
+
+/// How far a WAL has been folded in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FoldedIn {
+    /// There is no WAL.
+    NoWal,
+    /// These frames.
+    Frames {
+        /// Frames that are in the database.
+        done: u32,
+        /// Frames of which some may be: the mark is set before the first of them is written.
+        begun: u32,
+    },
+    /// The shared memory cannot be looked at: SQLite reads the WAL without it.
+    Unknown,
+}
+
+/// Tells it on a connection with a read transaction open.
+///
+/// # Errors
+/// What SQLite says.
+///
+/// Source: SQLite, "WAL-mode File Format", section 2.2 (`nBackfill` and `nBackfillAttempted` of the header of the
+/// WAL-index, in the byte order of the machine).
+pub(super) fn folded_in(connection: &Connection) -> Result<FoldedIn> {
+    let mode: String =
+        connection.query_row("PRAGMA main.journal_mode", [], |row| row.get(0)).map_err(failure)?;
+    Ok(if mode == "wal" { read(connection).unwrap_or(FoldedIn::Unknown) } else { FoldedIn::NoWal })
+}
+
+fn read(connection: &Connection) -> Option<FoldedIn> {
+    const REGION_BYTES: c_int = 32 * 1024;
+    const DONE_AT: usize = 96;
+    const BEGUN_AT: usize = 128;
+    let mut file: *mut ffi::sqlite3_file = ptr::null_mut();
+    // SAFETY: the connection is open and the out pointer matches what the control writes.
+    let code = unsafe {
+        ffi::sqlite3_file_control(
+            connection.handle(),
+            c"main".as_ptr(),
+            ffi::SQLITE_FCNTL_FILE_POINTER,
+            (&raw mut file).cast(),
+        )
+    };
+    if code != ffi::SQLITE_OK {
+        return None;
+    }
+    let mut region: *mut c_void = ptr::null_mut();
+    // SAFETY: SQLite owns the file for as long as the connection lives. Methods have `xShmMap` from version 2 on; it
+    // maps nothing new here, since the open transaction has mapped this region with this size.
+    unsafe {
+        let methods = file.as_ref()?.pMethods.as_ref().filter(|methods| methods.iVersion >= 2)?;
+        // A read-only mapping is told as an error, and given all the same.
+        methods.xShmMap?(file, 0, REGION_BYTES, 0, &raw mut region);
+    }
+    let read = |offset: usize| {
+        // SAFETY: the region is mapped while the connection lives, is longer than this and aligned for it; another
+        // process may write there at any time, which is why it is read as volatile.
+        (!region.is_null()).then(|| unsafe { region.byte_add(offset).cast::<u32>().read_volatile() })
+    };
+    Some(FoldedIn::Frames { done: read(DONE_AT)?, begun: read(BEGUN_AT)? })
+}

@@ -1,0 +1,217 @@
+//! An end to what expressions of other people's schemas may take: time, the size of values, of programs, of files.
+//!
+//! Indexes, CHECKs and generated columns of a snapshot are evaluated while its database is built and checked. How
+//! long that may take grows with the rows, so that only what an honest schema would never do runs into it.
+//! One function call is not interrupted midway; its time is bounded by the size of the values it can be given.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+use rusqlite::limits::Limit;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::run::Interrupt;
+use crate::schema::SchemaObject;
+use crate::sqlite::failure::failure;
+
+/// The time that is always given, in milliseconds.
+static LEAST_MS: AtomicU64 = AtomicU64::new(60_000);
+
+/// Says how long evaluating the expressions of one snapshot's schema may take at the least, for this whole process;
+/// more is given the more rows there are.
+pub fn set_expression_timeout(least: Duration) {
+    LEAST_MS.store(u64::try_from(least.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+}
+
+/// How much there is to evaluate expressions for, as counted while it was loaded.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Extent {
+    /// Rows.
+    pub rows: u64,
+    /// Their size in canonical encoding.
+    pub content_bytes: u64,
+    /// The size of the largest.
+    pub largest_row_bytes: u64,
+}
+
+impl Extent {
+    /// Counts one row.
+    pub fn add_row(&mut self, size_bytes: usize) {
+        self.rows += 1;
+        self.content_bytes += size_bytes as u64;
+        self.largest_row_bytes = self.largest_row_bytes.max(size_bytes as u64);
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            rows: self.rows + other.rows,
+            content_bytes: self.content_bytes + other.content_bytes,
+            largest_row_bytes: self.largest_row_bytes.max(other.largest_row_bytes),
+        }
+    }
+
+    /// How long `passes` expressions over each row may take.
+    ///
+    /// A hundred times what a slow machine needs, or more.
+    pub(crate) fn time(&self, passes: usize) -> Duration {
+        let least = Duration::from_millis(LEAST_MS.load(Ordering::Relaxed));
+        let for_rows = Duration::from_millis(self.rows.saturating_mul(1 + passes as u64));
+        let for_bytes = Duration::from_millis(self.content_bytes / 1_024);
+        least.saturating_add(for_rows).saturating_add(for_bytes)
+    }
+
+    /// The largest value that an expression over these rows may make, in bytes.
+    ///
+    /// Four times the largest row: twice for a database in UTF-16, and twice for what an honest expression
+    /// makes of a value, such as its hexadecimal digits. SQLite holds texts of the schema to it as well.
+    fn value_bytes(&self, objects: &[SchemaObject]) -> i32 {
+        const LEAST: u64 = 256 << 10;
+        let texts = objects.iter().filter_map(|object| object.sql.as_ref());
+        let longest = texts.map(|sql| sql.as_bytes().len() as u64).max().unwrap_or(0);
+        let bytes = self.largest_row_bytes.max(longest).saturating_mul(4).saturating_add(LEAST);
+        i32::try_from(bytes).unwrap_or(i32::MAX)
+    }
+
+    /// How far a file may grow while the expression indexes over these rows are built, in bytes.
+    pub(crate) fn index_bytes(&self) -> u64 {
+        /// No honest index entry is larger, but for what its row already holds.
+        const ENTRY: u64 = 4_096;
+        self.rows.saturating_mul(ENTRY).saturating_add(self.content_bytes.saturating_mul(4))
+    }
+}
+
+/// Stops the statements of one connection when the run is interrupted, or a time that was set is over.
+pub(crate) struct Watch(Arc<State>);
+
+struct State {
+    begun: Instant,
+    /// In milliseconds since `begun`; [`u64::MAX`] while no time is set.
+    end_ms: AtomicU64,
+    is_over: AtomicBool,
+}
+
+impl Watch {
+    /// Sets the watch up, in place of the connection's plainer one.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub(crate) fn over(connection: &mut Connection, interrupt: &Interrupt) -> Result<Self> {
+        /// Few, since each may be a call of a function that takes long.
+        const OPERATIONS_BETWEEN_LOOKS: i32 = 25;
+        let state = Arc::new(State {
+            begun: Instant::now(),
+            end_ms: AtomicU64::new(u64::MAX),
+            is_over: AtomicBool::new(false),
+        });
+        let (stop, seen) = (interrupt.clone(), Arc::clone(&state));
+        let look = move || stop.is_set() || seen.is_over();
+        connection.progress_handler(OPERATIONS_BETWEEN_LOOKS, Some(look)).map_err(failure)?;
+        Ok(Self(state))
+    }
+
+    /// Does `work`, which evaluates `what`, within `time`.
+    ///
+    /// # Errors
+    /// `Failed` when the time is over; what `work` says.
+    pub(crate) fn within<T>(
+        &self,
+        time: Duration,
+        what: &str,
+        work: impl FnOnce() -> Result<T>,
+    ) -> Result<T> {
+        let milliseconds = self.0.begun.elapsed().saturating_add(time).as_millis();
+        self.0.is_over.store(false, Ordering::Relaxed);
+        self.0.end_ms.store(u64::try_from(milliseconds).unwrap_or(u64::MAX), Ordering::Relaxed);
+        let done = work();
+        self.0.end_ms.store(u64::MAX, Ordering::Relaxed);
+        match done {
+            Err(error) if self.0.is_over.load(Ordering::Relaxed) => {
+                let message = format!("evaluating {what} took longer than {} s", time.as_secs());
+                let over = Error::new(ErrorKind::Failed, message).hint(
+                    "its expressions may be made to take for ever; if you trust the snapshot, give them more time \
+                     with --expression-timeout",
+                );
+                let table = error.place().table.clone();
+                Err(table.into_iter().fold(over, Error::in_table))
+            }
+            done => done,
+        }
+    }
+}
+
+impl State {
+    fn is_over(&self) -> bool {
+        let end_ms = self.end_ms.load(Ordering::Relaxed);
+        if end_ms == u64::MAX || self.begun.elapsed().as_millis() < u128::from(end_ms) {
+            return false;
+        }
+        self.is_over.store(true, Ordering::Relaxed);
+        true
+    }
+}
+
+/// Bounds what expressions over rows of this extent can make, for as long as the connection lives.
+///
+/// `objects`: the schema, whose own texts must still be read.
+///
+/// # Errors
+/// What SQLite says.
+pub(crate) fn bound_expressions(
+    connection: &Connection,
+    extent: &Extent,
+    objects: &[SchemaObject],
+) -> Result<()> {
+    /// Matching takes as many steps as pattern and text are long, multiplied.
+    const LIKE_PATTERN_BYTES: i32 = 1_000;
+    let limit = |limit, value| connection.set_limit(limit, value).map(|_| ()).map_err(failure);
+    limit(Limit::SQLITE_LIMIT_LENGTH, extent.value_bytes(objects))?;
+    limit(Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, LIKE_PATTERN_BYTES)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endless_statement_ends_and_says_why() {
+        let mut connection = Connection::open_in_memory().expect("opens");
+        let watch = Watch::over(&mut connection, &Interrupt::new()).expect("is set up");
+        let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n";
+        let run = || connection.query_row(endless, [], |row| row.get::<_, i64>(0)).map_err(failure);
+        let error = watch.within(Duration::from_millis(20), "table t", run).expect_err("ends");
+        assert_eq!(error.kind(), ErrorKind::Failed);
+        assert!(error.message().starts_with("evaluating table t took longer"), "{error}");
+        let quick = || connection.query_row("SELECT 1", [], |row| row.get::<_, i64>(0)).map_err(failure);
+        assert_eq!(watch.within(Duration::from_mins(1), "table t", quick).expect("is quick"), 1);
+        // Outside of `within` no time is set, however long ago the last one was over.
+        assert_eq!(quick().expect("is quick"), 1);
+    }
+
+    #[test]
+    fn an_interrupt_is_told_as_one() {
+        let mut connection = Connection::open_in_memory().expect("opens");
+        let interrupt = Interrupt::new();
+        let watch = Watch::over(&mut connection, &interrupt).expect("is set up");
+        interrupt.set();
+        let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n";
+        let run = || connection.query_row(endless, [], |row| row.get::<_, i64>(0)).map_err(failure);
+        let error = watch.within(Duration::from_mins(1), "table t", run).expect_err("is interrupted");
+        assert_eq!(error.kind(), ErrorKind::Interrupted);
+    }
+
+    #[test]
+    fn time_and_size_grow_with_the_rows() {
+        let mut few = Extent::default();
+        few.add_row(100);
+        let many = Extent { rows: 1_000_000, content_bytes: 1 << 30, largest_row_bytes: 1 << 20 };
+        assert!(few.time(1) < Duration::from_mins(2) && many.time(3) > Duration::from_hours(1));
+        assert_eq!(many.value_bytes(&[]), (4 << 20) + (256 << 10));
+        let boundless = Extent { rows: u64::MAX, content_bytes: u64::MAX, largest_row_bytes: u64::MAX };
+        assert_eq!(boundless.value_bytes(&[]), i32::MAX);
+        assert!(boundless.time(usize::MAX - 1) > many.time(3) && boundless.index_bytes() == u64::MAX);
+    }
+}
