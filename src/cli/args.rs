@@ -155,6 +155,14 @@ pub(crate) struct ExpressionArgs {
     pub(crate) expression_timeout: Duration,
 }
 
+/// Whether foreign bytes are read in a process apart.
+#[derive(Debug, Args)]
+pub(crate) struct ConfineArgs {
+    /// Read the snapshot in this process, not in a confined one of its own: only for snapshots you trust.
+    #[arg(long, help_heading = MORE)]
+    pub(crate) no_confine: bool,
+}
+
 #[derive(Debug, Args)]
 #[command(after_help = "Levels:\n  \
     --quick    every file is there and has the bytes that were written (SHA-256)\n  \
@@ -181,6 +189,8 @@ pub(crate) struct VerifyArgs {
     pub(crate) expressions: ExpressionArgs,
     #[command(flatten)]
     pub(crate) resources: ResourceArgs,
+    #[command(flatten)]
+    pub(crate) confine: ConfineArgs,
 }
 
 #[derive(Debug, Args)]
@@ -212,6 +222,8 @@ pub(crate) struct RestoreArgs {
     pub(crate) expressions: ExpressionArgs,
     #[command(flatten)]
     pub(crate) resources: ResourceArgs,
+    #[command(flatten)]
+    pub(crate) confine: ConfineArgs,
 }
 
 #[derive(Debug, Args)]
@@ -227,6 +239,8 @@ pub(crate) struct InspectArgs {
     /// Show the columns of this table only.
     #[arg(short, long, value_name = "NAME")]
     pub(crate) table: Option<String>,
+    #[command(flatten)]
+    pub(crate) confine: ConfineArgs,
 }
 
 impl ResourceArgs {

@@ -74,9 +74,9 @@ pub(crate) fn run() -> ExitCode {
         return finish(Err(error), &cli);
     }
     let confinement = match confine::needs_of(&cli.command) {
-        None => None,
+        None => confine::is_switched_off(&cli.command).then(confine::Confinement::default),
         Some(needs) => match confine::enter(&needs, &interrupt) {
-            Ok(Some(in_force)) => Some(in_force),
+            Ok(Some(confinement)) => Some(confinement),
             Ok(None) => return finish(confine::run_in_child(&needs, &interrupt), &cli),
             Err(error) => return finish(Err(error), &cli),
         },
@@ -84,6 +84,9 @@ pub(crate) fn run() -> ExitCode {
     let style = ProgressStyle::resolve(cli.output.progress, cli.output.quiet, Terminal::stderr());
     let reporter = reporter(style, Terminal::stderr().color);
     let run = Run { progress: &*reporter, clock: &SystemClock, interrupt: &interrupt };
+    if let Some(note) = confinement.as_ref().and_then(confine::Confinement::note) {
+        reporter.note(&note);
+    }
     let outcome = match &cli.command {
         Command::Export(args) => export::run(args, run),
         Command::Verify(args) => verify::run(args, run),
@@ -95,8 +98,8 @@ pub(crate) fn run() -> ExitCode {
     let outcome = outcome.map_err(|error| interrupted(error, &interrupt));
     let code = outcome.and_then(|mut outcome| {
         if cli.output.json {
-            if let (Some(in_force), Some(document)) = (confinement, outcome.document.as_object_mut()) {
-                document.insert("confinement".to_string(), in_force.into());
+            if let (Some(confinement), Some(document)) = (confinement, outcome.document.as_object_mut()) {
+                document.insert("confinement".to_string(), confinement.names().into());
             }
             let document = serde_json::to_string_pretty(&outcome.document).unwrap_or_default();
             write_stdout(&format!("{}\n", safe_json(&document)))?;

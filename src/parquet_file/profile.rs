@@ -210,7 +210,8 @@ fn require_room(bytes: u64, what: &str) -> Result<()> {
         None => {
             let message = format!("{what} takes {bytes} bytes to decode, more memory than can be had");
             let gibibytes = bytes.saturating_mul(HELD_TIMES).div_ceil(1 << 30);
-            let hint = format!("if the file can be trusted, allow more memory: --memory-limit {gibibytes}GiB");
+            let hint =
+                format!("if the file can be trusted, allow more memory: --memory-limit {gibibytes}GiB");
             Err(Error::new(ErrorKind::Failed, message).hint(hint))
         }
     }

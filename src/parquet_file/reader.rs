@@ -16,7 +16,9 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
 };
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{ColumnChunkMetaData, PageIndexPolicy, ParquetMetaDataReader, RowGroupMetaData};
+use parquet::file::metadata::{
+    ColumnChunkMetaData, PageIndexPolicy, ParquetMetaDataReader, RowGroupMetaData,
+};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::parquet_file::damage::hash_range;
@@ -25,10 +27,12 @@ use crate::parquet_file::profile::{self, Footer};
 use crate::parquet_file::settings::SortingTerm;
 
 mod batches;
+pub(super) mod budget;
 mod facts;
 mod statistics;
 
 use batches::{BatchReader, COLUMNS_AT_ONCE, read_in_parts};
+use budget::Budget;
 
 pub use facts::ColumnFacts;
 pub use statistics::{StatisticsCheck, StatisticsMismatch};
@@ -137,9 +141,7 @@ impl TableReader {
     /// group or it cannot be decoded. The iterator ends after an error.
     pub fn read_row_group(&self, index: usize) -> Result<RowGroupBatches> {
         let group = self.row_groups().get(index).ok_or_else(|| self.damaged("a row group is missing"))?;
-        let file =
-            File::open(&self.path).map_err(|error| Error::io("opening a table file", &self.path, error))?;
-        profile::check_row_group(&file, &self.path, index, group)?;
+        let file = self.check_pages(index, group)?;
         let batch_rows = batch_rows(group);
         let reader = guarded("reading a row group", &self.path, || {
             if group.num_columns() > COLUMNS_AT_ONCE {
@@ -150,7 +152,24 @@ impl TableReader {
             let reader = builder.with_row_groups(vec![index]).with_batch_size(batch_rows).build()?;
             Ok(BatchReader::Streaming(reader))
         })?;
-        Ok(RowGroupBatches { path: self.path.clone(), reader: Some(reader) })
+        let budget = Budget::of_rows(unsigned(group.num_rows()));
+        Ok(RowGroupBatches { path: self.path.clone(), reader: Some((reader, budget)) })
+    }
+
+    /// Checks the pages of one row group without decoding them, for whichever decoder is to read them.
+    ///
+    /// # Errors
+    /// Those of [`read_row_group`](Self::read_row_group), but for what only decoding can tell.
+    pub(super) fn check_row_group(&self, index: usize) -> Result<()> {
+        let group = self.row_groups().get(index).ok_or_else(|| self.damaged("a row group is missing"))?;
+        self.check_pages(index, group).map(drop)
+    }
+
+    fn check_pages(&self, index: usize, group: &RowGroupMetaData) -> Result<File> {
+        let file =
+            File::open(&self.path).map_err(|error| Error::io("opening a table file", &self.path, error))?;
+        profile::check_row_group(&file, &self.path, index, group)?;
+        Ok(file)
     }
 
     /// What the footer says of each column, summed over all row groups.
@@ -272,7 +291,7 @@ fn unsigned(number: i64) -> u64 {
 pub struct RowGroupBatches {
     path: PathBuf,
     /// `None` after the end or an error.
-    reader: Option<BatchReader>,
+    reader: Option<(BatchReader, Budget)>,
 }
 
 impl Iterator for RowGroupBatches {
@@ -280,9 +299,11 @@ impl Iterator for RowGroupBatches {
 
     fn next(&mut self) -> Option<Self::Item> {
         // Gone while it is being asked, so that a reader that gave up midway is never asked again.
-        let mut reader = self.reader.take()?;
+        let (mut reader, mut budget) = self.reader.take()?;
         let batch = guarded("reading a row group", &self.path, || {
-            reader.next_batch().map(|batch| (batch, reader))
+            let batch = reader.next_batch()?;
+            batch.as_ref().map_or(Ok(()), |batch| budget.take(batch))?;
+            Ok((batch, (reader, budget)))
         });
         match batch {
             Ok((Some(batch), reader)) => {

@@ -4,7 +4,7 @@ use parklite::error::{Error, ErrorKind, Result};
 use parklite::run::Interrupt;
 
 use super::linux;
-use super::{CHILD_MARK, Needs};
+use super::{CHILD_MARK, Confinement, Needs};
 
 /// Which of the two processes this is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,13 +35,13 @@ fn parent_id() -> Option<u32> {
     None
 }
 
-/// Confines this process if it is the one that does the work, and names what is in force; `None` in the other one.
+/// Confines this process if it is the one that does the work, and says what is in force; `None` in the other one.
 ///
 /// Must be called before any thread is started: some of what confines holds for one thread and those it starts.
 ///
 /// # Errors
 /// [`ErrorKind::Failed`] where the process that started this one is gone; what handling signals says.
-pub(crate) fn enter(needs: &Needs, interrupt: &Interrupt) -> Result<Option<Vec<&'static str>>> {
+pub(crate) fn enter(needs: &Needs, interrupt: &Interrupt) -> Result<Option<Confinement>> {
     let gone = || Error::new(ErrorKind::Failed, "the process that started this one is gone");
     match role() {
         Role::Parent => return Ok(None),

@@ -11,9 +11,7 @@ use landlock::{
 };
 use rustix::process::{Resource, Rlimit, Signal, getrlimit, set_parent_process_death_signal, setrlimit};
 
-use super::Needs;
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-use super::seccomp;
+use super::{Confinement, Mechanism, Needs};
 
 /// Address space on top of the memory limit, in bytes: the program itself, stacks, the allocator's arenas, and what
 /// is in flight whatever the limit is.
@@ -36,8 +34,13 @@ const OPEN_FILES: u64 = 1024;
 const LANDLOCK_ABI: ABI = ABI::V7;
 
 /// What the system's libraries read: how many cores there are, and randomness.
-const SYSTEM_FILES: [&str; 5] =
-    ["/proc/self", "/proc/sys/vm/overcommit_memory", "/sys/fs/cgroup", "/sys/devices/system/cpu", "/dev/urandom"];
+const SYSTEM_FILES: [&str; 5] = [
+    "/proc/self",
+    "/proc/sys/vm/overcommit_memory",
+    "/sys/fs/cgroup",
+    "/sys/devices/system/cpu",
+    "/dev/urandom",
+];
 
 /// Written to where a descriptor must lead somewhere.
 const NOWHERE: &str = "/dev/null";
@@ -47,22 +50,29 @@ pub(super) fn end_with_parent() {
     let _where_known = set_parent_process_death_signal(Some(Signal::KILL));
 }
 
-/// Gives up every right that the work does not need; names what is in force.
-pub(super) fn confine(needs: &Needs) -> Vec<&'static str> {
-    let mut in_force = Vec::new();
+/// Gives up every right that the work does not need.
+pub(super) fn confine(needs: &Needs) -> Confinement {
+    let mut confinement = Confinement::default();
     lower(Resource::Core, 0);
     lower(Resource::Nofile, OPEN_FILES);
-    if lower(Resource::As, address_space(needs)) {
-        in_force.push("address-space");
-    }
-    if matches!(restrict_paths(needs), Ok(RulesetStatus::FullyEnforced | RulesetStatus::PartiallyEnforced)) {
-        in_force.push("landlock");
-    }
-    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-    if seccomp::deny_calls() {
-        in_force.push("seccomp");
-    }
-    in_force
+    confinement.add(Mechanism::AddressSpace, lower(Resource::As, address_space(needs)));
+    let restricted = restrict_paths(needs);
+    let is_restricted =
+        matches!(restricted, Ok(RulesetStatus::FullyEnforced | RulesetStatus::PartiallyEnforced));
+    confinement.add(Mechanism::Landlock, is_restricted);
+    confinement.add(Mechanism::Seccomp, denies_calls());
+    confinement
+}
+
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+fn denies_calls() -> bool {
+    super::seccomp::deny_calls()
+}
+
+/// The numbers of calls are known for two architectures.
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+fn denies_calls() -> bool {
+    false
 }
 
 fn address_space(needs: &Needs) -> u64 {
@@ -85,8 +95,8 @@ fn restrict_paths(needs: &Needs) -> Result<RulesetStatus, RulesetError> {
     let change = make_bitflags!(AccessFs::{
         ReadFile | ReadDir | WriteFile | Truncate | Refer | MakeReg | MakeDir | RemoveFile | RemoveDir
     });
-    let subjects = needs.subjects.iter().flat_map(|path| with_links(path));
-    let system = SYSTEM_FILES.iter().map(PathBuf::from);
+    let subjects = needs.subjects.iter().map(PathBuf::as_path);
+    let system = SYSTEM_FILES.iter().map(Path::new);
     let mut rules = Ruleset::default()
         // The first interface could not allow what publishing is made of: a rename from one folder to another.
         .set_compatibility(CompatLevel::HardRequirement)
@@ -105,14 +115,5 @@ fn restrict_paths(needs: &Needs) -> Result<RulesetStatus, RulesetError> {
     rules.restrict_self().map(|status| status.ruleset)
 }
 
-/// A path, and the files that links right in it lead to: a snapshot may be a folder of links.
-fn with_links(path: &Path) -> Vec<PathBuf> {
-    let mut paths = vec![path.to_path_buf()];
-    for entry in std::fs::read_dir(path).into_iter().flatten().flatten() {
-        let is_link = entry.file_type().is_ok_and(|kind| kind.is_symlink());
-        if is_link && entry.path().is_file() {
-            paths.push(entry.path());
-        }
-    }
-    paths
-}
+#[cfg(test)]
+mod tests;

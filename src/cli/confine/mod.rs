@@ -20,18 +20,77 @@ use crate::cli::units::DEFAULT_MEMORY_LIMIT_BYTES;
 mod child;
 #[cfg(target_os = "linux")]
 mod linux;
-mod parent;
-#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
-mod seccomp;
 #[cfg(not(target_os = "linux"))]
 #[path = "elsewhere.rs"]
 mod linux;
+mod parent;
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod seccomp;
 
 pub(crate) use child::enter;
 pub(crate) use parent::run_in_child;
 
 /// The variable by which the other process knows what it is: the number of the process that started it.
 const CHILD_MARK: &str = "PARKLITE_CHILD_OF";
+
+/// What can be in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "none of them is there"))]
+enum Mechanism {
+    AddressSpace,
+    Landlock,
+    Seccomp,
+}
+
+impl Mechanism {
+    /// Its name in documents.
+    fn name(self) -> &'static str {
+        match self {
+            Self::AddressSpace => "address-space",
+            Self::Landlock => "landlock",
+            Self::Seccomp => "seccomp",
+        }
+    }
+
+    /// What a reader of the snapshot could do where it is missing.
+    fn without(self) -> &'static str {
+        match self {
+            Self::AddressSpace => "no limit on its memory",
+            Self::Landlock => "no Landlock, which keeps it from other files",
+            Self::Seccomp => "no seccomp filter, which keeps it from the network and other programs",
+        }
+    }
+}
+
+/// What of it is in force, and what this system does not offer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Confinement {
+    in_force: Vec<Mechanism>,
+    missing: Vec<Mechanism>,
+}
+
+impl Confinement {
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "there is nothing to add"))]
+    fn add(&mut self, mechanism: Mechanism, is_in_force: bool) {
+        if is_in_force { &mut self.in_force } else { &mut self.missing }.push(mechanism);
+    }
+
+    /// The names of what is in force.
+    pub(crate) fn names(&self) -> Vec<&'static str> {
+        self.in_force.iter().map(|mechanism| mechanism.name()).collect()
+    }
+
+    /// What a person should know where this system offers less than others of its kind.
+    pub(crate) fn note(&self) -> Option<String> {
+        let missing: Vec<&str> = self.missing.iter().map(|mechanism| mechanism.without()).collect();
+        (!missing.is_empty()).then(|| {
+            format!(
+                "the process that reads the snapshot is less confined on this system: {}",
+                missing.join("; ")
+            )
+        })
+    }
+}
 
 /// What a verb needs for its work.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,8 +103,21 @@ pub(crate) struct Needs {
     threads: usize,
 }
 
-/// What a verb needs that reads foreign bytes; `None` for one that does not.
+/// Whether the user wants no process apart.
+pub(crate) fn is_switched_off(command: &Command) -> bool {
+    match command {
+        Command::Export(_) | Command::Completions { .. } | Command::Man { .. } => false,
+        Command::Inspect(args) => args.confine.no_confine,
+        Command::Verify(args) => args.confine.no_confine,
+        Command::Restore(args) => args.confine.no_confine,
+    }
+}
+
+/// What a verb needs that reads foreign bytes; `None` for one that does not, or shall do it in this process.
 pub(crate) fn needs_of(command: &Command) -> Option<Needs> {
+    if is_switched_off(command) {
+        return None;
+    }
     let mut needs = match command {
         Command::Export(_) | Command::Completions { .. } | Command::Man { .. } => return None,
         Command::Inspect(args) => Needs::to_read([&args.snapshot], None)?,
@@ -61,7 +133,9 @@ pub(crate) fn needs_of(command: &Command) -> Option<Needs> {
         Command::Restore(args) => {
             let mut needs = Needs::to_read([&args.snapshot], args.resources.temp_dir.as_ref())?;
             let holder = holder_of(&args.target);
-            if args.resources.temp_dir.is_none() && holder.as_ref().is_some_and(|holder| holder.to_str().is_none()) {
+            if args.resources.temp_dir.is_none()
+                && holder.as_ref().is_some_and(|holder| holder.to_str().is_none())
+            {
                 // SQLite takes no such name for its temporary files.
                 needs.folders.push(std::env::temp_dir());
             }
@@ -77,7 +151,10 @@ pub(crate) fn needs_of(command: &Command) -> Option<Needs> {
 impl Needs {
     /// What it takes to read these, writing temporary files at most; `None` if all are databases, which SQLite reads
     /// whatever is in them.
-    fn to_read<'a>(subjects: impl IntoIterator<Item = &'a PathBuf>, temp_folder: Option<&PathBuf>) -> Option<Self> {
+    fn to_read<'a>(
+        subjects: impl IntoIterator<Item = &'a PathBuf>,
+        temp_folder: Option<&PathBuf>,
+    ) -> Option<Self> {
         let mut needs = Self {
             subjects: subjects.into_iter().cloned().collect(),
             folders: temp_folder.into_iter().cloned().collect(),
@@ -143,6 +220,24 @@ mod tests {
         let database = folder.path().join("x");
         std::fs::write(&database, b"SQLite format 3\0").expect("written");
         assert_eq!(needs(&format!("parklite verify {}", database.display())), None);
+    }
+
+    #[test]
+    fn a_trusted_snapshot_may_be_read_without_a_process_apart() {
+        for words in ["inspect snap", "verify snap", "restore snap x.db"] {
+            assert_eq!(needs(&format!("parklite {words} --no-confine")), None, "{words}");
+        }
+    }
+
+    #[test]
+    fn what_a_system_lacks_is_said_in_one_line() {
+        let mut confinement = Confinement::default();
+        confinement.add(Mechanism::AddressSpace, true);
+        assert_eq!(confinement.note(), None);
+        confinement.add(Mechanism::Landlock, false);
+        let note = confinement.note().expect("something to say");
+        assert!(note.contains("Landlock") && !note.contains("memory"), "{note}");
+        assert_eq!(confinement.names(), ["address-space"]);
     }
 
     #[test]

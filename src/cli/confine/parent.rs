@@ -52,7 +52,7 @@ fn start(needs: &Needs) -> Result<Child> {
     command.spawn().map_err(|error| {
         Error::new(ErrorKind::Failed, "starting the process that reads the snapshot failed")
             .because(error)
-            .hint("the limit on processes or memory may be reached; `ulimit -a` shows it")
+            .hint("`ulimit -a` shows whether a limit is reached; a snapshot that you trust is read with --no-confine")
     })
 }
 
@@ -63,9 +63,12 @@ fn program() -> Result<std::path::PathBuf> {
         return Ok(own.to_path_buf());
     }
     std::env::current_exe().map_err(|error| {
-        Error::new(ErrorKind::Failed, "this program does not find itself, to read the snapshot in a process apart")
-            .because(error)
-            .hint("on Linux, /proc must be mounted")
+        Error::new(
+            ErrorKind::Failed,
+            "this program does not find itself, to read the snapshot in a process apart",
+        )
+        .because(error)
+        .hint("on Linux, /proc must be mounted; a snapshot that you trust is read with --no-confine")
     })
 }
 

@@ -25,9 +25,10 @@ type Call = (&'static str, i64, i64);
 const NONE: i64 = -1;
 
 /// Calls that are denied whatever their arguments are: starting and inspecting processes, the network, mounts,
-/// other ways around the file system's rules, the kernel's own affairs.
+/// changing what a path leads to without opening it, which Landlock does not see, other ways around the file system's
+/// rules, the kernel's own affairs.
 #[rustfmt::skip]
-const DENIED: [Call; 70] = [
+const DENIED: [Call; 82] = [
     ("execve", 59, 221), ("execveat", 322, 281), ("fork", 57, NONE), ("vfork", 58, NONE),
     ("ptrace", 101, 117), ("process_vm_readv", 310, 270), ("process_vm_writev", 311, 271),
     ("pidfd_getfd", 438, 438), ("kcmp", 312, 272), ("process_madvise", 440, 440),
@@ -41,6 +42,9 @@ const DENIED: [Call; 70] = [
     ("setns", 308, 268), ("unshare", 272, 97),
     ("io_uring_setup", 425, 425), ("io_uring_enter", 426, 426), ("io_uring_register", 427, 427),
     ("name_to_handle_at", 303, 264), ("open_by_handle_at", 304, 265), ("fanotify_init", 300, 262),
+    ("chmod", 90, NONE), ("fchmodat", 268, 53), ("fchmodat2", 452, 452), ("chown", 92, NONE),
+    ("lchown", 94, NONE), ("fchownat", 260, 54), ("setxattr", 188, 5), ("lsetxattr", 189, 6),
+    ("setxattrat", 463, 463), ("removexattr", 197, 14), ("lremovexattr", 198, 15), ("removexattrat", 466, 466),
     ("mknod", 133, NONE), ("mknodat", 259, 33), ("memfd_create", 319, 279), ("memfd_secret", 447, 447),
     ("bpf", 321, 280), ("perf_event_open", 298, 241), ("userfaultfd", 323, 282),
     ("keyctl", 250, 219), ("add_key", 248, 217), ("request_key", 249, 218),

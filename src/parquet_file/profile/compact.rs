@@ -148,7 +148,10 @@ impl<'a> Compact<'a> {
         let length = self.varint()?;
         match usize::try_from(length) {
             Ok(length) if length <= self.left() => Ok(length),
-            _ => Err(format!("it claims {length} bytes or entries where {} bytes are left", self.left()).into()),
+            _ => {
+                Err(format!("it claims {length} bytes or entries where {} bytes are left", self.left())
+                    .into())
+            }
         }
     }
 

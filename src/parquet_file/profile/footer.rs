@@ -64,9 +64,8 @@ pub(super) fn check_footer(footer: &[u8], footer_start: u64) -> Parsed<()> {
             (4, Kind::List) => {
                 for index in 0..compact.structs()? {
                     let group = RowGroup { index, columns: &columns };
-                    rows_found += group
-                        .check(&mut compact, &mut pages)
-                        .map_err(|flaw| flaw.in_row_group(index))?;
+                    rows_found +=
+                        group.check(&mut compact, &mut pages).map_err(|flaw| flaw.in_row_group(index))?;
                 }
             }
             (5, Kind::List) => check_key_values(&mut compact)?,
@@ -343,7 +342,10 @@ impl Chunk<'_> {
         while let Some(field) = fields.next(compact)? {
             match field {
                 (1, Kind::I32) => {
-                    must(compact.i32()? == self.column.physical_type, "it is of another type than its column")?;
+                    must(
+                        compact.i32()? == self.column.physical_type,
+                        "it is of another type than its column",
+                    )?;
                 }
                 (2, Kind::List) => self.check_encodings(compact)?,
                 (3, Kind::List) => self.check_path(compact)?,

@@ -81,8 +81,11 @@ impl Walk<'_> {
         else {
             return Err("a page has a negative size".into());
         };
-        let most =
-            if self.chunk.is_compressed { compressed / BLOCK_MIN_BYTES * BLOCK_MAX_CONTENT } else { compressed };
+        let most = if self.chunk.is_compressed {
+            compressed / BLOCK_MIN_BYTES * BLOCK_MAX_CONTENT
+        } else {
+            compressed
+        };
         if uncompressed > most {
             let what = format!("a page of {compressed} bytes claims to hold {uncompressed}");
             return Err(what.into());
