@@ -153,6 +153,8 @@ impl MatchingJob<'_> {
         threads: usize,
     ) -> Result<Vec<RowGroupResult>> {
         let count = reader.row_group_count();
+        // Rows that large are decoded one at a time, however many threads there are.
+        let threads = if reader.has_giant_cells() { 1 } else { threads };
         let next = AtomicUsize::new(0);
         let results = Mutex::new(Vec::with_capacity(count));
         let work = || -> Result<()> {

@@ -19,9 +19,11 @@ use parquet::basic::{Compression, Type as PhysicalType};
 use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::parquet_file::damage::{END_BYTES, MAGIC};
 use crate::parquet_file::settings::CREATED_BY;
 
 mod bounds;
+mod chunk;
 mod compact;
 mod footer;
 mod pages;
@@ -30,15 +32,11 @@ use bounds::Shape;
 use compact::Flaw;
 use pages::ChunkClaim;
 
-/// Parquet's magic at both ends of a file.
-const MAGIC: &[u8; 4] = b"PAR1";
-
 /// The magic of a file whose footer is encrypted.
 const ENCRYPTED_MAGIC: &[u8; 4] = b"PARE";
 
-/// The magic at the beginning, and at the end the footer's length and the magic again, in bytes.
-const HEAD_BYTES: u64 = 4;
-const TAIL_BYTES: u64 = 8;
+/// The magic at the beginning, in bytes.
+const HEAD_BYTES: u64 = MAGIC.len() as u64;
 
 /// Largest footer in bytes. It grows with row groups times columns: a table of a billion rows and twenty columns
 /// has one of about 50 MiB.
@@ -47,8 +45,9 @@ const MAX_FOOTER_BYTES: u64 = 256 * 1024 * 1024;
 /// From this size on, room is asked for before it is used, in bytes: less is always there.
 const SMALL_BYTES: u64 = 8 * 1024 * 1024;
 
-/// A cell is held several times on its way from its page into a database: in pages, in a row, in SQLite.
-const HELD_TIMES: u64 = 4;
+/// A large cell is held several times more than in its page: in a row, while it is hashed, as a bound of statistics.
+/// (Measured: five times the size of a cell that does not compress, its page in the file included.)
+const HELD_AGAIN: u64 = 3;
 
 /// Whether a Parquet file of any writer can be given to a decoder: a schema of bearable depth, and counts that the
 /// footer has bytes for.
@@ -77,7 +76,7 @@ impl Footer {
     /// [`ErrorKind::Failed`] where it cannot be read; [`ErrorKind::Damaged`] where there is none.
     pub(super) fn read(mut file: &File, path: &Path, size_bytes: u64) -> Result<Self> {
         let damaged = |what: String| Error::new(ErrorKind::Damaged, what).at(path);
-        if size_bytes < HEAD_BYTES + TAIL_BYTES {
+        if size_bytes < HEAD_BYTES + END_BYTES {
             return Err(damaged(format!("a file of {size_bytes} bytes is no Parquet file")));
         }
         let mut read = |start: u64, bytes: &mut [u8]| {
@@ -87,8 +86,8 @@ impl Footer {
         };
         let (mut head, mut length, mut magic) = ([0; 4], [0; 4], [0; 4]);
         read(0, &mut head)?;
-        read(size_bytes - TAIL_BYTES, &mut length)?;
-        read(size_bytes - TAIL_BYTES / 2, &mut magic)?;
+        read(size_bytes - END_BYTES, &mut length)?;
+        read(size_bytes - END_BYTES / 2, &mut magic)?;
         if &magic == ENCRYPTED_MAGIC || &head == ENCRYPTED_MAGIC {
             return Err(damaged("the file is encrypted, which parklite does not read".to_string()));
         }
@@ -96,13 +95,13 @@ impl Footer {
             return Err(damaged("this is no Parquet file: it does not begin and end as one".to_string()));
         }
         let length = u64::from(u32::from_le_bytes(length));
-        let most = (size_bytes - HEAD_BYTES - TAIL_BYTES).min(MAX_FOOTER_BYTES);
+        let most = (size_bytes - HEAD_BYTES - END_BYTES).min(MAX_FOOTER_BYTES);
         if length == 0 || length > most {
             let what = format!("the file claims a footer of {length} bytes, where {most} are possible");
             return Err(damaged(what));
         }
         require_room(length, "its footer").map_err(|error| error.at(path))?;
-        let start = size_bytes - TAIL_BYTES - length;
+        let start = size_bytes - END_BYTES - length;
         let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
         read(start, &mut bytes)?;
         Ok(Self { bytes, start })
@@ -150,18 +149,20 @@ pub(super) fn check_row_group(
     index: usize,
     group: &RowGroupMetaData,
 ) -> Result<()> {
-    let mut needed_bytes: u64 = 0;
+    let (mut needed_bytes, mut largest_bytes) = (0_u64, 0);
     for chunk in group.columns() {
         let name = chunk.column_path().string();
         let claim = claim_of(chunk, group.num_rows());
         let walked = pages::walk(file, &claim)
             .map_err(|error| Error::io("reading a column chunk", path, error).in_column(&name))?;
-        let page_bytes = walked.map_err(|flaw| {
+        let held = walked.map_err(|flaw| {
             let flaw = flaw.in_row_group(index).in_column(name.as_bytes());
             damaged("a column chunk is not one that parklite writes", flaw).at(path)
         })?;
-        needed_bytes = needed_bytes.saturating_add(page_bytes);
+        needed_bytes = needed_bytes.saturating_add(held.bytes);
+        largest_bytes = held.largest_bytes.max(largest_bytes);
     }
+    let needed_bytes = needed_bytes.saturating_add(largest_bytes.saturating_mul(HELD_AGAIN));
     require_room(needed_bytes, &format!("row group {index}")).map_err(|error| error.at(path))
 }
 
@@ -205,14 +206,14 @@ fn require_room(bytes: u64, what: &str) -> Result<()> {
         let mut room: Vec<u8> = Vec::new();
         room.try_reserve_exact(bytes).ok().map(|()| std::hint::black_box(room).capacity())
     });
-    match reserved {
-        Some(_) => Ok(()),
-        None => {
-            let message = format!("{what} takes {bytes} bytes to decode, more memory than can be had");
-            let gibibytes = bytes.saturating_mul(HELD_TIMES).div_ceil(1 << 30);
-            let hint =
-                format!("if the file can be trusted, allow more memory: --memory-limit {gibibytes}GiB");
-            Err(Error::new(ErrorKind::Failed, message).hint(hint))
-        }
+    if reserved.is_some() {
+        return Ok(());
     }
+    let message = format!("{what} takes {bytes} bytes to decode, more memory than can be had");
+    let gibibytes = bytes.div_ceil(1 << 30);
+    let hint = format!("if the file can be trusted, allow more memory: --memory-limit {gibibytes}GiB");
+    Err(Error::new(ErrorKind::Failed, message).hint(hint))
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,6 +21,7 @@ use parquet::file::metadata::{
 };
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::frame::build::ROW_GROUP_BYTES;
 use crate::parquet_file::damage::hash_range;
 use crate::parquet_file::parquet_error;
 use crate::parquet_file::profile::{self, Footer};
@@ -42,6 +43,9 @@ const BATCH_ROWS: u64 = 8192;
 
 /// Size in bytes that a batch of average rows may have.
 const BATCH_BYTES: u64 = 16 * 1024 * 1024;
+
+/// A row group beyond this size was closed by one giant row, in bytes; levels and lengths add little to others.
+const GIANT_ROW_GROUP_BYTES: u64 = ROW_GROUP_BYTES + ROW_GROUP_BYTES / 8;
 
 /// What a cell costs in a batch beside its bytes: a view.
 const CELL_BYTES: u64 = 16;
@@ -71,9 +75,7 @@ impl TableReader {
         let footer = Footer::read(&file, path, size_bytes)?;
         footer.check_profile(path)?;
         let metadata = guarded("reading a footer", path, || load_metadata(footer.bytes()))?;
-        let reader = Self { path: path.to_owned(), size_bytes, metadata };
-        reader.check_footer()?;
-        Ok(reader)
+        Ok(Self { path: path.to_owned(), size_bytes, metadata })
     }
 
     /// Where it lies.
@@ -111,6 +113,13 @@ impl TableReader {
     #[must_use]
     pub fn row_group_rows(&self, index: usize) -> u64 {
         self.row_groups().get(index).map_or(0, |group| unsigned(group.num_rows()))
+    }
+
+    /// Whether some row group holds a cell larger than a row group usually is, which decoding holds several times.
+    #[must_use]
+    pub fn has_giant_cells(&self) -> bool {
+        let is_giant = |group: &RowGroupMetaData| unsigned(group.total_byte_size()) > GIANT_ROW_GROUP_BYTES;
+        self.row_groups().iter().any(is_giant)
     }
 
     /// The order that the footer claims of every row group; empty where it claims none, or not one for all.
@@ -189,7 +198,7 @@ impl TableReader {
         let chunk = group
             .and_then(|group| group.columns().get(column_index))
             .ok_or_else(|| self.damaged("a column chunk is missing"))?;
-        // `check_footer` has seen that it lies inside the file.
+        // That it lies inside the file was checked with the footer.
         let (start, size) = chunk.byte_range();
         File::open(&self.path)
             .and_then(|mut file| hash_range(&mut file, start, size))
@@ -218,32 +227,6 @@ impl TableReader {
 
     fn damaged(&self, message: &str) -> Error {
         Error::new(ErrorKind::Damaged, message).at(&self.path)
-    }
-
-    /// Refuses a footer whose numbers contradict each other or the file, before anything relies on them.
-    fn check_footer(&self) -> Result<()> {
-        let metadata = self.metadata.metadata();
-        let column_count = metadata.file_metadata().schema_descr().num_columns();
-        let mut rows: i64 = 0;
-        for group in self.row_groups() {
-            let in_file = |chunk: &ColumnChunkMetaData| {
-                let start = chunk.dictionary_page_offset().unwrap_or_else(|| chunk.data_page_offset());
-                let end = start.checked_add(chunk.compressed_size());
-                start >= 0
-                    && chunk.compressed_size() >= 0
-                    && chunk.uncompressed_size() >= 0
-                    && end.is_some_and(|end| unsigned(end) <= self.size_bytes)
-            };
-            let counted = rows.checked_add(group.num_rows()).filter(|_| group.num_rows() >= 0);
-            if group.num_columns() != column_count || !group.columns().iter().all(in_file) {
-                return Err(self.damaged("a footer names column chunks that are not in the file"));
-            }
-            rows = counted.ok_or_else(|| self.damaged("a footer states an impossible number of rows"))?;
-        }
-        if rows != metadata.file_metadata().num_rows() {
-            return Err(self.damaged("a footer states other rows than its row groups have"));
-        }
-        Ok(())
     }
 }
 

@@ -34,17 +34,29 @@ fn create(path: &Path, rows: u32) {
         .expect("filled");
 }
 
+/// The peak of one process, in bytes; 0 of one that is gone.
+fn resident_peak(id: u32) -> u64 {
+    let text = fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    kilobytes.unwrap_or(0) * 1024
+}
+
+/// A snapshot is read by a process that the program starts.
+fn children_of(id: u32) -> Vec<u32> {
+    let text = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+    text.split_whitespace().filter_map(|id| id.parse().ok()).collect()
+}
+
 /// Runs to a successful end; returns the peak of resident memory in bytes.
 fn peak_of(folder: &Path, arguments: &[&str]) -> u64 {
     let mut command = parklite(folder, arguments);
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("started");
-    let status = format!("/proc/{}/status", child.id());
+    let id = child.id();
     let mut peak = 0;
     while child.try_wait().expect("asked").is_none() {
-        let text = fs::read_to_string(&status).unwrap_or_default();
-        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-        peak = peak.max(kilobytes.unwrap_or(0) * 1024);
+        peak = peak
+            .max(resident_peak(id) + children_of(id).iter().map(|child| resident_peak(*child)).sum::<u64>());
         std::thread::sleep(Duration::from_millis(2));
     }
     let ended = child.wait_with_output().expect("ended");

@@ -2,10 +2,11 @@
 //!
 //! `fixtures` builds databases to test with, `property` makes up random ones, and `judge` says whether two
 //! databases are the same. None of the three uses a line of parklite: what they say about it is independent.
-//! `round_trip` puts parklite to the proof, `damage` its snapshots.
+//! `round_trip` puts parklite to the proof, `damage` its snapshots, `hostile_parquet` forges them.
 
 mod damage;
 mod fixtures;
+mod hostile_parquet;
 mod judge;
 mod property;
 mod round_trip;

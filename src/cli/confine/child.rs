@@ -25,6 +25,7 @@ fn role() -> Role {
 }
 
 #[cfg(unix)]
+#[expect(clippy::unnecessary_wraps, reason = "elsewhere nobody knows")]
 fn parent_id() -> Option<u32> {
     let parent = rustix::process::getppid();
     Some(parent.map_or(0, |parent| parent.as_raw_nonzero().get().unsigned_abs()))

@@ -134,7 +134,7 @@ fn explain(status: ExitStatus, needs: &Needs, interrupt: &Interrupt) -> Error {
     }
     let error = match signal_of(status) {
         Some(name) if MALFORMED.contains(&name) => {
-            let message = "the snapshot is malformed: reading it brought its process down";
+            let message = "reading the snapshot brought its process down: it is malformed, or has cells too large for the limit";
             Error::new(ErrorKind::Damaged, message)
                 .because(format!("the process ended by {name}"))
                 .hint("try another copy; if it can be trusted and holds very large cells, raise --memory-limit")

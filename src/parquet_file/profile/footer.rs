@@ -6,6 +6,7 @@
 
 use std::collections::HashSet;
 
+use super::chunk::{Chunk, Sums};
 use super::compact::{Compact, Kind, Parsed};
 use crate::frame::build::{ROW_GROUP_BYTES, ROW_GROUP_ROWS};
 use crate::parquet_file::seal::SEAL_END;
@@ -18,9 +19,8 @@ const MAX_TABLE_COLUMNS: usize = 2_000;
 /// Most Parquet columns: for each column of a table one per storage class, and the rowid.
 const MAX_COLUMNS: usize = MAX_TABLE_COLUMNS * CellClass::ALL.len() + 1;
 
-/// Most bytes of a column chunk before compression: a row group that is closed at [`ROW_GROUP_BYTES`] by a row
-/// that SQLite can hold, with dictionary and levels as large again as all but that row.
-const MAX_CHUNK_BYTES: i64 = (1 << 31) + 2 * ROW_GROUP_BYTES.cast_signed();
+/// Most keys of the key-value metadata; there are two so far.
+const MAX_KEYS: usize = 16;
 
 /// What a cell counts at least when a row group is cut, in bytes.
 const CELL_BYTES: u64 = 8;
@@ -36,17 +36,15 @@ pub(super) const PLAIN: i32 = 0;
 pub(super) const RLE: i32 = 3;
 pub(super) const DELTA_BINARY_PACKED: i32 = 5;
 pub(super) const RLE_DICTIONARY: i32 = 8;
-const UNCOMPRESSED: i32 = 0;
-const ZSTD: i32 = 6;
 const VERSION: i32 = 1;
 
-const UNKNOWN_FIELD: &str = "it has a field that parklite does not write";
-const CONTRADICTION: &str = "its counts and sizes contradict each other";
+pub(super) const UNKNOWN_FIELD: &str = "it has a field that parklite does not write";
+pub(super) const CONTRADICTION: &str = "its counts and sizes contradict each other";
 
 /// One column of the schema.
-struct Column<'a> {
-    name: &'a [u8],
-    physical_type: i32,
+pub(super) struct Column<'a> {
+    pub(super) name: &'a [u8],
+    pub(super) physical_type: i32,
 }
 
 /// Checks a footer that begins `footer_start` bytes into its file.
@@ -80,19 +78,19 @@ pub(super) fn check_footer(footer: &[u8], footer_start: u64) -> Parsed<()> {
     pages.finish()
 }
 
-fn must(holds: bool, what: &'static str) -> Parsed<()> {
+pub(super) fn must(holds: bool, what: &'static str) -> Parsed<()> {
     if holds { Ok(()) } else { Err(what.into()) }
 }
 
 /// The fields of one structure on the way.
 #[derive(Default)]
-struct Fields {
+pub(super) struct Fields {
     last: i16,
     seen: u32,
 }
 
 impl Fields {
-    fn next(&mut self, compact: &mut Compact<'_>) -> Parsed<Option<(i16, Kind)>> {
+    pub(super) fn next(&mut self, compact: &mut Compact<'_>) -> Parsed<Option<(i16, Kind)>> {
         let field = compact.field(&mut self.last)?;
         if let Some((id, _)) = field {
             self.seen |= u32::try_from(id).ok().and_then(|id| 1_u32.checked_shl(id)).unwrap_or(0);
@@ -100,11 +98,11 @@ impl Fields {
         Ok(field)
     }
 
-    fn has(&self, id: u32) -> bool {
+    pub(super) fn has(&self, id: u32) -> bool {
         self.seen & (1 << id) != 0
     }
 
-    fn must_have(&self, ids: &[u32]) -> Parsed<()> {
+    pub(super) fn must_have(&self, ids: &[u32]) -> Parsed<()> {
         must(ids.iter().all(|&id| self.has(id)), "it lacks a field")
     }
 }
@@ -188,7 +186,9 @@ fn check_first_member(compact: &mut Compact<'_>) -> Parsed<()> {
 
 fn check_key_values(compact: &mut Compact<'_>) -> Parsed<()> {
     let mut keys = HashSet::new();
-    for _ in 0..compact.structs()? {
+    let count = compact.structs()?;
+    must(count <= MAX_KEYS, "it has more keys than parklite writes")?;
+    for _ in 0..count {
         let mut fields = Fields::default();
         while let Some(field) = fields.next(compact)? {
             match field {
@@ -202,22 +202,22 @@ fn check_key_values(compact: &mut Compact<'_>) -> Parsed<()> {
     Ok(())
 }
 
-/// Where the pages of all column chunks lie: one after another, from the seal to the page index, which goes up to
-/// the footer.
-struct Pages {
+/// Where the bytes before the footer belong: the column chunks one after another, from the seal to the page index, whose
+/// pieces go up to the footer.
+pub(super) struct Pages {
     /// Where the next column chunk begins.
-    next: i64,
-    /// The smallest place that a page index claims.
-    index_start: i64,
+    pub(super) next: i64,
+    /// Where pieces of the page index begin, and how large they are.
+    index: Vec<(i64, i64)>,
     footer_start: i64,
 }
 
 impl Pages {
     fn new(footer_start: i64) -> Self {
-        Self { next: i64::try_from(SEAL_END).unwrap_or(i64::MAX), index_start: footer_start, footer_start }
+        Self { next: i64::try_from(SEAL_END).unwrap_or(i64::MAX), index: Vec::new(), footer_start }
     }
 
-    fn add_chunk(&mut self, start: i64, size: i64) -> Parsed<()> {
+    pub(super) fn add_chunk(&mut self, start: i64, size: i64) -> Parsed<()> {
         must(start == self.next, "a column chunk is not where the one before it ends")?;
         must(size > 0, "a column chunk is empty")?;
         let end = start.checked_add(size).filter(|&end| end <= self.footer_start);
@@ -225,16 +225,20 @@ impl Pages {
         Ok(())
     }
 
-    fn add_index(&mut self, start: i64, size: i64) -> Parsed<()> {
+    pub(super) fn add_index(&mut self, start: i64, size: i64) -> Parsed<()> {
         let end = start.checked_add(size);
-        let is_inside = start >= 0 && size >= 0 && end.is_some_and(|end| end <= self.footer_start);
+        let is_inside = start >= 0 && size > 0 && end.is_some_and(|end| end <= self.footer_start);
         must(is_inside, "a page index goes beyond the file")?;
-        self.index_start = self.index_start.min(start);
+        self.index.push((start, size));
         Ok(())
     }
 
-    fn finish(&self) -> Parsed<()> {
-        must(self.index_start >= self.next, "a page index lies among the pages")
+    fn finish(mut self) -> Parsed<()> {
+        self.index.sort_unstable();
+        let end = self.index.iter().try_fold(self.next, |end, &(start, size)| {
+            must(start == end, "the page index is not where the pages end").map(|()| end + size)
+        })?;
+        must(end == self.footer_start, "there is something between the page index and the footer")
     }
 }
 
@@ -242,14 +246,6 @@ impl Pages {
 struct RowGroup<'a> {
     index: usize,
     columns: &'a [Column<'a>],
-}
-
-/// Sums over the chunks of a row group.
-#[derive(Default)]
-struct Sums {
-    cells: Option<i64>,
-    compressed: i64,
-    uncompressed: i64,
 }
 
 impl RowGroup<'_> {
@@ -307,144 +303,4 @@ impl RowGroup<'_> {
         }
         Ok(())
     }
-}
-
-/// One column chunk of the footer.
-struct Chunk<'a> {
-    column: &'a Column<'a>,
-    /// The rows of the row group, where a column before has told them.
-    rows: Option<i64>,
-}
-
-impl Chunk<'_> {
-    fn check(&self, compact: &mut Compact<'_>, pages: &mut Pages, sums: &mut Sums) -> Parsed<()> {
-        let mut fields = Fields::default();
-        let mut index_start = 0;
-        while let Some(field) = fields.next(compact)? {
-            match field {
-                (1, _) => return Err("it lies in another file".into()),
-                (2, Kind::I64) => must(compact.i64()? == 0, CONTRADICTION)?,
-                (3, Kind::Struct) => self.check_metadata(compact, pages, sums)?,
-                (4 | 6, Kind::I64) => index_start = compact.i64()?,
-                (5 | 7, Kind::I32) => pages.add_index(index_start, compact.i32()?.into())?,
-                (8 | 9, _) => return Err("it is encrypted".into()),
-                _ => return Err(UNKNOWN_FIELD.into()),
-            }
-        }
-        must(fields.has(4) == fields.has(5) && fields.has(6) == fields.has(7), CONTRADICTION)?;
-        fields.must_have(&[2, 3])
-    }
-
-    fn check_metadata(&self, compact: &mut Compact<'_>, pages: &mut Pages, sums: &mut Sums) -> Parsed<()> {
-        let mut fields = Fields::default();
-        let (mut cells, mut compressed, mut uncompressed) = (0, 0, 0);
-        let (mut data_start, mut dictionary_start) = (0, None);
-        while let Some(field) = fields.next(compact)? {
-            match field {
-                (1, Kind::I32) => {
-                    must(
-                        compact.i32()? == self.column.physical_type,
-                        "it is of another type than its column",
-                    )?;
-                }
-                (2, Kind::List) => self.check_encodings(compact)?,
-                (3, Kind::List) => self.check_path(compact)?,
-                (4, Kind::I32) => {
-                    let codec = compact.i32()?;
-                    must(matches!(codec, UNCOMPRESSED | ZSTD), "it is compressed in another way")?;
-                }
-                (5, Kind::I64) => cells = compact.i64()?,
-                (6, Kind::I64) => uncompressed = compact.i64()?,
-                (7, Kind::I64) => compressed = compact.i64()?,
-                (9, Kind::I64) => data_start = compact.i64()?,
-                (11, Kind::I64) => dictionary_start = Some(compact.i64()?),
-                (12, Kind::Struct) => self.check_statistics(compact, cells)?,
-                (13, Kind::List) => check_page_encodings(compact, cells)?,
-                (16, Kind::Struct) => check_size_statistics(compact)?,
-                _ => return Err(UNKNOWN_FIELD.into()),
-            }
-        }
-        fields.must_have(&[1, 2, 3, 4, 5, 6, 7, 9])?;
-        must(self.rows.is_none_or(|rows| rows == cells), "it has other rows than the column before it")?;
-        must((1..=MAX_CHUNK_BYTES).contains(&uncompressed), "its size is impossible")?;
-        let start = dictionary_start.unwrap_or(data_start);
-        pages.add_chunk(start, compressed)?;
-        must((start..pages.next).contains(&data_start), "its data pages lie outside of it")?;
-        sums.cells = Some(cells);
-        sums.compressed += compressed;
-        sums.uncompressed += uncompressed;
-        Ok(())
-    }
-
-    fn check_encodings(&self, compact: &mut Compact<'_>) -> Parsed<()> {
-        let (kind, count) = compact.list()?;
-        must(kind == Kind::I32 || count == 0, UNKNOWN_FIELD)?;
-        for _ in 0..count {
-            check_encoding(compact.i32()?, self.column.physical_type)?;
-        }
-        Ok(())
-    }
-
-    fn check_path(&self, compact: &mut Compact<'_>) -> Parsed<()> {
-        let is_one = compact.list()? == (Kind::Binary, 1);
-        must(is_one && compact.binary()? == self.column.name, "it names another column")
-    }
-
-    fn check_statistics(&self, compact: &mut Compact<'_>, cells: i64) -> Parsed<()> {
-        let mut fields = Fields::default();
-        while let Some(field) = fields.next(compact)? {
-            match field {
-                (1 | 2 | 5 | 6, Kind::Binary) => {
-                    let size = compact.binary()?.len();
-                    let is_right = self.column.physical_type == BYTE_ARRAY || size == size_of::<i64>();
-                    must(is_right, "its statistics are of another type")?;
-                }
-                (3, Kind::I64) => must((0..=cells).contains(&compact.i64()?), CONTRADICTION)?,
-                (7 | 8, Kind::True | Kind::False) => {}
-                _ => return Err(UNKNOWN_FIELD.into()),
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Whether pages of a column of this type may be encoded so; levels and dictionaries included.
-pub(super) fn check_encoding(encoding: i32, physical_type: i32) -> Parsed<()> {
-    let is_known = matches!(encoding, PLAIN | RLE | RLE_DICTIONARY)
-        || (encoding == DELTA_BINARY_PACKED && physical_type == INT64);
-    must(is_known, "it is encoded in a way that parklite does not write")
-}
-
-fn check_page_encodings(compact: &mut Compact<'_>, cells: i64) -> Parsed<()> {
-    for _ in 0..compact.structs()? {
-        let mut fields = Fields::default();
-        while let Some(field) = fields.next(compact)? {
-            match field {
-                (1 | 2, Kind::I32) => must(compact.i32()? >= 0, UNKNOWN_FIELD)?,
-                (3, Kind::I32) => must((0..=cells).contains(&compact.i32()?.into()), CONTRADICTION)?,
-                _ => return Err(UNKNOWN_FIELD.into()),
-            }
-        }
-        fields.must_have(&[1, 2, 3])?;
-    }
-    Ok(())
-}
-
-fn check_size_statistics(compact: &mut Compact<'_>) -> Parsed<()> {
-    let mut fields = Fields::default();
-    while let Some(field) = fields.next(compact)? {
-        match field {
-            (1, Kind::I64) => must(compact.i64()? >= 0, CONTRADICTION)?,
-            (2 | 3, Kind::List) => {
-                let (kind, count) = compact.list()?;
-                // One count for each level: a flat column has two at most.
-                must((kind == Kind::I64 && count <= 2) || count == 0, UNKNOWN_FIELD)?;
-                for _ in 0..count {
-                    must(compact.i64()? >= 0, CONTRADICTION)?;
-                }
-            }
-            _ => return Err(UNKNOWN_FIELD.into()),
-        }
-    }
-    Ok(())
 }

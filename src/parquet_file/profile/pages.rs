@@ -7,8 +7,9 @@
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 
+use super::chunk::check_encoding;
 use super::compact::{Compact, Kind, Parsed};
-use super::footer::{BYTE_ARRAY, PLAIN, RLE, RLE_DICTIONARY, check_encoding};
+use super::footer::{BYTE_ARRAY, PLAIN, RLE, RLE_DICTIONARY};
 
 /// Most bytes of a page header of ours: three sizes, a count and three encodings.
 const HEADER_BYTES: usize = 64;
@@ -43,10 +44,20 @@ pub(super) struct ChunkClaim {
     pub(super) data_start: u64,
 }
 
-/// Walks the pages of a chunk; returns how much a reader with one page and the dictionary in hand needs, in bytes.
-pub(super) fn walk(mut file: &File, chunk: &ChunkClaim) -> std::io::Result<Parsed<u64>> {
+/// What a reader of a column chunk holds with one page and the dictionary in hand.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Held {
+    /// All of it, in bytes: the page as it is in the file, too.
+    pub(super) bytes: u64,
+    /// The largest page or the dictionary, in bytes.
+    pub(super) largest_bytes: u64,
+}
+
+/// Walks the pages of a chunk; returns what a reader of it holds.
+pub(super) fn walk(mut file: &File, chunk: &ChunkClaim) -> std::io::Result<Parsed<Held>> {
     let end = chunk.start + chunk.size;
-    let mut walk = Walk { chunk, rows: 0, uncompressed: 0, dictionary_bytes: None, largest_bytes: 0 };
+    let mut walk =
+        Walk { chunk, rows: 0, uncompressed: 0, dictionary_bytes: None, page_bytes: 0, largest_bytes: 0 };
     let mut at = chunk.start;
     while at < end {
         let mut head = [0; HEADER_BYTES];
@@ -67,6 +78,8 @@ struct Walk<'a> {
     rows: i64,
     uncompressed: i64,
     dictionary_bytes: Option<u64>,
+    /// The largest page together with what it is decompressed from.
+    page_bytes: u64,
     largest_bytes: u64,
 }
 
@@ -94,6 +107,7 @@ impl Walk<'_> {
         if self.uncompressed > self.chunk.uncompressed {
             return Err("its pages hold more than the footer states".into());
         }
+        self.largest_bytes = self.largest_bytes.max(uncompressed);
         match header.page {
             Page::Dictionary { values } => {
                 if at != self.chunk.start {
@@ -114,7 +128,7 @@ impl Walk<'_> {
                     return Err("its pages have other rows than the footer states".into());
                 }
                 self.rows += i64::from(values);
-                self.largest_bytes = self.largest_bytes.max(uncompressed + compressed);
+                self.page_bytes = self.page_bytes.max(uncompressed + compressed);
             }
         }
         Ok(at + header_bytes as u64 + compressed)
@@ -134,11 +148,12 @@ impl Walk<'_> {
         }
     }
 
-    fn finish(self) -> Parsed<u64> {
+    fn finish(self) -> Parsed<Held> {
         if self.rows != self.chunk.rows || self.uncompressed != self.chunk.uncompressed {
             return Err("its pages hold less than the footer states".into());
         }
-        Ok(self.largest_bytes + self.dictionary_bytes.unwrap_or(0))
+        let bytes = self.page_bytes + self.dictionary_bytes.unwrap_or(0);
+        Ok(Held { bytes, largest_bytes: self.largest_bytes })
     }
 }
 

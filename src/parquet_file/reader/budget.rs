@@ -52,7 +52,7 @@ impl Budget {
 }
 
 /// The bytes of the first `rows` texts or blobs of a column; 0 of one that holds neither.
-fn value_bytes(column: &dyn Array, rows: usize) -> u64 {
+pub(super) fn value_bytes(column: &dyn Array, rows: usize) -> u64 {
     let views: &[u128] = match column.data_type() {
         DataType::Utf8View => column.as_string_view().views(),
         DataType::BinaryView => column.as_binary_view().views(),

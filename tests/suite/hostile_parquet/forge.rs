@@ -24,10 +24,19 @@ pub(crate) struct Page {
 }
 
 impl Page {
-    /// The body before compression.
-    pub(crate) fn content(&self) -> Vec<u8> {
-        let size = usize::try_from(self.header.clone().at(2).number()).expect("a size");
-        zstd::bulk::decompress(&self.body, size).expect("a page of ours")
+    /// The body before compression; `None` of a page that is none any more.
+    pub(crate) fn content(&self) -> Option<Vec<u8>> {
+        const MOST_BYTES: usize = 1 << 20;
+        zstd::bulk::decompress(&self.body, MOST_BYTES).ok()
+    }
+
+    /// The size before compression that the header states; 0 where it states none.
+    fn stated_size(&self) -> i64 {
+        let mut header = self.header.clone();
+        match header.has(2).then(|| header.at(2)) {
+            Some(Value::I32(size)) => *size,
+            _ => 0,
+        }
     }
 
     /// Puts another body in, and says so in the header.
@@ -52,6 +61,8 @@ pub(crate) struct Forge {
     pub(crate) gap: Vec<u8>,
     /// Bytes that the footer's structure is followed by, inside of its length.
     pub(crate) after_footer: Vec<u8>,
+    /// Whether those bytes stand in the footer's place.
+    pub(crate) replace_footer: bool,
 }
 
 impl Forge {
@@ -83,6 +94,7 @@ impl Forge {
             tail: None,
             gap: Vec::new(),
             after_footer: Vec::new(),
+            replace_footer: false,
         }
     }
 
@@ -134,22 +146,20 @@ impl Forge {
             let (start, mut uncompressed_sum) = (at, 0);
             for (column, pages) in group.at(1).items().iter_mut().zip(pages) {
                 let meta = column.at(3);
-                let first = if meta.has(11) { 11 } else { 9 };
-                meta.set(first, Value::I64(at));
-                let (mut size, mut uncompressed) = (0, 0);
+                if meta.has(11) {
+                    meta.set(11, Value::I64(at));
+                }
+                meta.set(9, Value::I64(at + dictionary_size(pages)));
+                let (mut size, mut uncompressed) = (0, 0_i64);
                 for page in pages {
                     let header = page.header.bytes().len() as i64;
-                    // The first data page begins where the footer says.
-                    if page.header.has(5) && (meta.at(9).number() < at || uncompressed == 0 || size == dictionary_size(pages)) {
-                        meta.set(9, Value::I64(at + dictionary_size(pages)));
-                    }
                     size += header + page.body.len() as i64;
-                    uncompressed += header + page.header.clone().at(2).number();
+                    uncompressed = header.saturating_add(page.stated_size()).saturating_add(uncompressed);
                 }
                 meta.set(7, Value::I64(size));
                 meta.set(6, Value::I64(uncompressed));
                 at += size;
-                uncompressed_sum += uncompressed;
+                uncompressed_sum = uncompressed.saturating_add(uncompressed_sum);
             }
             group.set(2, Value::I64(uncompressed_sum));
             group.set(5, Value::I64(start));
@@ -171,7 +181,13 @@ impl Forge {
     /// A value of the key-value metadata, as JSON.
     fn description(&mut self, key: &[u8]) -> Option<&mut Value> {
         let pairs = self.footer.at(5).items();
-        pairs.iter_mut().find(|pair| *pair.at(1) == Value::Binary(key.to_vec())).map(|pair| pair.at(2))
+        let pair =
+            pairs.iter_mut().find_map(|pair| (*pair.at(1) == Value::Binary(key.to_vec())).then_some(pair));
+        pair.map(|pair| pair.at(2))
+    }
+
+    fn has_descriptions(&mut self) -> bool {
+        self.footer.has(5) && matches!(self.footer.at(5), Value::List(..))
     }
 
     fn chunk_hashes(&self) -> Vec<Vec<String>> {
@@ -180,9 +196,9 @@ impl Forge {
     }
 
     /// Makes the hashes of column chunks anew wherever they stand, and the manifest's own.
-    fn hash_descriptions(&mut self) {
+    pub(crate) fn hash_descriptions(&mut self) {
         let hashes = self.chunk_hashes();
-        if !matches!(self.footer.at(5), Value::List(..)) {
+        if !self.has_descriptions() {
             return;
         }
         if let Some(Value::Binary(text)) = self.description(TABLE_KEY) {
@@ -201,25 +217,22 @@ impl Forge {
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut forge = self.clone();
         forge.hash_descriptions();
-        forge.raw_bytes()
+        forge.bytes_as_they_are()
     }
 
-    fn raw_bytes(&self) -> Vec<u8> {
+    /// The file with what it says of its hashes, and the seal.
+    pub(crate) fn bytes_as_they_are(&self) -> Vec<u8> {
         let mut bytes = self.head.clone();
         for pages in self.chunks.iter().flatten() {
             bytes.extend(page_bytes(pages));
         }
         bytes.extend(&self.gap);
         bytes.extend(&self.index);
-        let footer = [self.footer.bytes(), self.after_footer.clone()].concat();
+        let footer = if self.replace_footer { Vec::new() } else { self.footer.bytes() };
+        let footer = [footer, self.after_footer.clone()].concat();
         bytes.extend(&footer);
-        match &self.tail {
-            Some(tail) => bytes.extend(tail),
-            None => {
-                bytes.extend((footer.len() as u32).to_le_bytes());
-                bytes.extend(b"PAR1");
-            }
-        }
+        let usual = || [&(footer.len() as u32).to_le_bytes()[..], b"PAR1"].concat();
+        bytes.extend(self.tail.clone().unwrap_or_else(usual));
         seal(&mut bytes);
         bytes
     }
@@ -255,7 +268,9 @@ pub(crate) fn seal(bytes: &mut [u8]) {
 }
 
 fn set_hashes(description: &mut Json, hashes: &[Vec<String>]) {
-    for (group, hashes) in description["row_groups"].as_array_mut().expect("row groups").iter_mut().zip(hashes) {
+    for (group, hashes) in
+        description["row_groups"].as_array_mut().expect("row groups").iter_mut().zip(hashes)
+    {
         group["chunks"] = hashes.clone().into();
     }
 }
@@ -269,13 +284,13 @@ fn sealed_manifest(manifest: &mut Json) -> String {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
 /// Puts a forged file into a snapshot's folder in place of its only table, with sizes, sums and manifest made anew.
 pub(crate) fn put_into_folder(folder: &Path, forge: &Forge) {
     let mut forge = forge.clone();
-    if matches!(forge.footer.at(5), Value::List(..)) {
+    if forge.has_descriptions() {
         forge.footer.at(5).items().retain(|pair| *pair.clone().at(1) != Value::Binary(SNAPSHOT_KEY.to_vec()));
     }
     let bytes = forge.bytes();
@@ -287,14 +302,10 @@ pub(crate) fn put_into_folder(folder: &Path, forge: &Forge) {
     file["sha256"] = hex(&Sha256::digest(&bytes)).into();
     let name = file["path"].as_str().expect("a name").to_owned();
     let text = sealed_manifest(&mut manifest);
-    let sums: String = [
-        (name.as_str(), bytes.clone()),
-        ("manifest.json", text.clone().into_bytes()),
-        ("views.sql", fs::read(folder.join("views.sql")).expect("read")),
-    ]
-    .iter()
-    .map(|(name, bytes)| format!("{}  {name}\n", hex(&Sha256::digest(bytes))))
-    .collect();
+    let line = |name: &str, bytes: &[u8]| format!("{}  {name}\n", hex(&Sha256::digest(bytes)));
+    let views = fs::read(folder.join("views.sql")).expect("read");
+    let sums =
+        [line(&name, &bytes), line("manifest.json", text.as_bytes()), line("views.sql", &views)].concat();
     fs::write(folder.join(name), bytes).expect("written");
     fs::write(folder.join("manifest.json"), text).expect("written");
     fs::write(folder.join("SHA256SUMS"), sums).expect("written");

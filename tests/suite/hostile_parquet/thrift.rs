@@ -87,7 +87,9 @@ impl Value {
             }
             Value::List(kind, items) => {
                 list_head(*kind, items.len() as u64, out);
-                items.iter().for_each(|item| item.write(out));
+                for item in items {
+                    item.write(out);
+                }
             }
             Value::Struct(fields) => {
                 let mut last = 0;
@@ -134,12 +136,11 @@ fn list_head(kind: u8, count: u64, out: &mut Vec<u8>) {
 }
 
 fn field_head(kind: u8, id: i16, last: i16, out: &mut Vec<u8>) {
-    match u8::try_from(id - last) {
-        Ok(delta @ 1..=15) => out.push(delta << 4 | kind),
-        _ => {
-            out.push(kind);
-            varint(zigzag(i64::from(id)), out);
-        }
+    if let Ok(delta @ 1..=15) = u8::try_from(i32::from(id) - i32::from(last)) {
+        out.push(delta << 4 | kind);
+    } else {
+        out.push(kind);
+        varint(zigzag(i64::from(id)), out);
     }
 }
 
