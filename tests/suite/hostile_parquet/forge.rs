@@ -201,13 +201,16 @@ impl Forge {
         if !self.has_descriptions() {
             return;
         }
-        if let Some(Value::Binary(text)) = self.description(TABLE_KEY) {
-            let mut table: Json = serde_json::from_slice(text).expect("JSON");
+        // A forged text that is no JSON stays as it is.
+        if let Some(Value::Binary(text)) = self.description(TABLE_KEY)
+            && let Ok(mut table) = serde_json::from_slice::<Json>(text)
+        {
             set_hashes(&mut table, &hashes);
             *text = table.to_string().into_bytes();
         }
-        if let Some(Value::Binary(text)) = self.description(SNAPSHOT_KEY) {
-            let mut manifest: Json = serde_json::from_slice(text).expect("JSON");
+        if let Some(Value::Binary(text)) = self.description(SNAPSHOT_KEY)
+            && let Ok(mut manifest) = serde_json::from_slice::<Json>(text)
+        {
             set_hashes(&mut manifest["tables"][0]["files"][0], &hashes);
             *text = sealed_manifest(&mut manifest).into_bytes();
         }

@@ -3,6 +3,8 @@
 //! Every attempt is made twice: by a process that is confined, and by one that is not, so that an attempt which could
 //! never succeed proves nothing.
 
+#![expect(clippy::print_stdout, reason = "the process that was started tells the test how its attempts went")]
+
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io;

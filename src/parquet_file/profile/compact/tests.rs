@@ -36,9 +36,9 @@ fn lengths_and_counts_are_compared_with_what_is_left() {
 #[test]
 fn depth_is_bounded_and_booleans_in_lists_are_refused() {
     // A list of one list of one list, without end.
-    assert!(skip(&[0x19; 1 << 16], Kind::List).is_err());
+    assert!(skip(&vec![0x19; 1 << 16], Kind::List).is_err());
     // A structure in a structure, without end.
-    assert!(skip(&[0x1c; 1 << 16], Kind::Struct).is_err());
+    assert!(skip(&vec![0x1c; 1 << 16], Kind::Struct).is_err());
     assert!(skip(&[0x21, 1, 1], Kind::List).is_err());
     assert!(skip(&[1, 0x11, 1, 1], Kind::Map).is_err());
     assert_eq!(skip(&[1, 0x55, 0, 0, 9], Kind::Map).expect("a map"), 1);
