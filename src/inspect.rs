@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{ErrorKind, Result};
 use crate::export::{describe_order, describe_reason};
 use crate::frame::mapping::{ClassCounts, ColumnMapping, MainClass};
 use crate::parquet_file::{ColumnFacts, TableReader};
 use crate::rebuild::VERIFY_HINT;
 use crate::schema::{DatabaseHeader, Table};
-use crate::snapshot::{LeftOut, Snapshot, SnapshotFacts, TableEntry, WrittenBy};
+use crate::snapshot::{DataFile, LeftOut, Snapshot, SnapshotFacts, TableEntry, WrittenBy};
 use crate::sqlite::not_kept::NotKept;
 
 /// What a snapshot holds.
@@ -138,7 +138,7 @@ fn inspect_table(snapshot: &Snapshot, entry: &TableEntry) -> Result<InspectedTab
     let readers = entry
         .files
         .iter()
-        .map(|file| open_file(&snapshot.data_path(file)))
+        .map(|file| open_file(snapshot, file))
         .collect::<Result<Vec<_>>>()
         .map_err(|error| error.in_table(&entry.table.name))?;
     let facts: Vec<ColumnFacts> = readers.first().map(TableReader::columns).unwrap_or_default();
@@ -170,12 +170,9 @@ fn inspect_table(snapshot: &Snapshot, entry: &TableEntry) -> Result<InspectedTab
     })
 }
 
-fn open_file(path: &Path) -> Result<TableReader> {
-    if !path.is_file() {
-        let missing = Error::new(ErrorKind::Damaged, "a file of the snapshot is missing");
-        return Err(missing.at(path).hint(VERIFY_HINT));
-    }
-    TableReader::open(path).map_err(|error| match error.kind() {
+fn open_file(snapshot: &Snapshot, file: &DataFile) -> Result<TableReader> {
+    let opened = snapshot.readable_path(file).and_then(|path| TableReader::open(&path));
+    opened.map_err(|error| match error.kind() {
         ErrorKind::Damaged => error.hint(VERIFY_HINT),
         _ => error,
     })

@@ -11,7 +11,8 @@
 //! # Layers
 //!
 //! Arrows point down only. The verbs [`export`], [`restore`], [`verify`] and [`inspect`] each read as their own
-//! table of contents; [`rebuild`] and [`matching`] are what several of them share. Below them,
+//! table of contents; [`rebuild`], [`matching`] and [`foreign`] (Parquet files of other programs) are what several of
+//! them share; [`subject`] tells what a path is. Below them,
 //! [`sqlite`] knows everything about SQLite, [`frame`] turns cells into columns and back and orders rows,
 //! [`parquet_file`] is one table as Parquet, [`snapshot`] is the format on disk. At the bottom lie plain data
 //! ([`schema`]), [`digest`]s, [`durable`] files, [`error`], [`progress`], [`clock`] and [`run`]. The library never
@@ -35,6 +36,7 @@ pub mod digest;
 pub mod durable;
 pub mod error;
 pub mod export;
+pub mod foreign;
 pub mod frame;
 pub mod inspect;
 pub mod matching;

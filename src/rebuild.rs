@@ -221,10 +221,7 @@ fn decode_files(
     sender: &SyncSender<Result<RecordBatch>>,
 ) -> Result<()> {
     for file in &entry.files {
-        let path = snapshot.data_path(file);
-        if !path.is_file() {
-            return Err(Error::new(ErrorKind::Damaged, "a file of the snapshot is missing").at(&path));
-        }
+        let path = snapshot.readable_path(file)?;
         let reader = TableReader::open(&path)?;
         for index in 0..reader.row_group_count() {
             for batch in reader.read_row_group(index)? {

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+mod foreign;
+
 use crate::clock::file_name_time;
 use crate::durable::{
     Existing, PathKind, Stage, TargetForm, apply_mode, check_target, drop_second_names, identity_of,
@@ -17,6 +19,8 @@ use crate::run::Run;
 use crate::snapshot::{Location, MANIFEST_FILE, Snapshot};
 use crate::sqlite::lock::{RetiredDatabase, refuse_foreign_wal};
 use crate::sqlite::not_kept::NotKept;
+
+pub use foreign::{ForeignRestoreReport, restore_foreign};
 
 /// What happens to a database that stands where the restored one shall be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +90,50 @@ pub fn restore(path: &Path, target: &Path, options: &RestoreOptions, run: Run<'_
     for lost in &snapshot.manifest.not_kept {
         run.progress.note(&format!("cannot rebuild {lost}"));
     }
+    let (rebuilt, published) = restore_into(
+        target,
+        options,
+        snapshot.restored_size_bytes(),
+        snapshot_mode(&snapshot),
+        run,
+        |staged, temp_folder| {
+            let rebuild_options = RebuildOptions {
+                verify: options.verify,
+                memory_limit_bytes: options.memory_limit_bytes,
+                temp_folder: temp_folder.to_path_buf(),
+            };
+            rebuild(&snapshot, staged, &rebuild_options, run)
+        },
+    )?;
+    Ok(RestoreReport {
+        snapshot: path.to_path_buf(),
+        target: target.to_path_buf(),
+        verified: options.verify,
+        size_bytes: published.size_bytes,
+        rebuilt,
+        not_kept: snapshot.manifest.not_kept,
+        kept_aside: published.kept_aside,
+    })
+}
+
+const STAGED: &str = "restored.db";
+
+/// A database that got its name.
+struct Published {
+    size_bytes: u64,
+    kept_aside: Option<PathBuf>,
+}
+
+/// What every restore does around `make`, which makes the database at the first path it is given, with the second one
+/// for temporary files: checks the target first, stages beside it, and publishes under the old database's lock.
+fn restore_into<T>(
+    target: &Path,
+    options: &RestoreOptions,
+    needed_bytes: u64,
+    mode: Option<u32>,
+    run: Run<'_>,
+    make: impl FnOnce(&Path, &Path) -> Result<T>,
+) -> Result<(T, Published)> {
     let replaces = check_restore_target(target, options.existing)?;
     if replaces {
         // Better now than after all the work.
@@ -93,16 +141,11 @@ pub fn restore(path: &Path, target: &Path, options: &RestoreOptions, run: Run<'_
     }
     let parent = parent_of(target)?;
     let stage = Stage::create_and_clear(&parent)?;
-    require_space(&parent, snapshot.restored_size_bytes(), "the restored database")?;
+    require_space(&parent, needed_bytes, "the restored database")?;
     let temp = options.temp_folder.as_deref().map(Stage::create_and_clear).transpose()?;
-    let rebuild_options = RebuildOptions {
-        verify: options.verify,
-        memory_limit_bytes: options.memory_limit_bytes,
-        temp_folder: temp.as_ref().unwrap_or(&stage).path().to_path_buf(),
-    };
     let staged = stage.path_of(STAGED)?;
-    let rebuilt = rebuild(&snapshot, &staged, &rebuild_options, run)?;
-    if let Some(mode) = snapshot_mode(&snapshot) {
+    let outcome = make(&staged, temp.as_ref().unwrap_or(&stage).path())?;
+    if let Some(mode) = mode {
         apply_mode(&staged, mode)?;
     }
     let size_bytes = std::fs::metadata(&staged).map_or(0, |metadata| metadata.len());
@@ -115,18 +158,8 @@ pub fn restore(path: &Path, target: &Path, options: &RestoreOptions, run: Run<'_
         None
     };
     stage.remove_or_tell(run.progress);
-    Ok(RestoreReport {
-        snapshot: path.to_path_buf(),
-        target: target.to_path_buf(),
-        verified: options.verify,
-        size_bytes,
-        rebuilt,
-        not_kept: snapshot.manifest.not_kept,
-        kept_aside,
-    })
+    Ok((outcome, Published { size_bytes, kept_aside }))
 }
-
-const STAGED: &str = "restored.db";
 
 /// Whether the target exists and shall be replaced.
 ///

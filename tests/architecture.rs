@@ -13,9 +13,9 @@ const RANKS: [&[&str]; 9] = [
     &["digest", "durable"],
     &["sqlite", "frame"],
     &["parquet_file"],
-    &["snapshot"],
+    &["snapshot", "subject"],
     // What verbs share.
-    &["matching", "rebuild", "subject"],
+    &["matching", "rebuild", "foreign"],
     &["export", "restore", "verify", "inspect"],
     // The binary alone.
     &["cli"],

@@ -196,11 +196,12 @@ pub(crate) struct VerifyArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     parklite restore gymlog-2026-11-20T09-30-00Z/ restored.db\n  \
-    parklite restore gymlog-2026-11-20T09-30-00Z/ gymlog.db --overwrite\n\n\
+    parklite restore gymlog-2026-11-20T09-30-00Z/ gymlog.db --overwrite\n  \
+    parklite restore from-duckdb.parquet events.db --as events\n\n\
     A database that is replaced is kept beside the new one as <NAME>.before-restore-<TIME>.")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
 pub(crate) struct RestoreArgs {
-    /// The snapshot: a folder, or a single-table file.
+    /// The snapshot: a folder, a single-table file, or any other Parquet file.
     pub(crate) snapshot: PathBuf,
     /// The database to make.
     pub(crate) target: PathBuf,
@@ -210,6 +211,9 @@ pub(crate) struct RestoreArgs {
     /// Do not keep the database that is replaced.
     #[arg(long, requires = "overwrite")]
     pub(crate) discard_old: bool,
+    /// The table's name, for a Parquet file of another program [default: the file's name].
+    #[arg(long = "as", value_name = "NAME")]
+    pub(crate) table_name: Option<String>,
     /// Do not match the restored database with the snapshot.
     #[arg(long)]
     pub(crate) no_verify: bool,
@@ -231,7 +235,7 @@ pub(crate) struct RestoreArgs {
     parklite inspect gymlog-2026-11-20T09-30-00Z/\n  \
     parklite inspect backups/today --table events --columns")]
 pub(crate) struct InspectArgs {
-    /// The snapshot: a folder, or a single-table file.
+    /// The snapshot: a folder, a single-table file, or any other Parquet file.
     pub(crate) snapshot: PathBuf,
     /// Show each column: type and why, sizes, encodings.
     #[arg(short, long)]

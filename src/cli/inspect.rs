@@ -3,16 +3,21 @@
 use std::fmt::Write as _;
 
 use parklite::error::{Error, ErrorKind, Result};
+use parklite::foreign::open_foreign;
 use parklite::inspect::{InspectReport, InspectedTable, inspect};
 
 use crate::cli::args::InspectArgs;
 use crate::cli::export::{main_type_name, push_not_kept, push_recovered_from, push_source_check};
+use crate::cli::foreign;
 use crate::cli::run::{Outcome, Status};
 use crate::cli::terminal::stdout_width;
 use crate::cli::text::{Align, Table, bytes, one_line, quantity, rows, safe};
 
 /// Runs the verb.
 pub(crate) fn run(args: &InspectArgs) -> Result<Outcome> {
+    if let Some(file) = open_foreign(&args.snapshot)? {
+        return foreign::inspect(&file, args);
+    }
     let mut report = inspect(&args.snapshot)?;
     if let Some(name) = &args.table {
         let names: Vec<&str> = report.tables.iter().take(20).map(|table| table.name.as_str()).collect();

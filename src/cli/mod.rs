@@ -8,6 +8,7 @@ mod ask;
 mod confine;
 mod exit;
 mod export;
+mod foreign;
 mod inspect;
 mod man;
 mod progress;

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use parklite::durable::parent_of;
 use parklite::error::{Error, ErrorKind, Result};
+use parklite::foreign::open_foreign;
 use parklite::restore::{ExistingDatabase, RestoreOptions, RestoreReport, check_restore_target, restore};
 use parklite::run::Run;
 use parklite::snapshot::Snapshot;
@@ -13,6 +14,7 @@ use parklite::sqlite::{set_expression_timeout, set_temporary_folder};
 use crate::cli::args::RestoreArgs;
 use crate::cli::ask::ask;
 use crate::cli::export::push_not_kept;
+use crate::cli::foreign;
 use crate::cli::progress::Reporter;
 use crate::cli::run::{Outcome, Status};
 use crate::cli::text::{bytes, quantity, safe};
@@ -20,29 +22,43 @@ use crate::cli::verify::push_check;
 
 /// Runs the verb.
 pub(crate) fn run(args: &RestoreArgs, json: bool, run: Run<'_>, reporter: &dyn Reporter) -> Result<Outcome> {
+    if let Some(file) = open_foreign(&args.snapshot)? {
+        return foreign::restore(&file, args, run, || options(args, json, run, reporter));
+    }
     // Nobody is asked about a snapshot that cannot be restored anyway.
     Snapshot::open(&args.snapshot)?;
+    if args.table_name.is_some() {
+        let message = "--as names the table of a Parquet file that parklite did not write";
+        return Err(Error::new(ErrorKind::Usage, message)
+            .at(&args.snapshot)
+            .hint("leave it away: the tables of a snapshot have their names"));
+    }
+    let options = options(args, json, run, reporter)?;
+    let report = restore(&args.snapshot, &args.target, &options, run)?;
+    let status = if report.not_kept.is_empty() { Status::Done } else { Status::Partly };
+    Outcome::new("restore", &report, report_text(&report), status)
+}
+
+/// What the arguments mean, after asking a person where one has to be asked.
+fn options(args: &RestoreArgs, json: bool, run: Run<'_>, reporter: &dyn Reporter) -> Result<RestoreOptions> {
     let existing = match (args.overwrite, args.discard_old) {
         (true, true) => ExistingDatabase::Discard,
         (true, false) => ExistingDatabase::KeepAside,
         (false, _) => existing_by_asking(args, json, run, reporter)?,
-    };
-    let options = RestoreOptions {
-        existing,
-        verify: !args.no_verify,
-        strict: args.strict,
-        memory_limit_bytes: args.resources.memory_limit,
-        temp_folder: args.resources.temp_dir.clone(),
-        busy_timeout: args.busy.busy_timeout,
     };
     match &args.resources.temp_dir {
         Some(folder) => set_temporary_folder(folder)?,
         None => set_temporary_folder_beside(&args.target)?,
     }
     set_expression_timeout(args.expressions.expression_timeout);
-    let report = restore(&args.snapshot, &args.target, &options, run)?;
-    let status = if report.not_kept.is_empty() { Status::Done } else { Status::Partly };
-    Outcome::new("restore", &report, report_text(&report), status)
+    Ok(RestoreOptions {
+        existing,
+        verify: !args.no_verify,
+        strict: args.strict,
+        memory_limit_bytes: args.resources.memory_limit,
+        temp_folder: args.resources.temp_dir.clone(),
+        busy_timeout: args.busy.busy_timeout,
+    })
 }
 
 /// Beside `path`, else where the system keeps such files: where nothing may be written there, and where the name is
@@ -77,7 +93,7 @@ fn existing_by_asking(
     check_restore_target(&args.target, ExistingDatabase::KeepAside)?;
     reporter.finish();
     let question = format!(
-        "{} exists. Replace it with the snapshot's database?\nThe old one is kept beside it under another name; \
+        "{} exists. Replace it?\nThe old one is kept beside it under another name; \
          programs that use it should be closed.",
         safe(&args.target.display().to_string())
     );

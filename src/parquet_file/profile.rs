@@ -60,7 +60,7 @@ pub fn check_footer_bounds(path: &Path) -> Result<()> {
     let file = File::open(path).map_err(opening)?;
     let size_bytes = file.metadata().map_err(opening)?.len();
     let footer = Footer::read(&file, path, size_bytes)?;
-    footer.check_bounds(path).map(drop)
+    footer.check_bounds(path)
 }
 
 /// The bytes of a file's footer.
@@ -112,7 +112,15 @@ impl Footer {
         &self.bytes
     }
 
-    fn check_bounds(&self, path: &Path) -> Result<Shape<'_>> {
+    /// Whether a decoder can be given it, whoever wrote it.
+    ///
+    /// # Errors
+    /// Those of [`check_footer_bounds`], but for reading.
+    pub(super) fn check_bounds(&self, path: &Path) -> Result<()> {
+        self.shape(path).map(drop)
+    }
+
+    fn shape(&self, path: &Path) -> Result<Shape<'_>> {
         let shape = bounds::walk_footer(&self.bytes)
             .map_err(|flaw| damaged("the footer makes no sense", flaw).at(path))?;
         require_room(shape.decoded_bytes, "its footer").map_err(|error| error.at(path))?;
@@ -125,7 +133,7 @@ impl Footer {
     /// [`ErrorKind::Damaged`] where it is not, with row group and column as far as known; [`ErrorKind::Failed`]
     /// where it takes more memory to decode than can be had.
     pub(super) fn check_profile(&self, path: &Path) -> Result<()> {
-        let shape = self.check_bounds(path)?;
+        let shape = self.shape(path)?;
         let checked = footer::check_footer(&self.bytes, self.start);
         checked.map_err(|flaw| {
             let error = damaged("the footer is not one that parklite writes", flaw).at(path);

@@ -265,7 +265,7 @@ fn batch_rows(group: &RowGroupMetaData) -> usize {
 }
 
 /// A number of the footer that cannot be negative; a negative one counts as 0.
-fn unsigned(number: i64) -> u64 {
+pub(super) fn unsigned(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
 }
 
@@ -310,7 +310,11 @@ pub fn is_decoding() -> bool {
 }
 
 /// Calls into the decoder: its errors and its panics both mean that the file is damaged, I/O failures apart.
-fn guarded<T>(doing: &str, path: &Path, call: impl FnOnce() -> Result<T, ParquetError>) -> Result<T> {
+pub(super) fn guarded<T>(
+    doing: &str,
+    path: &Path,
+    call: impl FnOnce() -> Result<T, ParquetError>,
+) -> Result<T> {
     match caught(call) {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(parquet_error(ErrorKind::Damaged, doing, Some(path), error)),

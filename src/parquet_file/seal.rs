@@ -44,6 +44,16 @@ pub fn has_seal_tag(head: &[u8]) -> bool {
     head.get(SEAL_TAG_OFFSET..SEAL_OFFSET) == Some(SEAL_TAG.as_slice())
 }
 
+/// Whether a file that begins with `head` has most of the tag: it carried it before it was damaged.
+///
+/// No page header of another program looks like half of these letters in their places.
+#[must_use]
+pub fn is_nearly_seal_tag(head: &[u8]) -> bool {
+    let place = head.get(SEAL_TAG_OFFSET..SEAL_OFFSET).unwrap_or_default();
+    let equal = place.iter().zip(SEAL_TAG).filter(|(here, there)| here == there).count();
+    equal * 2 >= SEAL_TAG.len()
+}
+
 /// What a seal says about its file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SealState {

@@ -24,8 +24,8 @@ pub const TABLE_KEY: &str = "parklite.table";
 /// The key under which a one-table file that is a snapshot by itself carries its manifest.
 pub const SNAPSHOT_KEY: &str = "parklite.snapshot";
 
-const FORMAT: &str = "parklite snapshot";
-const DIGEST_FIELD: &str = "\"manifest_sha256\": \"";
+pub(super) const FORMAT: &str = "parklite snapshot";
+pub(super) const DIGEST_FIELD: &str = "\"manifest_sha256\": \"";
 const NO_DIGEST: Sha256Digest = Sha256Digest([0; 32]);
 
 /// The largest manifest that is written or read: room for the chunk hashes of 13 million column chunks.

@@ -3,6 +3,7 @@
 //! Readers never build a path from a table's name: the manifest maps tables to files, and a path that leaves
 //! the snapshot is refused. What a Parquet file holds is `parquet_file`'s; how files appear is `durable`'s.
 
+mod beside;
 mod check;
 mod files;
 mod json;
@@ -11,6 +12,7 @@ mod names;
 mod open;
 mod views;
 
+pub use beside::is_named_beside;
 pub use files::{
     FileFinding, FileProblem, MANIFEST_FILE, SUMS_FILE, VIEWS_FILE, check_files, sums_text, surplus_files,
 };

@@ -4,7 +4,8 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::parquet_file::TableReader;
+use crate::parquet_file::{Origin, TableReader, origin_of};
+use crate::snapshot::beside::is_named_beside;
 use crate::snapshot::check::check_manifest;
 use crate::snapshot::files::MANIFEST_FILE;
 use crate::snapshot::manifest::{DataFile, MOST_MANIFEST_BYTES, Manifest, SNAPSHOT_KEY, TABLE_KEY};
@@ -68,6 +69,21 @@ impl Snapshot {
         }
     }
 
+    /// The path of one of its data files that is there and lies in the snapshot itself, for whoever reads on from it.
+    ///
+    /// # Errors
+    /// `Damaged` when it is missing or a symbolic link.
+    pub fn readable_path(&self, file: &DataFile) -> Result<PathBuf> {
+        let path = self.data_path(file);
+        if matches!(self.location, Location::Folder(_)) {
+            refuse_symlink(&path)?;
+        }
+        if !path.is_file() {
+            return Err(Error::new(ErrorKind::Damaged, "a file of the snapshot is missing").at(&path));
+        }
+        Ok(path)
+    }
+
     /// The path given by the user.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -106,13 +122,28 @@ impl Snapshot {
     }
 
     fn open_file(path: &Path) -> Result<Self> {
+        let origin = origin_of(path)?;
+        if origin == Origin::Foreign {
+            if is_named_beside(path)? {
+                let message =
+                    "the manifest beside this file names it, but the file is not the one parklite wrote";
+                return Err(Error::new(ErrorKind::Damaged, message).hint(
+                    "name the folder to see what is wrong with the snapshot; to restore this file as another \
+                     program's, copy it elsewhere first",
+                ));
+            }
+            let message = "parklite did not write this Parquet file, so nothing says what it ought to hold";
+            return Err(Error::new(ErrorKind::Damaged, message).hint(
+                "`parklite restore` makes a database of it, and `parklite inspect` shows what that will look like",
+            ));
+        }
         let reader = TableReader::open(path)?;
         let Some(text) = reader.key_value(SNAPSHOT_KEY) else {
-            let hint = match reader.key_value(TABLE_KEY) {
-                Some(_) => "this file is part of a snapshot folder: name the folder",
-                None => "this Parquet file was not written by parklite",
-            };
-            return Err(Error::new(ErrorKind::Damaged, "this file is no snapshot by itself").hint(hint));
+            return Err(match (reader.key_value(TABLE_KEY), origin) {
+                (Some(_), _) => Error::new(ErrorKind::Damaged, "this file is no snapshot by itself")
+                    .hint("this file is part of a snapshot folder: name the folder"),
+                (None, _) => Error::new(ErrorKind::Damaged, "this is a damaged file of parklite's"),
+            });
         };
         let manifest = Manifest::from_text(text.as_bytes())?;
         Ok(Self { manifest, manifest_bytes: Vec::new(), location: Location::File(path.to_path_buf()) })
@@ -120,14 +151,12 @@ impl Snapshot {
 
     fn check(&self) -> Result<()> {
         let is_folder = matches!(self.location, Location::Folder(_));
-        check_manifest(&self.manifest, is_folder)?;
-        let files = self.manifest.tables.iter().flat_map(|entry| &entry.files).filter(|_| is_folder);
-        files.map(|file| self.data_path(file)).try_for_each(|path| refuse_symlink(&path))
+        check_manifest(&self.manifest, is_folder)
     }
 }
 
 /// Reads a folder's manifest, but nothing that is not a regular file of a bearable size.
-fn read_manifest(path: &Path) -> Result<Vec<u8>> {
+pub(super) fn read_manifest(path: &Path) -> Result<Vec<u8>> {
     let failed = |error| Error::io("reading the manifest", path, error);
     let metadata = match std::fs::symlink_metadata(path) {
         Ok(metadata) => metadata,

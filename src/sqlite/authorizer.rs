@@ -3,9 +3,14 @@
 //! SQLite asks for every statement it prepares, those of its own modules included: a table of FTS4 names functions
 //! that are put into statements unseen. It does not ask while it parses a schema; that an expression there can only
 //! call harmless functions is settled by not trusting the schema (`configure`), and here once more.
+//!
+//! No other module says what is allowed. The wrapper's own way of asking cannot be used: it panics on names that are not
+//! UTF-8, which a database may have.
+#![expect(unsafe_code, reason = "the question is asked through SQLite's C interface")]
 
-use rusqlite::Connection;
-use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
+use std::ffi::{CStr, c_char, c_int, c_void};
+
+use rusqlite::{Connection, ffi};
 
 use crate::error::Result;
 use crate::sqlite::failure::failure;
@@ -78,32 +83,58 @@ const FORBIDDEN: [&str; 19] = [
 ///
 /// # Errors
 /// What SQLite says.
-pub(crate) fn authorize(connection: &mut Connection) -> Result<()> {
-    connection.authorizer(Some(|context: AuthContext<'_>| verdict(&context.action))).map_err(failure)
+pub(crate) fn authorize(connection: &Connection) -> Result<()> {
+    // SAFETY: the connection is open, and the callback is a function that looks at nothing but its arguments, so it
+    // may outlive everything here.
+    let code =
+        unsafe { ffi::sqlite3_set_authorizer(connection.handle(), Some(answer), std::ptr::null_mut()) };
+    if code == ffi::SQLITE_OK {
+        return Ok(());
+    }
+    Err(failure(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None)))
 }
 
-fn verdict(action: &AuthAction<'_>) -> Authorization {
-    let is_ours = |name: &str| name.starts_with(OURS);
-    let is_among = |list: &[&str], name: &str| list.iter().any(|known| known.eq_ignore_ascii_case(name));
-    let is_allowed = match *action {
+/// Names are bytes here: those of a database need not be UTF-8.
+unsafe extern "C" fn answer(
+    _: *mut c_void,
+    action: c_int,
+    first: *const c_char,
+    second: *const c_char,
+    _database: *const c_char,
+    _inside: *const c_char,
+) -> c_int {
+    let bytes = |text: *const c_char| {
+        if text.is_null() {
+            return &[][..];
+        }
+        // SAFETY: a string that ends with a zero and lives as long as this call.
+        unsafe { CStr::from_ptr(text) }.to_bytes()
+    };
+    if is_allowed(action, bytes(first), bytes(second)) { ffi::SQLITE_OK } else { ffi::SQLITE_DENY }
+}
+
+/// Source: "Authorizer Action Codes" of `sqlite3.h`, which says what the two names are for each code.
+fn is_allowed(action: c_int, first: &[u8], second: &[u8]) -> bool {
+    let is_ours = |name: &[u8]| name.starts_with(OURS.as_bytes());
+    let is_among =
+        |list: &[&str], name: &[u8]| list.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(name));
+    match action {
         // Which tables are written is settled by how the connection was opened: R-Tree prepares its writes whenever
         // it is connected.
-        AuthAction::Select
-        | AuthAction::Read { .. }
-        | AuthAction::Insert { .. }
-        | AuthAction::Update { .. }
-        | AuthAction::Delete { .. }
-        | AuthAction::Transaction { .. }
-        | AuthAction::Reindex { .. } => true,
-        AuthAction::CreateTable { table_name } | AuthAction::DropTable { table_name } => is_ours(table_name),
+        ffi::SQLITE_SELECT
+        | ffi::SQLITE_READ
+        | ffi::SQLITE_INSERT
+        | ffi::SQLITE_UPDATE
+        | ffi::SQLITE_DELETE
+        | ffi::SQLITE_TRANSACTION
+        | ffi::SQLITE_REINDEX => true,
+        ffi::SQLITE_CREATE_TABLE | ffi::SQLITE_DROP_TABLE | ffi::SQLITE_CREATE_VIEW => is_ours(first),
         // The index of a key of ours has a name of SQLite's.
-        AuthAction::CreateIndex { index_name, table_name } => is_ours(index_name) || is_ours(table_name),
-        AuthAction::CreateView { view_name } => is_ours(view_name),
-        AuthAction::Pragma { pragma_name, .. } => is_among(&PRAGMAS, pragma_name),
-        AuthAction::Function { function_name } => !is_among(&FORBIDDEN, function_name),
+        ffi::SQLITE_CREATE_INDEX => is_ours(first) || is_ours(second),
+        ffi::SQLITE_PRAGMA => is_among(&PRAGMAS, first),
+        ffi::SQLITE_FUNCTION => !is_among(&FORBIDDEN, second),
         _ => false,
-    };
-    if is_allowed { Authorization::Allow } else { Authorization::Deny }
+    }
 }
 
 #[cfg(test)]
@@ -111,9 +142,9 @@ mod tests {
     use super::*;
 
     fn refused(sql: &str) -> bool {
-        let mut connection = Connection::open_in_memory().expect("opens");
+        let connection = Connection::open_in_memory().expect("opens");
         connection.execute_batch("CREATE TABLE t(a); CREATE INDEX i ON t(a)").expect("creates");
-        authorize(&mut connection).expect("installs");
+        authorize(&connection).expect("installs");
         match connection.prepare(sql) {
             Ok(_) => false,
             Err(error) => {

@@ -265,7 +265,12 @@ impl<'a> Tokens<'a> {
     fn skip_blanks(&mut self) {
         loop {
             match (self.peek(0), self.peek(1)) {
-                (Some(b' ' | b'\t' | b'\n' | b'\r' | 0x0c), _) => self.at += 1,
+                // A vertical tab is a blank too, but not as the first of them.
+                (Some(b' ' | b'\t' | b'\n' | b'\r' | 0x0c), _) => {
+                    self.skip_while(|byte| matches!(byte, b' ' | b'\t'..=b'\r'));
+                }
+                // A byte order mark, wherever it stands.
+                (Some(0xef), Some(0xbb)) if self.peek(2) == Some(0xbf) => self.at += 3,
                 (Some(b'-'), Some(b'-')) => self.skip_while(|byte| byte != b'\n'),
                 // At the very end this is a division sign.
                 (Some(b'/'), Some(b'*')) if self.peek(2).is_some() => {
@@ -328,6 +333,7 @@ mod tests {
             ("CREATE/**/TABLE -- x\n 'it''s' (a);", "it's", None),
             ("CREATE TABLE if(a)", "if", None),
             ("CREATE TABLE IF NOT EXISTS t(a)", "t", None),
+            ("CREATE TABLE \u{b}t(a, \u{feff}b)", "t", None),
             ("CREATE VIRTUAL TABLE f USING fts5(a, content='', x=[;])", "f", None),
             ("CREATE UNIQUE INDEX i ON t(a) WHERE a > ';' /* end", "i", Some("t")),
             ("CREATE INDEX \"on\" ON `t`(\"on\")", "on", Some("t")),
@@ -364,6 +370,7 @@ mod tests {
             ("CREATE INDEX i ON t(\"fts3_tokenizer\" /**/ (a))", "function"),
             ("CREATE TABLE (a)", "name"),
             ("CREATE TABLE t('a", "not SQL"),
+            ("CREATE TABLE\u{b}t(a)", "not SQL"),
             ("CREATE TABLE t(a\0)", "not SQL"),
             ("CREATE TABLE [t", "not SQL"),
         ] {

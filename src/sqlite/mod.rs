@@ -20,7 +20,7 @@ mod read_only_vfs;
 pub mod recovered;
 mod rows;
 mod scan_guard;
-pub(crate) mod schema_check;
+pub mod schema_check;
 pub mod source_check;
 mod stand_in;
 mod statement;

@@ -38,11 +38,7 @@ const INTERNAL: [(&str, &[&str]); 5] = [
 ///
 /// # Errors
 /// `Damaged`, naming the object.
-pub(crate) fn check_schema(
-    objects: &[SchemaObject],
-    tables: &[&Table],
-    encoding: TextEncoding,
-) -> Result<()> {
+pub fn check_schema(objects: &[SchemaObject], tables: &[&Table], encoding: TextEncoding) -> Result<()> {
     if objects.len() > MOST_OBJECTS {
         let message =
             format!("the schema has {} objects, more than the {MOST_OBJECTS} allowed", objects.len());

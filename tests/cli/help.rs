@@ -17,7 +17,7 @@ fn help_shows_examples_and_the_most_used_options_first() {
     for (verb, first) in [
         ("export", &["--output", "--table", "--order-by", "--overwrite", "--dry-run"][..]),
         ("verify", &["--quick", "--data", "--independent"]),
-        ("restore", &["--overwrite", "--discard-old", "--no-verify", "--strict"]),
+        ("restore", &["--overwrite", "--discard-old", "--as", "--no-verify", "--strict"]),
         ("inspect", &["--columns", "--table"]),
     ] {
         let ran = place.run(&format!("{verb} --help"));

@@ -16,6 +16,7 @@ mod inspect;
 mod other_process;
 mod place;
 mod ran;
+mod restore_foreign;
 mod restore_into_fresh;
 mod restore_over_existing;
 mod restore_under_locks;

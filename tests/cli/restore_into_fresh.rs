@@ -133,3 +133,13 @@ fn a_snapshot_that_cannot_be_written_to_is_restored_and_verified() {
     place.set_mode("archive", 0o700);
     place.set_mode("archive/snap", 0o700);
 }
+
+#[test]
+fn a_link_in_place_of_a_file_of_the_snapshot_is_not_read() {
+    let place = Place::with_snapshot();
+    fs::rename(place.path("snap/events.parquet"), place.path("aside")).expect("renamed");
+    symlink("../aside", place.path("snap/events.parquet")).expect("linked");
+    for command in ["restore snap back.db", "inspect snap"] {
+        place.run(command).fails(13, "events.parquet").hints("put the file itself").changes_nothing();
+    }
+}

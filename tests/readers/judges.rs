@@ -57,10 +57,15 @@ impl Judges {
     }
 
     fn command(&self) -> Command {
+        self.script("check_readers.py")
+    }
+
+    /// A script of ours, about to run.
+    pub(crate) fn script(&self, name: &str) -> Command {
         let mut command = Command::new(&self.python);
         // No compiled files in the working tree, and names in any language in the findings.
         command.env("PYTHONDONTWRITEBYTECODE", "1").env("PYTHONUTF8", "1");
-        command.arg(root().join("scripts").join("check_readers.py"));
+        command.arg(root().join("scripts").join(name));
         command
     }
 }
@@ -71,7 +76,8 @@ pub(crate) fn tell(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
-fn report(what: &str, output: &Output) {
+/// Fails with all that a judge said, or tells its last line.
+pub(crate) fn report(what: &str, output: &Output) {
     let said = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{what}: {}\n{said}\n{errors}", output.status);
@@ -82,6 +88,6 @@ fn last_line(text: &[u8]) -> String {
     String::from_utf8_lossy(text).trim_end().lines().last().unwrap_or_default().to_owned()
 }
 
-fn root() -> &'static Path {
+pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }

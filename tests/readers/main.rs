@@ -5,6 +5,7 @@
 //! `scripts/requirements.txt` (named by `PARKLITE_PYTHON`, or `.venv/bin/python` at the root) the tests say that
 //! they were skipped, and pass.
 
+mod foreign;
 mod judges;
 mod sources;
 

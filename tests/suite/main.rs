@@ -4,6 +4,7 @@
 //! databases are the same. None of the three uses a line of parklite: what they say about it is independent.
 //! `round_trip` puts parklite to the proof, `damage` its snapshots, `hostile_parquet` forges them.
 
+mod corpus;
 mod damage;
 mod fixtures;
 mod hostile_parquet;

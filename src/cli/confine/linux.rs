@@ -9,6 +9,7 @@ use landlock::{
     ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr,
     RulesetCreatedAttr, RulesetError, RulesetStatus, Scope, make_bitflags, path_beneath_rules,
 };
+use parklite::snapshot::MANIFEST_FILE;
 use rustix::process::{Resource, Rlimit, Signal, getrlimit, set_parent_process_death_signal, setrlimit};
 
 use super::{Confinement, Mechanism, Needs};
@@ -95,8 +96,9 @@ fn restrict_paths(needs: &Needs) -> Result<RulesetStatus, RulesetError> {
     let change = make_bitflags!(AccessFs::{
         ReadFile | ReadDir | WriteFile | Truncate | Refer | MakeReg | MakeDir | RemoveFile | RemoveDir
     });
-    let subjects = needs.subjects.iter().map(PathBuf::as_path);
-    let system = SYSTEM_FILES.iter().map(Path::new);
+    let subjects = needs.subjects.iter().cloned();
+    let subjects = subjects.chain(needs.subjects.iter().flat_map(|subject| manifests_beside(subject)));
+    let system = SYSTEM_FILES.iter().map(PathBuf::from);
     let mut rules = Ruleset::default()
         // The first interface could not allow what publishing is made of: a rename from one folder to another.
         .set_compatibility(CompatLevel::HardRequirement)
@@ -113,6 +115,18 @@ fn restrict_paths(needs: &Needs) -> Result<RulesetStatus, RulesetError> {
         rules = rules.add_rule(PathBeneath::new(nowhere, write))?;
     }
     rules.restrict_self().map(|status| status.ruleset)
+}
+
+/// Manifests beside a file, and beside what a link leads to: they say whether the file is one of a snapshot's. Links are
+/// none, since they may lead anywhere.
+fn manifests_beside(subject: &Path) -> Vec<PathBuf> {
+    if !subject.is_file() {
+        return Vec::new();
+    }
+    let places = [Some(subject.to_path_buf()), std::fs::canonicalize(subject).ok()];
+    let manifests = places.into_iter().flatten().map(|place| place.with_file_name(MANIFEST_FILE));
+    let is_file = |path: &PathBuf| std::fs::symlink_metadata(path).is_ok_and(|found| found.is_file());
+    manifests.filter(is_file).collect()
 }
 
 #[cfg(test)]

@@ -68,7 +68,7 @@ fn walk_schema(compact: &mut Compact<'_>) -> Parsed<(usize, usize)> {
     let mut open: Vec<(usize, usize)> = Vec::new();
     let (mut leaves, mut path_bytes) = (0, 0_usize);
     for index in 0..count {
-        let (name_bytes, children) = walk_element(compact)?;
+        let Element { name_bytes, children, is_leaf } = walk_element(compact)?;
         let above = match open.last_mut() {
             Some((left, bytes)) => {
                 *left -= 1;
@@ -82,7 +82,7 @@ fn walk_schema(compact: &mut Compact<'_>) -> Parsed<(usize, usize)> {
             return Err(format!("a group of the schema claims {children} columns").into());
         } else if children > 0 {
             open.push((children, path));
-        } else if index > 0 {
+        } else if index > 0 && is_leaf {
             leaves += 1;
             path_bytes = path_bytes.saturating_add(path);
         }
@@ -99,20 +99,33 @@ fn walk_schema(compact: &mut Compact<'_>) -> Parsed<(usize, usize)> {
     if open.is_empty() { Ok((count, leaves)) } else { Err("the schema lacks columns that it claims".into()) }
 }
 
-/// Walks one element of the schema; returns the size of its name and how many children it claims.
-fn walk_element(compact: &mut Compact<'_>) -> Parsed<(usize, usize)> {
-    let (mut name_bytes, mut children) = (0, 0);
+/// One element of the schema.
+struct Element {
+    /// The size of its name.
+    name_bytes: usize,
+    /// How many children it claims.
+    children: usize,
+    /// Whether it holds values: a group without columns has no chunk.
+    is_leaf: bool,
+}
+
+fn walk_element(compact: &mut Compact<'_>) -> Parsed<Element> {
+    let (mut name_bytes, mut children, mut is_leaf) = (0, 0, false);
     let mut last = 0;
     while let Some((id, kind)) = compact.field(&mut last)? {
         match (id, kind) {
             (4, Kind::Binary) => name_bytes = compact.binary()?.len(),
             (5, Kind::I32) => children = compact.i32()?,
-            (4 | 5, _) => return Err("a field of the schema is of another type than Parquet says".into()),
+            (1, Kind::I32) => {
+                compact.i32()?;
+                is_leaf = true;
+            }
+            (1 | 4 | 5, _) => return Err("a field of the schema is of another type than Parquet says".into()),
             _ => compact.skip(kind)?,
         }
     }
     match usize::try_from(children) {
-        Ok(children) => Ok((name_bytes, children)),
+        Ok(children) => Ok(Element { name_bytes, children, is_leaf }),
         Err(_) => Err(format!("a group of the schema claims {children} columns").into()),
     }
 }

@@ -1,0 +1,34 @@
+//! Every input that fuzzing kept, once more: what it found stays found.
+
+use std::fs;
+use std::path::Path;
+
+#[path = "../../fuzz/bodies/mod.rs"]
+#[expect(unreachable_pub, reason = "they are public in the crate of the fuzz targets")]
+mod bodies;
+
+/// Calls `run` with every input of a target's corpus.
+fn replay(target: &str, run: impl Fn(&[u8])) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
+    let inputs: Vec<_> =
+        fs::read_dir(&folder).expect("a corpus").collect::<Result<_, _>>().expect("is listed");
+    for input in &inputs {
+        run(&fs::read(input.path()).expect("is read"));
+    }
+    assert!(inputs.len() >= 20, "{target} has a corpus of {}", inputs.len());
+}
+
+#[test]
+fn schemas_of_the_corpus() {
+    replay("ddl_checker", bodies::ddl_checker::run);
+}
+
+#[test]
+fn manifests_of_the_corpus() {
+    replay("manifest", bodies::manifest::run);
+}
+
+#[test]
+fn single_files_of_the_corpus() {
+    replay("single_file", bodies::single_file::run);
+}
