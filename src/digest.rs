@@ -123,6 +123,18 @@ impl RowHasher {
         self.buffer.len()
     }
 
+    /// Adds a row whose canonical encoding is known already.
+    pub fn add_encoded(&mut self, encoded: &[u8]) {
+        self.digest.row_count += 1;
+        self.digest.sum = self.digest.sum.wrapping_add(xxh3_128(encoded));
+    }
+
+    /// The canonical encoding of the row that ended last.
+    #[must_use]
+    pub fn last_row(&self) -> &[u8] {
+        &self.buffer
+    }
+
     /// The digest of all rows since the last call, which starts anew.
     pub fn take(&mut self) -> ContentDigest {
         std::mem::take(&mut self.digest)
@@ -138,6 +150,39 @@ impl RowHasher {
         self.buffer.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
         self.buffer.extend_from_slice(bytes);
     }
+}
+
+/// Reads a canonical encoding back, the other way round than [`RowHasher`] writes it: the rowid if the table has one, and
+/// the cells, which borrow from `encoded`. `None` for what was never written so.
+#[must_use]
+pub fn read_encoded_row(encoded: &[u8], has_rowid: bool) -> Option<(Option<i64>, Vec<Cell<'_>>)> {
+    let mut rest = encoded;
+    let mut take = |count: usize| -> Option<&[u8]> {
+        let (taken, left) = rest.split_at_checked(count)?;
+        rest = left;
+        Some(taken)
+    };
+    let number = |bytes: &[u8]| bytes.try_into().ok().map(u64::from_le_bytes);
+    let rowid = if has_rowid { Some(number(take(8)?)?.cast_signed()) } else { None };
+    let mut cells = Vec::new();
+    while let Some(tag) = take(1) {
+        cells.push(match tag[0] {
+            TAG_NULL => Cell::Null,
+            TAG_INTEGER => Cell::Integer(number(take(8)?)?.cast_signed()),
+            TAG_REAL => Cell::Real(f64::from_bits(number(take(8)?)?)),
+            tag @ (TAG_TEXT | TAG_BLOB | TAG_RAW_TEXT) => {
+                let length = usize::try_from(number(take(8)?)?).ok()?;
+                let bytes = take(length)?;
+                match tag {
+                    TAG_TEXT => Cell::Text(std::str::from_utf8(bytes).ok()?),
+                    TAG_BLOB => Cell::Blob(bytes),
+                    _ => Cell::RawText(bytes),
+                }
+            }
+            _ => return None,
+        });
+    }
+    Some((rowid, cells))
 }
 
 /// A SHA-256, written as 64 lower-case hex digits.
@@ -266,6 +311,28 @@ pub fn schema_digest(header: &DatabaseHeader, objects: &[SchemaObject]) -> Sha25
     hasher.finish()
 }
 
+/// The digest of a schema's content: SHA-256 over every schema object whatever their order, so that `VACUUM INTO`, which
+/// sorts them anew, does not change it.
+///
+/// Canonical form, each piece behind its u64 little-endian length: per object, sorted by type and name as bytes, its type,
+/// name, table name and SQL (a single NUL byte where it has none).
+#[must_use]
+pub fn schema_content_digest(objects: &[SchemaObject]) -> Sha256Digest {
+    let mut sorted: Vec<&SchemaObject> = objects.iter().collect();
+    sorted.sort_by_key(|object| (object.kind.name(), object.name.as_bytes()));
+    let mut hasher = Sha256Hasher::default();
+    for object in sorted {
+        let sql = object.sql.as_ref().map_or(b"\0".as_slice(), |sql| sql.as_bytes());
+        for piece in
+            [object.kind.name().as_bytes(), object.name.as_bytes(), object.table_name.as_bytes(), sql]
+        {
+            hasher.update(&(piece.len() as u64).to_le_bytes());
+            hasher.update(piece);
+        }
+    }
+    hasher.finish()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -310,6 +377,50 @@ mod tests {
         let (a, b) = ([Cell::Integer(1)], [Cell::Text("x")]);
         assert_eq!(digest_of(&[(Some(1), &a), (Some(2), &b)]), digest_of(&[(Some(2), &b), (Some(1), &a)]));
         assert_ne!(digest_of(&[(Some(1), &a), (Some(2), &b)]), digest_of(&[(Some(2), &a), (Some(1), &b)]));
+    }
+
+    #[test]
+    fn an_encoded_row_reads_back_and_a_torn_one_does_not() {
+        let cells = [
+            Cell::Null,
+            Cell::Integer(-7),
+            Cell::Real(-0.0),
+            Cell::Text("é"),
+            Cell::Blob(b""),
+            Cell::RawText(b"\xff"),
+        ];
+        for rowid in [None, Some(i64::MIN)] {
+            let mut hasher = RowHasher::default();
+            hasher.add_row(rowid, &cells);
+            let digest = hasher.take();
+            let encoded = hasher.last_row().to_vec();
+            assert_eq!(read_encoded_row(&encoded, rowid.is_some()), Some((rowid, cells.to_vec())));
+            assert_eq!(read_encoded_row(&encoded[..encoded.len() - 1], rowid.is_some()), None);
+            hasher.add_encoded(&encoded);
+            assert_eq!(hasher.take(), digest);
+        }
+        assert_eq!(read_encoded_row(&[9], false), None);
+    }
+
+    #[test]
+    fn the_content_of_a_schema_does_not_depend_on_its_order() {
+        use crate::schema::ObjectKind::{Index, Table};
+        let object = |rowid: i64, kind, name: &str, sql: Option<&str>| SchemaObject {
+            rowid,
+            kind,
+            name: crate::schema::SqlText::Valid(name.into()),
+            table_name: crate::schema::SqlText::Valid("t".into()),
+            has_storage: true,
+            sql: sql.map(|sql| crate::schema::SqlText::Valid(sql.into())),
+        };
+        let t = object(1, Table, "t", Some("CREATE TABLE t(a)"));
+        let (i, moved) = (object(2, Index, "i", None), object(9, Index, "i", None));
+        let digest = schema_content_digest(&[t.clone(), i.clone()]);
+        assert_eq!(schema_content_digest(&[moved, t.clone()]), digest);
+        for other in [vec![t.clone()], vec![t.clone(), object(2, Index, "i", Some(""))], vec![i.clone(), i]] {
+            assert_ne!(schema_content_digest(&other), digest);
+        }
+        assert_ne!(schema_content_digest(&[object(1, Table, "t", Some("CREATE TABLE t(b)"))]), digest);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! `inspect`: what a snapshot holds, from its manifest and footers; no row is decoded.
+//! `inspect`: what a snapshot holds, from its manifest and footers; no row is decoded. And what a database holds.
 
 use std::path::{Path, PathBuf};
 
@@ -9,9 +9,13 @@ use crate::export::{describe_order, describe_reason};
 use crate::frame::mapping::{ClassCounts, ColumnMapping, MainClass};
 use crate::parquet_file::{ColumnFacts, TableReader};
 use crate::rebuild::VERIFY_HINT;
-use crate::schema::{DatabaseHeader, Table};
+use crate::schema::{DatabaseHeader, SchemaObject, Table};
 use crate::snapshot::{DataFile, LeftOut, Snapshot, SnapshotFacts, TableEntry, WrittenBy};
 use crate::sqlite::not_kept::NotKept;
+
+mod database;
+
+pub use database::{DatabaseColumn, DatabaseInspection, DatabaseTable, inspect_database};
 
 /// What a snapshot holds.
 #[derive(Debug, Clone, Serialize)]
@@ -112,7 +116,7 @@ pub fn inspect(path: &Path) -> Result<InspectReport> {
         written_by: manifest.written_by.clone(),
         database: manifest.database,
         schema_digest: manifest.schema_digest.to_string(),
-        objects: count_objects(&snapshot),
+        objects: count_objects(&manifest.schema),
         size_bytes: snapshot.size_bytes(),
         tables,
         not_kept: manifest.not_kept.clone(),
@@ -120,10 +124,10 @@ pub fn inspect(path: &Path) -> Result<InspectReport> {
     })
 }
 
-fn count_objects(snapshot: &Snapshot) -> ObjectCounts {
+fn count_objects(objects: &[SchemaObject]) -> ObjectCounts {
     use crate::schema::ObjectKind;
     let mut counts = ObjectCounts::default();
-    for object in &snapshot.manifest.schema {
+    for object in objects {
         match object.kind {
             ObjectKind::Index => counts.indexes += 1,
             ObjectKind::View => counts.views += 1,

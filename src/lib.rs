@@ -10,9 +10,10 @@
 //!
 //! # Layers
 //!
-//! Arrows point down only. The verbs [`export`], [`restore`], [`verify`] and [`inspect`] each read as their own
-//! table of contents; [`rebuild`], [`matching`] and [`foreign`] (Parquet files of other programs) are what several of
-//! them share; [`subject`] tells what a path is. Below them,
+//! Arrows point down only. The verbs [`export`], [`restore`], [`verify`], [`verify_database`], [`inspect`], [`digests`] and
+//! [`diff`] each read as their own table of contents; [`rebuild`], [`matching`], [`content`] (snapshots and databases
+//! alike) and [`foreign`] (Parquet files of other programs) are what several of them share; [`subject`] tells what a
+//! path is. Below them,
 //! [`sqlite`] knows everything about SQLite, [`frame`] turns cells into columns and back and orders rows,
 //! [`parquet_file`] is one table as Parquet, [`snapshot`] is the format on disk. At the bottom lie plain data
 //! ([`schema`]), [`digest`]s, [`durable`] files, [`error`], [`progress`], [`clock`] and [`run`]. The library never
@@ -27,12 +28,16 @@
 //! - *number family*: a DOUBLE main column that shows every number, and the exact integers beside it.
 //! - *total order*: the one order of a table's rows in its snapshot, ties broken by key.
 //! - *content digest*: row count and sum of row hashes; does not depend on order, files or compression.
+//! - *subject*: what a verb is given to look at: a snapshot or a database, whoever made it.
 //! - *seal*: the SHA-256 of a Parquet file inside itself.
 //! - *stage*, *publish*: a private folder beside the target, and giving its content the final name.
 //! - *stand-in*: a table of ours that lays rows out as the true one does, while a database is rebuilt.
 
 pub mod clock;
+pub mod content;
+pub mod diff;
 pub mod digest;
+pub mod digests;
 pub mod durable;
 pub mod error;
 pub mod export;
@@ -51,3 +56,4 @@ pub mod snapshot;
 pub mod sqlite;
 pub mod subject;
 pub mod verify;
+pub mod verify_database;

@@ -25,7 +25,7 @@ mod damage;
 mod finding;
 mod independent;
 
-use damage::CHANGED_CHUNK;
+pub(crate) use damage::CHANGED_CHUNK;
 pub use damage::name_damage;
 use finding::Place;
 pub use finding::{DataFinding, unreadable};

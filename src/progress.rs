@@ -22,8 +22,12 @@ pub enum PhaseKind {
     Restoring,
     /// Building indexes.
     Indexing,
-    /// Checking a restored database: integrity, foreign keys, digests.
+    /// Checking a database: integrity, foreign keys, digests.
     Checking,
+    /// Reading every row of a table for its content digest.
+    Digesting,
+    /// Looking for the rows in which two tables differ.
+    Comparing,
 }
 
 impl PhaseKind {
@@ -40,6 +44,8 @@ impl PhaseKind {
             Self::Restoring => "restoring",
             Self::Indexing => "indexing",
             Self::Checking => "checking",
+            Self::Digesting => "digesting",
+            Self::Comparing => "comparing",
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::schema::{Cell, IndexedValue, OrderReason, OrderTerm, Table, TotalOrde
 use crate::snapshot::{Snapshot, TableEntry};
 use crate::sqlite::Extent;
 use crate::sqlite::catalog::Catalog;
-use crate::sqlite::check::CheckReport;
+use crate::sqlite::check::{CheckDepth, CheckReport};
 use crate::sqlite::open::{OpenOptions, Source};
 use crate::sqlite::target::{Finish, Target};
 use crate::sqlite::target_plan::{TargetPlan, plan_target};
@@ -235,7 +235,7 @@ fn decode_files(
 }
 
 /// The order of a table's b-tree, or near enough: collations and DESC do not count here.
-fn key_order(table: &Table) -> TotalOrder {
+pub(crate) fn key_order(table: &Table) -> TotalOrder {
     let columns: Vec<Option<usize>> = if table.has_rowid() {
         vec![table.rowid_alias]
     } else {
@@ -280,7 +280,7 @@ fn prove(snapshot: &Snapshot, built: &Built<'_>, run: Run<'_>) -> Result<CheckRe
             return mismatch("the restored rows are not those the manifest names").map_err(place);
         }
     }
-    let check = source.check_restored(&catalog, built.extents, run)?;
+    let check = source.check(CheckDepth::Full, &catalog, built.extents, run)?;
     match check.structural.first() {
         Some(finding) => {
             mismatch(&format!("SQLite's integrity check says of the restored database: {finding}"))

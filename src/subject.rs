@@ -42,7 +42,7 @@ pub fn subject_kind(path: &Path) -> Result<SubjectKind> {
     }
     if !metadata.is_file() {
         let message = "this is neither a folder nor a regular file (a pipe, socket or device)";
-        return Err(Error::new(ErrorKind::Damaged, message).at(path));
+        return Err(Error::new(ErrorKind::Damaged, message).at(path).hint("check the path"));
     }
     let mut head = Vec::new();
     File::open(path)
@@ -56,7 +56,18 @@ pub fn subject_kind(path: &Path) -> Result<SubjectKind> {
         Ok(SubjectKind::OtherParquet)
     } else {
         let message = "this is neither a snapshot nor a SQLite database nor a Parquet file";
-        Err(Error::new(ErrorKind::Damaged, message).at(path))
+        Err(Error::new(ErrorKind::Damaged, message)
+            .at(path)
+            .hint("check the path; an encrypted database must be decrypted with its own tool first"))
+    }
+}
+
+/// What to tell of a path that could not be opened as a snapshot: `error`, unless it does not even begin like one.
+#[must_use]
+pub fn no_snapshot(path: &Path, error: Error) -> Error {
+    match (error.kind(), subject_kind(path)) {
+        (ErrorKind::Damaged, Err(neither)) if neither.kind() == ErrorKind::Damaged => neither,
+        _ => error,
     }
 }
 

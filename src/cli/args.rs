@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use parklite::content::ContentOptions;
 
 use crate::cli::progress::ProgressChoice;
 use crate::cli::units::{parse_duration, parse_memory};
@@ -19,7 +20,8 @@ const ORDER_BY_HELP: &str = "Order a table's rows: 'events=_created_at desc,id';
     parklite export gymlog.db                          → ./gymlog-2026-11-20T09-30-00Z/, verified\n  \
     parklite verify gymlog-2026-11-20T09-30-00Z/       content, and a full restore into a temporary database\n  \
     parklite restore gymlog-2026-11-20T09-30-00Z/ restored.db\n  \
-    parklite inspect gymlog-2026-11-20T09-30-00Z/\n\n\
+    parklite inspect gymlog-2026-11-20T09-30-00Z/\n  \
+    parklite diff gymlog.db backup.db                  rows, schema and header, whatever their layout\n\n\
     Exit codes: 0 done, 1 failed, 2 usage, 3 partly done, 4 differences found, 10 not found, 11 busy,\n\
     12 target exists, 13 damaged or not a database, 14 newer format, 130 interrupted.")]
 pub(crate) struct Cli {
@@ -47,12 +49,16 @@ pub(crate) struct OutputArgs {
 pub(crate) enum Command {
     /// Make a verified snapshot of a SQLite database.
     Export(ExportArgs),
-    /// Prove that a snapshot is whole: its bytes, its content, and a full restore.
+    /// Prove that a snapshot is whole, up to a full restore; or check a database.
     Verify(VerifyArgs),
     /// Turn a snapshot back into a database.
     Restore(RestoreArgs),
-    /// Show what a snapshot holds.
+    /// Show what a snapshot or a database holds.
     Inspect(InspectArgs),
+    /// Compare two snapshots or databases, down to the cell.
+    Diff(DiffArgs),
+    /// Print content digests of snapshots or databases, or compare them with a list.
+    Digest(DigestArgs),
     /// Print a completion script for a shell.
     #[command(after_help = "Examples:\n  \
         parklite completions bash > ~/.local/share/bash-completion/completions/parklite\n  \
@@ -150,7 +156,7 @@ pub(crate) struct ResourceArgs {
 /// How far a snapshot's own expressions are trusted.
 #[derive(Debug, Args)]
 pub(crate) struct ExpressionArgs {
-    /// How long expressions of the snapshot's schema may be evaluated at the least; more rows get more time.
+    /// How long expressions of its schema may be evaluated at the least; more rows get more time.
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = parse_duration, help_heading = MORE)]
     pub(crate) expression_timeout: Duration,
 }
@@ -168,13 +174,18 @@ pub(crate) struct ConfineArgs {
     --quick    every file is there and has the bytes that were written (SHA-256)\n  \
     --data     and everything decodes to the rows and the schema that were read\n  \
     (default)  and a database rebuilt from it passes SQLite's checks and holds the same rows\n\n\
+    Levels of a SQLite database, whoever made it (it is not touched, not even by side files):\n  \
+    --quick    quick_check\n  \
+    (default)  integrity_check, foreign_key_check, and every row is read; --data is the same\n\n\
     Examples:\n  \
     parklite verify gymlog-2026-11-20T09-30-00Z/\n  \
+    parklite verify litestream-restored.db --against gymlog-2026-11-20T09-30-00Z/\n  \
     parklite verify --quick backups/today && echo unchanged\n  \
     parklite verify --data --independent backups/today   two decoders that share no code\n  \
     parklite verify --json gymlog-backup-2026-11-20.parquet")]
 pub(crate) struct VerifyArgs {
-    /// The snapshot: a folder, or a single-table file.
+    /// The snapshot, a folder or a single-table file; or a SQLite database.
+    #[arg(value_name = "SNAPSHOT|DATABASE")]
     pub(crate) snapshot: PathBuf,
     /// Only whether every file has the bytes that were written.
     #[arg(long, conflicts_with = "data")]
@@ -185,8 +196,74 @@ pub(crate) struct VerifyArgs {
     /// Decode once more with a second decoder, which shares no code with the first (polars').
     #[arg(long, conflicts_with = "quick")]
     pub(crate) independent: bool,
+    /// Then compare its content with that of another snapshot or database.
+    #[arg(long, value_name = "SNAPSHOT|DATABASE")]
+    pub(crate) against: Option<PathBuf>,
+    /// How many differing rows of each table are shown.
+    #[arg(long, value_name = "N", default_value_t = 10, requires = "against", help_heading = MORE)]
+    pub(crate) max_rows: usize,
+    #[command(flatten)]
+    pub(crate) busy: BusyArgs,
     #[command(flatten)]
     pub(crate) expressions: ExpressionArgs,
+    #[command(flatten)]
+    pub(crate) resources: ResourceArgs,
+    #[command(flatten)]
+    pub(crate) confine: ConfineArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "What counts is content: rows with their rowids, the text of every table, index, view and trigger, counters,\n\
+    user_version, application_id and encoding. Layout does not: page size, auto_vacuum, journal mode, free pages,\n\
+    the order of rows, compression. Nothing is touched, not even by SQLite's side files.\n\n\
+    Examples:\n  \
+    parklite diff gymlog.db backup.db\n  \
+    parklite diff gymlog.db gymlog-2026-11-20T09-30-00Z/ --table events --max-rows 100\n  \
+    parklite --quiet diff before.db after.db && echo the same content"
+)]
+pub(crate) struct DiffArgs {
+    /// A snapshot or a database.
+    #[arg(value_name = "A")]
+    pub(crate) a: PathBuf,
+    /// Another one.
+    #[arg(value_name = "B")]
+    pub(crate) b: PathBuf,
+    /// Compare only tables of this name; may be given again; * ? [..] {a,b} are patterns.
+    #[arg(short, long = "table", value_name = "PATTERN")]
+    pub(crate) tables: Vec<String>,
+    /// How many differing rows of each table are shown.
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub(crate) max_rows: usize,
+    #[command(flatten)]
+    pub(crate) busy: BusyArgs,
+    #[command(flatten)]
+    pub(crate) resources: ResourceArgs,
+    #[command(flatten)]
+    pub(crate) confine: ConfineArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "A line is <digest>  <rows>  <name>. The same content gives the same lines, in a live database, a backup made by any\n\
+    program, a snapshot, and what is restored from it.\n\n\
+    Examples:\n  \
+    parklite digest gymlog.db > digests.txt\n  \
+    parklite digest --check digests.txt backup.db gymlog-2026-11-20T09-30-00Z/\n  \
+    parklite digest gymlog.db --table events --table 'set*'"
+)]
+pub(crate) struct DigestArgs {
+    /// Snapshots or databases.
+    #[arg(value_name = "SNAPSHOT|DATABASE", required = true)]
+    pub(crate) subjects: Vec<PathBuf>,
+    /// Compare with the digests in this file, which the same verb has printed.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) check: Option<PathBuf>,
+    /// Only tables of this name; may be given again; * ? [..] {a,b} are patterns.
+    #[arg(short, long = "table", value_name = "PATTERN")]
+    pub(crate) tables: Vec<String>,
+    #[command(flatten)]
+    pub(crate) busy: BusyArgs,
     #[command(flatten)]
     pub(crate) resources: ResourceArgs,
     #[command(flatten)]
@@ -233,16 +310,23 @@ pub(crate) struct RestoreArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     parklite inspect gymlog-2026-11-20T09-30-00Z/\n  \
-    parklite inspect backups/today --table events --columns")]
+    parklite inspect backups/today --table events --columns\n  \
+    parklite inspect litestream-restored.db")]
 pub(crate) struct InspectArgs {
-    /// The snapshot: a folder, a single-table file, or any other Parquet file.
+    /// The snapshot, a folder or a single-table file; or a SQLite database; or any other Parquet file.
+    #[arg(value_name = "SNAPSHOT|DATABASE")]
     pub(crate) snapshot: PathBuf,
-    /// Show each column: type and why, sizes, encodings.
+    /// Show each column: type and why, sizes, encodings; of a database, how many cells of each storage class.
     #[arg(short, long)]
     pub(crate) columns: bool,
     /// Show the columns of this table only.
     #[arg(short, long, value_name = "NAME")]
     pub(crate) table: Option<String>,
+    #[command(flatten)]
+    pub(crate) busy: BusyArgs,
+    /// An existing folder for temporary files [default: beside what is read].
+    #[arg(long, value_name = "FOLDER", help_heading = MORE)]
+    pub(crate) temp_dir: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) confine: ConfineArgs,
 }
@@ -254,6 +338,16 @@ impl ResourceArgs {
         const THREAD_BYTES: u64 = 64 << 20;
         let room = usize::try_from(self.memory_limit / THREAD_BYTES).unwrap_or(usize::MAX);
         self.thread_count().clamp(1, room.max(1))
+    }
+
+    /// How content is read with these resources.
+    pub(crate) fn content_options(&self, busy: &BusyArgs) -> ContentOptions {
+        ContentOptions {
+            busy_timeout: busy.busy_timeout,
+            memory_limit_bytes: self.memory_limit,
+            threads: self.thread_count(),
+            temp_folder: self.temp_dir.clone(),
+        }
     }
 
     pub(crate) fn thread_count(&self) -> usize {

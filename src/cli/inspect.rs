@@ -5,20 +5,25 @@ use std::fmt::Write as _;
 use parklite::error::{Error, ErrorKind, Result};
 use parklite::foreign::open_foreign;
 use parklite::inspect::{InspectReport, InspectedTable, inspect};
+use parklite::run::Run;
+use parklite::subject::{SubjectKind, no_snapshot, subject_kind};
 
 use crate::cli::args::InspectArgs;
 use crate::cli::export::{main_type_name, push_not_kept, push_recovered_from, push_source_check};
-use crate::cli::foreign;
 use crate::cli::run::{Outcome, Status};
 use crate::cli::terminal::stdout_width;
 use crate::cli::text::{Align, Table, bytes, one_line, quantity, rows, safe};
+use crate::cli::{foreign, inspect_database};
 
 /// Runs the verb.
-pub(crate) fn run(args: &InspectArgs) -> Result<Outcome> {
+pub(crate) fn run(args: &InspectArgs, run: Run<'_>) -> Result<Outcome> {
+    if matches!(subject_kind(&args.snapshot), Ok(SubjectKind::Database)) {
+        return inspect_database::run(args, run);
+    }
     if let Some(file) = open_foreign(&args.snapshot)? {
         return foreign::inspect(&file, args);
     }
-    let mut report = inspect(&args.snapshot)?;
+    let mut report = inspect(&args.snapshot).map_err(|error| no_snapshot(&args.snapshot, error))?;
     if let Some(name) = &args.table {
         let names: Vec<&str> = report.tables.iter().take(20).map(|table| table.name.as_str()).collect();
         let unknown = Error::new(ErrorKind::Usage, format!("the snapshot has no table {name:?}"))

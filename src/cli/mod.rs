@@ -6,10 +6,13 @@
 mod args;
 mod ask;
 mod confine;
+mod diff;
+mod digest;
 mod exit;
 mod export;
 mod foreign;
 mod inspect;
+mod inspect_database;
 mod man;
 mod progress;
 mod restore;
@@ -18,5 +21,6 @@ mod terminal;
 mod text;
 mod units;
 mod verify;
+mod verify_database;
 
 pub(crate) use run::run;

@@ -10,6 +10,7 @@ use parklite::restore::{ExistingDatabase, RestoreOptions, RestoreReport, check_r
 use parklite::run::Run;
 use parklite::snapshot::Snapshot;
 use parklite::sqlite::{set_expression_timeout, set_temporary_folder};
+use parklite::subject::{SubjectKind, subject_kind};
 
 use crate::cli::args::RestoreArgs;
 use crate::cli::ask::ask;
@@ -22,6 +23,11 @@ use crate::cli::verify::push_check;
 
 /// Runs the verb.
 pub(crate) fn run(args: &RestoreArgs, json: bool, run: Run<'_>, reporter: &dyn Reporter) -> Result<Outcome> {
+    if matches!(subject_kind(&args.snapshot), Ok(SubjectKind::Database)) && !is_empty(&args.snapshot) {
+        return Err(Error::new(ErrorKind::Damaged, "this is already a database, not a snapshot")
+            .at(&args.snapshot)
+            .hint("copy it as it is, or make a snapshot of it with `parklite export`"));
+    }
     if let Some(file) = open_foreign(&args.snapshot)? {
         return foreign::restore(&file, args, run, || options(args, json, run, reporter));
     }
@@ -77,6 +83,11 @@ fn is_writable(folder: &Path) -> bool {
 #[cfg(not(unix))]
 fn is_writable(_folder: &Path) -> bool {
     true
+}
+
+/// A file of zero bytes, which SQLite takes for a database, and nobody else does.
+fn is_empty(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|found| found.len() == 0)
 }
 
 /// A person at a terminal may say yes; nobody else is asked.

@@ -13,7 +13,7 @@ use crate::cli::exit::{error_document, print_error, write_stderr, write_stdout};
 use crate::cli::progress::{ProgressStyle, reporter};
 use crate::cli::terminal::Terminal;
 use crate::cli::text::safe_json;
-use crate::cli::{confine, export, inspect, man, restore, verify};
+use crate::cli::{confine, diff, digest, export, inspect, man, restore, verify};
 
 /// What a verb has to say at its end.
 pub(crate) struct Outcome {
@@ -91,7 +91,9 @@ pub(crate) fn run() -> ExitCode {
         Command::Export(args) => export::run(args, run),
         Command::Verify(args) => verify::run(args, run),
         Command::Restore(args) => restore::run(args, cli.output.json, run, &*reporter),
-        Command::Inspect(args) => inspect::run(args),
+        Command::Inspect(args) => inspect::run(args, run),
+        Command::Diff(args) => diff::run(args, run),
+        Command::Digest(args) => digest::run(args, run),
         Command::Completions { .. } | Command::Man { .. } => printed_before(),
     };
     reporter.finish();

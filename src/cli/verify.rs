@@ -7,6 +7,7 @@ use parklite::error::Result;
 use parklite::run::Run;
 use parklite::snapshot::Snapshot;
 use parklite::sqlite::{set_expression_timeout, set_temporary_folder};
+use parklite::subject::{SubjectKind, no_snapshot, subject_kind};
 use parklite::verify::{VerifyLevel, VerifyOptions, VerifyReport, estimate_restore, verify};
 
 use crate::cli::args::VerifyArgs;
@@ -14,9 +15,30 @@ use crate::cli::export::push_not_kept;
 use crate::cli::restore::set_temporary_folder_beside;
 use crate::cli::run::{Outcome, Status};
 use crate::cli::text::{bytes, duration, one_line, quantity, safe};
+use crate::cli::{diff, verify_database};
 
 /// Runs the verb.
 pub(crate) fn run(args: &VerifyArgs, run: Run<'_>) -> Result<Outcome> {
+    if let Some(other) = &args.against {
+        // Said at once, not after all the work.
+        subject_kind(other)?;
+    }
+    set_expression_timeout(args.expressions.expression_timeout);
+    let (outcome, is_readable) = if matches!(subject_kind(&args.snapshot), Ok(SubjectKind::Database)) {
+        verify_database::run(args, run)?
+    } else {
+        let outcome = verify_snapshot(args, run).map_err(|error| no_snapshot(&args.snapshot, error))?;
+        let is_intact = outcome.status == Status::Done;
+        (outcome, is_intact)
+    };
+    match &args.against {
+        Some(other) if is_readable => diff::against(outcome, args, other, run),
+        Some(other) => Ok(diff::not_against(outcome, other)),
+        None => Ok(outcome),
+    }
+}
+
+fn verify_snapshot(args: &VerifyArgs, run: Run<'_>) -> Result<Outcome> {
     let level = match (args.quick, args.data) {
         (true, _) => VerifyLevel::Quick,
         (_, true) => VerifyLevel::Data,
@@ -29,7 +51,6 @@ pub(crate) fn run(args: &VerifyArgs, run: Run<'_>) -> Result<Outcome> {
         threads: args.resources.decoding_thread_count(),
         temp_folder: args.resources.temp_dir.clone(),
     };
-    set_expression_timeout(args.expressions.expression_timeout);
     if level == VerifyLevel::Restore {
         let (needed_bytes, seconds) = estimate_restore(&Snapshot::open(&args.snapshot)?);
         run.progress.note(&format!(

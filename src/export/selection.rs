@@ -1,9 +1,7 @@
 //! Which tables of a database go into a snapshot, and what goes with them.
 
-use globset::{GlobBuilder, GlobMatcher};
-
 use crate::error::{Error, ErrorKind, Result};
-use crate::schema::{ObjectKind, SchemaObject, SqlText};
+use crate::schema::{ObjectKind, SchemaObject, SqlText, name_glob};
 use crate::snapshot::LeftOut;
 use crate::sqlite::catalog::Catalog;
 use crate::sqlite::not_kept::NotKept;
@@ -109,7 +107,7 @@ impl Selection {
             let mut found: Vec<Vec<u8>> = found.map(|object| object.name.as_bytes().to_vec()).collect();
             if found.is_empty() {
                 // Only what is no table's name is a pattern.
-                let glob = glob(pattern)?;
+                let glob = name_glob(pattern)?;
                 let matching = candidates.iter().filter(|object| glob.is_match(&*object.name.lossy()));
                 found = matching.map(|object| object.name.as_bytes().to_vec()).collect();
             }
@@ -142,16 +140,6 @@ impl Selection {
 }
 
 const SEQUENCE: &[u8] = b"sqlite_sequence";
-
-/// A glob for names: `*`, `?`, `[…]`, `{a,b}`; ASCII case is ignored, as SQLite does for names.
-fn glob(pattern: &str) -> Result<GlobMatcher> {
-    let built = GlobBuilder::new(pattern).case_insensitive(true).backslash_escape(true).build();
-    built.map(|glob| glob.compile_matcher()).map_err(|error| {
-        Error::new(ErrorKind::Usage, format!("{pattern:?} is no pattern for names"))
-            .hint("in a pattern * ? [..] {a,b} are special; a backslash makes them ordinary")
-            .because(error)
-    })
-}
 
 /// Whether a table is one of SQLite's own.
 pub(crate) fn is_internal(name: &[u8]) -> bool {

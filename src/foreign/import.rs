@@ -13,7 +13,7 @@ use crate::progress::{Phase, PhaseKind};
 use crate::run::Run;
 use crate::schema::Table;
 use crate::sqlite::Extent;
-use crate::sqlite::check::CheckReport;
+use crate::sqlite::check::{CheckDepth, CheckReport};
 use crate::sqlite::open::{OpenOptions, Source};
 use crate::sqlite::target::{Finish, Target};
 use crate::sqlite::target_plan::plan_target;
@@ -138,7 +138,8 @@ fn prove(
     if !is_planned {
         return mismatch("SQLite sees another table than the one that was planned");
     }
-    let check = source.check(&catalog, run)?;
+    let extent = Extent::of_file(source.size_bytes()?);
+    let check = source.check(CheckDepth::Full, &catalog, &[extent], run)?;
     if let Some(finding) = check.structural.first() {
         return mismatch(&format!("SQLite's integrity check says of the new database: {finding}"));
     }

@@ -9,7 +9,7 @@ use crate::run::Run;
 use crate::snapshot::{DataFile, TableEntry};
 
 /// What is said of a column chunk whose hash is another.
-pub(super) const CHANGED_CHUNK: &str = "the bytes of the column chunk are not those that were written";
+pub(crate) const CHANGED_CHUNK: &str = "the bytes of the column chunk are not those that were written";
 
 /// Most column chunks that are named one by one; more of them tell nothing more.
 const MOST_NAMED: usize = 100;

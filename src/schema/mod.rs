@@ -6,12 +6,14 @@
 mod cell;
 mod header;
 mod order;
+mod pattern;
 mod table;
 mod text;
 
 pub use cell::{Cell, CellClass};
 pub use header::{AutoVacuum, DatabaseHeader, JournalMode};
 pub use order::{OrderReason, OrderTerm, TotalOrder};
+pub use pattern::name_glob;
 pub use table::{
     Affinity, Column, Generated, Index, IndexColumn, IndexOrigin, IndexedValue, ObjectKind, SchemaObject,
     Table,

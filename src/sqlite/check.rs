@@ -25,28 +25,60 @@ pub struct CheckReport {
     pub not_checked: Vec<String>,
 }
 
+/// How much SQLite looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CheckDepth {
+    /// `quick_check`: pages and rows, but not whether indexes agree with their tables.
+    Quick,
+    /// `integrity_check` and `foreign_key_check`.
+    Full,
+}
+
+impl CheckDepth {
+    fn pragma(self) -> &'static str {
+        match self {
+            Self::Quick => "quick_check",
+            Self::Full => "integrity_check",
+        }
+    }
+}
+
 /// More findings than a person can read say no more than these.
 const MOST_FINDINGS: u32 = 10_000;
 
-/// Runs the integrity check and the foreign key check.
+/// Runs SQLite's checks.
 ///
 /// # Errors
 /// What SQLite says, other than that a rule needs something unknown.
-pub(crate) fn check_database(connection: &Connection, tables: &[Table]) -> Result<CheckReport> {
+pub(crate) fn check_database(
+    connection: &Connection,
+    tables: &[Table],
+    depth: CheckDepth,
+) -> Result<CheckReport> {
     let mut report = CheckReport::default();
-    let whole = format!("PRAGMA main.integrity_check({MOST_FINDINGS})");
+    let whole = format!("PRAGMA main.{}({MOST_FINDINGS})", depth.pragma());
     match findings(connection, whole.as_bytes()) {
         Ok(texts) if texts.len() >= MOST_FINDINGS as usize => {
             // Rows that break their own rules have used up the quota: look at each table without those rules.
             report.sort(texts);
+            report
+                .not_checked
+                .push(format!("what SQLite would find after the first {MOST_FINDINGS} findings"));
             connection.execute_batch("PRAGMA ignore_check_constraints=ON").map_err(failure)?;
-            check_each_table(connection, tables, &mut report)?;
+            check_each_table(connection, tables, depth, &mut report)?;
             connection.execute_batch("PRAGMA ignore_check_constraints=OFF").map_err(failure)?;
         }
-        Ok(texts) => report.sort(texts),
+        Ok(texts) => {
+            let broke_off = texts.iter().any(|text| text.starts_with(BROKEN_OFF));
+            report.sort(texts);
+            if broke_off {
+                // At a page that cannot be read: the tables after it have not been looked at.
+                check_each_table(connection, tables, depth, &mut report)?;
+            }
+        }
         Err(first) if is_of_virtual_table(&first) => {
             report.in_the_data.push(sqlite_message(&first));
-            check_each_table(connection, tables, &mut report)?;
+            check_each_table(connection, tables, depth, &mut report)?;
         }
         Err(first) if first.kind() != ErrorKind::Failed => return Err(first),
         Err(first) => {
@@ -58,12 +90,14 @@ pub(crate) fn check_database(connection: &Connection, tables: &[Table]) -> Resul
                 Err(error) if error.kind() != ErrorKind::Failed && !is_of_virtual_table(&error) => {
                     return Err(error);
                 }
-                Err(_) => check_each_table(connection, tables, &mut report)?,
+                Err(_) => check_each_table(connection, tables, depth, &mut report)?,
             }
             connection.execute_batch("PRAGMA ignore_check_constraints=OFF").map_err(failure)?;
         }
     }
-    check_foreign_keys(connection, tables, &mut report)?;
+    if depth == CheckDepth::Full {
+        check_foreign_keys(connection, tables, &mut report)?;
+    }
     Ok(report)
 }
 
@@ -73,6 +107,12 @@ fn is_of_virtual_table(error: &Error) -> bool {
 }
 
 impl CheckReport {
+    /// Whether nothing was found; what could not be checked is no finding.
+    #[must_use]
+    pub fn found_nothing(&self) -> bool {
+        self.structural.is_empty() && self.in_the_data.is_empty()
+    }
+
     fn sort(&mut self, texts: Vec<String>) {
         let mut counts: BTreeMap<String, u64> = BTreeMap::new();
         for text in texts.into_iter().filter(|text| text != "ok") {
@@ -80,7 +120,10 @@ impl CheckReport {
         }
         for (text, count) in counts {
             let found = if lies_in_the_data(&text) { &mut self.in_the_data } else { &mut self.structural };
-            found.push(if count > 1 { format!("{text} ({count} times)") } else { text });
+            let text = if count > 1 { format!("{text} ({count} times)") } else { text };
+            if !found.contains(&text) {
+                found.push(text);
+            }
         }
     }
 }
@@ -104,9 +147,14 @@ fn lies_in_the_data(finding: &str) -> bool {
         || STRICT_TYPES.iter().any(|class| finding.starts_with(&format!("non-{class} value in ")))
 }
 
-fn check_each_table(connection: &Connection, tables: &[Table], report: &mut CheckReport) -> Result<()> {
+fn check_each_table(
+    connection: &Connection,
+    tables: &[Table],
+    depth: CheckDepth,
+    report: &mut CheckReport,
+) -> Result<()> {
     for table in tables {
-        let sql = [b"PRAGMA main.integrity_check(".as_slice(), &table.name.quoted(), b")"].concat();
+        let sql = [b"PRAGMA main.", depth.pragma().as_bytes(), b"(", &table.name.quoted(), b")"].concat();
         match findings(connection, &sql) {
             Ok(texts) => report.sort(texts),
             Err(error) if error.kind() != ErrorKind::Failed => return Err(error),
@@ -118,9 +166,26 @@ fn check_each_table(connection: &Connection, tables: &[Table], report: &mut Chec
     Ok(())
 }
 
+/// How a finding begins that is the end of a check.
+const BROKEN_OFF: &str = "the check broke off: ";
+
+/// What a check says. Where it meets a page that it cannot read, what it has said so far counts, and that is a finding
+/// too.
 fn findings(connection: &Connection, sql: &[u8]) -> Result<Vec<String>> {
+    /// What stands above findings about pages, which come as one text of many lines.
+    const HEADING: &str = "*** in database main ***\n";
     let mut texts = Vec::new();
-    for_each_finding(connection, sql, |text| texts.push(text))?;
+    let take = |text: String| match text.strip_prefix(HEADING) {
+        Some(lines) => texts.extend(lines.lines().map(str::to_string)),
+        None => texts.push(text),
+    };
+    match for_each_finding(connection, sql, take) {
+        Err(error) if error.kind() == ErrorKind::Damaged && !is_of_virtual_table(&error) => {
+            texts.push(format!("{BROKEN_OFF}{}", sqlite_message(&error)));
+        }
+        Err(error) => return Err(error),
+        Ok(()) => {}
+    }
     Ok(texts)
 }
 
@@ -141,10 +206,20 @@ pub(super) fn for_each_finding(
 }
 
 fn check_foreign_keys(connection: &Connection, tables: &[Table], report: &mut CheckReport) -> Result<()> {
-    let (counts, mistakes) = count_lost_parents(connection, tables)?;
-    report.in_the_data.extend(mistakes);
-    for ((table, parent), count) in counts {
-        report.in_the_data.push(format!("{count} rows of {table:?} point to no row of {parent:?}"));
+    for table in tables {
+        let (counts, mistakes) = match count_lost_parents(connection, std::slice::from_ref(table)) {
+            // It looks rows up in indexes, which may be damaged where their tables are not.
+            Err(error) if error.kind() == ErrorKind::Damaged => {
+                let what = format!("foreign keys of {:?}: {}", table.name, sqlite_message(&error));
+                report.structural.push(what);
+                continue;
+            }
+            counted => counted?,
+        };
+        report.in_the_data.extend(mistakes);
+        for ((table, parent), count) in counts {
+            report.in_the_data.push(format!("{count} rows of {table:?} point to no row of {parent:?}"));
+        }
     }
     Ok(())
 }

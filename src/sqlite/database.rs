@@ -7,10 +7,10 @@ use crate::progress::{Phase, PhaseKind};
 use crate::run::Run;
 use crate::schema::{Cell, Generated, ObjectKind, SchemaObject, Table};
 use crate::sqlite::catalog::{Catalog, read_catalog};
-use crate::sqlite::check::{CheckReport, check_database};
+use crate::sqlite::check::{CheckDepth, CheckReport, check_database};
 use crate::sqlite::not_kept::{NotKept, find_not_kept, is_plain, lost_with_key, read_unknown_collations};
 use crate::sqlite::open::{Source, open_to_check};
-use crate::sqlite::rows::{TableScan, estimate_row_count};
+use crate::sqlite::rows::{TableScan, count_rows, estimate_row_count};
 use crate::sqlite::schema_check::mentions_check;
 use crate::sqlite::watch::{Extent, Watch, bound_expressions};
 
@@ -68,32 +68,30 @@ impl Source {
         estimate_row_count(&self.connection, table)
     }
 
-    /// Runs SQLite's own checks.
-    ///
-    /// On a connection of their own that may write in SQLite's eyes: a read-only one leaves CHECK constraints out.
+    /// Counts the rows of the table at `ordinal` of the catalog, without reading them.
     ///
     /// # Errors
-    /// What SQLite says, other than findings.
-    pub fn check(&self, catalog: &Catalog, run: Run<'_>) -> Result<CheckReport> {
-        run.progress.begin(Phase {
-            kind: PhaseKind::Checking,
-            subject: "",
-            total_rows: None,
-            total_bytes: None,
-        });
-        let (file, sharing) = self.file_to_check();
-        let report = open_to_check(file, sharing, run.interrupt)
-            .and_then(|connection| check_database(&connection, &catalog.tables));
-        run.progress.end();
-        report.map_err(|error| error.at(self.path()))
+    /// What SQLite says, with the table.
+    pub fn count_rows(&self, catalog: &Catalog, ordinal: usize) -> Result<u64> {
+        let table = &catalog.tables[ordinal];
+        count_rows(&self.connection, table, catalog.header.encoding)
+            .map_err(|error| error.in_table(&table.name).at(self.path()))
     }
 
-    /// As [`Self::check`], of a database that was restored: its schema may be anybody's, so that what it computes is
-    /// bounded in time and size by what was loaded into its tables.
+    /// Runs SQLite's own checks, as deep as asked.
+    ///
+    /// On a connection of their own that may write in SQLite's eyes: a read-only one leaves CHECK constraints out. The
+    /// schema may be anybody's, so that what it computes is bounded in time and size by what its tables hold.
     ///
     /// # Errors
     /// `Failed` when the time is over; what SQLite says, other than findings.
-    pub fn check_restored(&self, catalog: &Catalog, extents: &[Extent], run: Run<'_>) -> Result<CheckReport> {
+    pub fn check(
+        &self,
+        depth: CheckDepth,
+        catalog: &Catalog,
+        extents: &[Extent],
+        run: Run<'_>,
+    ) -> Result<CheckReport> {
         run.progress.begin(Phase {
             kind: PhaseKind::Checking,
             subject: "",
@@ -107,7 +105,7 @@ impl Source {
             let watch = Watch::over(&mut connection, run.interrupt)?;
             bound_expressions(&connection, &extent, &catalog.objects)?;
             let tables = &catalog.tables;
-            let check = || check_database(&connection, tables);
+            let check = || check_database(&connection, tables, depth);
             if !evaluates(catalog) {
                 return check();
             }
@@ -116,7 +114,7 @@ impl Source {
         };
         let report = checked();
         run.progress.end();
-        report.map_err(|error| error.at(self.path()))
+        report.map_err(|error| error.instead_at(self.path()))
     }
 }
 

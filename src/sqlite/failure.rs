@@ -29,6 +29,11 @@ pub(crate) fn failure(error: rusqlite::Error) -> Error {
 /// Source: SQLite, "Result and Error Codes".
 pub(crate) fn failure_of_code(code: c_int, message: String) -> Error {
     let (kind, text, hint) = match (code, code & 0xff) {
+        (ffi::SQLITE_ERROR, _) if message == "unsupported file format" => (
+            ErrorKind::Damaged,
+            "the database has a schema format that SQLite does not know",
+            Some("its header is damaged, or a newer SQLite is needed"),
+        ),
         (_, ffi::SQLITE_NOTADB) => (
             ErrorKind::Damaged,
             "the file is not a SQLite database, or it is encrypted",

@@ -200,6 +200,21 @@ pub(crate) fn free_rowid_name(table: &Table) -> Option<&'static str> {
     ROWID_NAMES.into_iter().find(is_free)
 }
 
+/// How many rows a table has; the pages of its b-tree are read for that, but no row.
+///
+/// # Errors
+/// What SQLite says.
+pub(crate) fn count_rows(connection: &Connection, table: &Table, encoding: TextEncoding) -> Result<u64> {
+    let sql = [
+        b"SELECT count(*) FROM main.".as_slice(),
+        &table.name.quoted(),
+        &only_the_table(connection, table, encoding)?,
+    ];
+    let mut statement = Statement::prepare(connection, &sql.concat())?;
+    let counted = if statement.step()? { statement.read_integer(0) } else { 0 };
+    u64::try_from(counted).map_err(|_| Error::new(ErrorKind::Failed, "SQLite counted fewer rows than none"))
+}
+
 /// How many rows a table roughly has, without scanning it: `None` where nothing is known.
 ///
 /// From ANALYZE's statistics, else from the span of rowids.

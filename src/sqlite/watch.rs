@@ -37,6 +37,12 @@ pub struct Extent {
 }
 
 impl Extent {
+    /// The most that a file of this size can hold, where rows were not counted.
+    #[must_use]
+    pub fn of_file(size_bytes: u64) -> Self {
+        Self { rows: 0, content_bytes: size_bytes, largest_row_bytes: size_bytes }
+    }
+
     /// Counts one row.
     pub fn add_row(&mut self, size_bytes: usize) {
         self.rows += 1;
@@ -132,7 +138,7 @@ impl Watch {
             Err(error) if self.0.is_over.load(Ordering::Relaxed) => {
                 let message = format!("evaluating {what} took longer than {} s", time.as_secs());
                 let over = Error::new(ErrorKind::Failed, message).hint(
-                    "its expressions may be made to take for ever; if you trust the snapshot, give them more time \
+                    "its expressions may be made to take for ever; if you trust it, give them more time \
                      with --expression-timeout",
                 );
                 let table = error.place().table.clone();

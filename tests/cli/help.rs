@@ -16,9 +16,11 @@ fn help_shows_examples_and_the_most_used_options_first() {
     let place = Place::new();
     for (verb, first) in [
         ("export", &["--output", "--table", "--order-by", "--overwrite", "--dry-run"][..]),
-        ("verify", &["--quick", "--data", "--independent"]),
+        ("verify", &["--quick", "--data", "--independent", "--against"]),
         ("restore", &["--overwrite", "--discard-old", "--as", "--no-verify", "--strict"]),
         ("inspect", &["--columns", "--table"]),
+        ("diff", &["--table", "--max-rows"]),
+        ("digest", &["--check", "--table"]),
     ] {
         let ran = place.run(&format!("{verb} --help"));
         ran.exits(0).tells_nothing().prints("Examples:\n").prints(&format!("\n  parklite {verb} "));
@@ -34,7 +36,7 @@ fn help_shows_examples_and_the_most_used_options_first() {
 fn the_general_help_names_verbs_examples_and_exit_codes() {
     let ran = Place::new().run("--help");
     ran.exits(0).tells_nothing().prints("Examples:\n").prints("Exit codes: 0 done");
-    for verb in ["export", "verify", "restore", "inspect", "completions"] {
+    for verb in ["export", "verify", "restore", "inspect", "diff", "digest", "completions"] {
         assert!(ran.stdout.lines().any(|line| line.starts_with(&format!("  {verb} "))), "{verb}");
     }
     for code in ["1 ", "2 ", "3 ", "4 ", "10 ", "11 ", "12 ", "13 ", "14 ", "130 "] {

@@ -6,6 +6,9 @@
 
 #[cfg(target_os = "linux")]
 mod confinement;
+mod databases;
+mod diff;
+mod digest;
 mod export_check;
 mod export_output;
 mod export_report;
@@ -22,6 +25,7 @@ mod restore_over_existing;
 mod restore_under_locks;
 mod signals;
 mod streams;
+mod subtle;
 mod terminal;
 mod verify_damage;
 mod verify_every_byte;

@@ -253,6 +253,11 @@ fn mode(found: &fs::Metadata) -> u32 {
     found.permissions().mode() & 0o7777
 }
 
+#[expect(clippy::print_stderr, reason = "counts that a page of the documentation names")]
+pub(crate) fn told(what: &str) {
+    eprintln!("{what}");
+}
+
 #[expect(clippy::print_stderr, reason = "a test that cannot run here must not look like one that did")]
 pub(crate) fn skipped(why: &str) {
     eprintln!("skipped: {why}");

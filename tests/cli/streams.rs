@@ -18,7 +18,12 @@ fn json_is_one_document_on_standard_output_and_nothing_else() {
         ("export gymlog.db -t none", 2),
         ("verify none", 10),
         ("restore snap a.db", 12),
-        ("inspect gymlog.db", 13),
+        ("restore gymlog.db b.db", 13),
+        ("verify gymlog.db", 0),
+        ("inspect gymlog.db", 0),
+        ("digest gymlog.db snap", 0),
+        ("diff gymlog.db snap", 0),
+        ("diff gymlog.db none", 10),
     ] {
         let ran = place.run(&format!("{words} --json"));
         let document = ran.exits(code).document();

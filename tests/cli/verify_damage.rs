@@ -190,7 +190,6 @@ fn what_is_no_snapshot_is_said_to_be_none() {
             ("gymlog.db/none", 10, "there is no such snapshot: gymlog.db/none"),
             ("photos", 13, "no manifest.json: photos"),
             ("pipe", 13, "pipe"),
-            ("gymlog.db", 13, "gymlog.db"),
             ("empty.parquet", 13, "empty.parquet"),
             ("text.parquet", 13, "text.parquet"),
             ("snap/sets.parquet", 13, "no snapshot by itself"),
@@ -199,7 +198,6 @@ fn what_is_no_snapshot_is_said_to_be_none() {
         }
     }
     place.run("verify snap/sets.parquet").hints("name the folder");
-    place.run("verify gymlog.db").hints("export");
 }
 
 #[test]

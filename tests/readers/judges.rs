@@ -47,6 +47,23 @@ impl Judges {
         report(what, &output);
     }
 
+    /// The digests of all tables of a database or snapshot, as `scripts/digest.py` prints them.
+    ///
+    /// # Panics
+    /// If it fails.
+    pub(crate) fn digests(&self, subject: &Path) -> Vec<String> {
+        let script = root().join("scripts/digest.py");
+        let output = Command::new(&self.python)
+            .arg("-B")
+            .arg(script)
+            .arg(subject)
+            .env("PYTHONUTF8", "1")
+            .output()
+            .expect("Python starts");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).lines().map(ToString::to_string).collect()
+    }
+
     /// Lets the judges damage a snapshot and find the damage.
     ///
     /// # Panics

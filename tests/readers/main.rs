@@ -10,6 +10,7 @@ mod judges;
 mod sources;
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use judges::Judges;
 use sources::Source;
@@ -61,6 +62,35 @@ fn every_reader_finds_all_of_single_files_selections_and_other_orders() {
     judges.judge("single files, selections and orders", &pairs);
 }
 
+#[test]
+fn digests_that_are_printed_are_those_of_a_program_that_shares_no_code() {
+    let Some(judges) = Judges::find("printed digests") else { return };
+    for source in [sources::gymlog(), sources::decimals()] {
+        let snapshot = source.folder().join("snapshot");
+        export(&source.path, &snapshot, &[]);
+        for subject in [&source.path, &snapshot] {
+            let output =
+                Command::new(judges::PARKLITE).arg("digest").arg(subject).output().expect("it starts");
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+            // Header and schema stand first.
+            let mut ours: Vec<String> = printed.lines().skip(2).map(as_the_judge_writes).collect();
+            let mut theirs = judges.digests(subject);
+            assert!(!theirs.is_empty(), "{}", subject.display());
+            ours.sort();
+            theirs.sort();
+            assert_eq!(ours, theirs, "{}", subject.display());
+        }
+    }
+}
+
+/// A line of `parklite digest` in the words of `scripts/digest.py`.
+fn as_the_judge_writes(line: &str) -> String {
+    let parts: Vec<&str> = line.splitn(3, "  ").collect();
+    let [sum, rows, name] = parts[..] else { panic!("{line:?} is no digest") };
+    format!("{name}\t{rows}-{sum}")
+}
+
 fn judge(what: &str, sources: &[Source]) {
     if sources.is_empty() {
         return judges::tell(&format!("skipped: {what}: there are none here"));
@@ -78,7 +108,7 @@ fn judge(what: &str, sources: &[Source]) {
 }
 
 fn export(database: &Path, snapshot: &Path, options: &[&str]) {
-    let output = std::process::Command::new(judges::PARKLITE)
+    let output = Command::new(judges::PARKLITE)
         .args(["export", "--quiet"])
         .args(options)
         .arg(database)

@@ -109,6 +109,8 @@ pub(crate) fn is_switched_off(command: &Command) -> bool {
         Command::Export(_) | Command::Completions { .. } | Command::Man { .. } => false,
         Command::Inspect(args) => args.confine.no_confine,
         Command::Verify(args) => args.confine.no_confine,
+        Command::Diff(args) => args.confine.no_confine,
+        Command::Digest(args) => args.confine.no_confine,
         Command::Restore(args) => args.confine.no_confine,
     }
 }
@@ -120,14 +122,23 @@ pub(crate) fn needs_of(command: &Command) -> Option<Needs> {
     }
     let mut needs = match command {
         Command::Export(_) | Command::Completions { .. } | Command::Man { .. } => return None,
-        Command::Inspect(args) => Needs::to_read([&args.snapshot], None)?,
+        Command::Inspect(args) => Needs::to_read([&args.snapshot], args.temp_dir.as_ref())?,
         Command::Verify(args) => {
-            let mut needs = Needs::to_read([&args.snapshot], args.resources.temp_dir.as_ref())?;
+            let subjects = [&args.snapshot].into_iter().chain(&args.against);
+            let mut needs = Needs::to_read(subjects, args.resources.temp_dir.as_ref())?;
             if !args.quick && !args.data && args.resources.temp_dir.is_none() {
                 // A temporary database is made beside the snapshot, or else where the system has such things.
                 needs.folders.extend(holder_of(&args.snapshot));
                 needs.folders.push(std::env::temp_dir());
             }
+            needs.with(&args.resources)
+        }
+        Command::Diff(args) => {
+            Needs::to_read([&args.a, &args.b], args.resources.temp_dir.as_ref())?.with(&args.resources)
+        }
+        Command::Digest(args) => {
+            let mut needs = Needs::to_read(&args.subjects, args.resources.temp_dir.as_ref())?;
+            needs.subjects.extend(args.check.clone());
             needs.with(&args.resources)
         }
         Command::Restore(args) => {

@@ -178,7 +178,9 @@ fn covers_the_run(kind: PhaseKind) -> bool {
         | PhaseKind::Sorting
         | PhaseKind::Hashing
         | PhaseKind::Indexing
-        | PhaseKind::Checking => false,
+        | PhaseKind::Checking
+        | PhaseKind::Digesting
+        | PhaseKind::Comparing => false,
     }
 }
 

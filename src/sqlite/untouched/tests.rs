@@ -15,6 +15,7 @@ use crate::error::{ErrorKind, Result};
 use crate::progress::Silent;
 use crate::run::{Interrupt, Run};
 use crate::schema::{Cell, JournalMode};
+use crate::sqlite::check::CheckDepth;
 use crate::sqlite::open::{OpenOptions, Reading, Source};
 
 fn with_run<T>(work: impl FnOnce(Run<'_>) -> T) -> T {
@@ -90,7 +91,7 @@ fn a_wal_is_read_as_sqlite_replays_it_with_its_index_and_without() {
         assert_eq!(numbers(&source), [1, 2]);
         let (catalog, _) = source.read_catalog().expect("a catalog");
         assert_eq!(catalog.header.journal_mode, JournalMode::Wal);
-        let check = with_run(|run| source.check(&catalog, run)).expect("checked");
+        let check = with_run(|run| source.check(CheckDepth::Full, &catalog, &[], run)).expect("checked");
         assert_eq!(check, crate::sqlite::check::CheckReport::default());
         source.finish().expect("left alone");
         drop(source);
@@ -113,7 +114,7 @@ fn a_database_in_wal_mode_with_nothing_beside_it_is_read_in_place_and_leaves_not
     assert_eq!(numbers(&source), [1, 2]);
     let (catalog, _) = source.read_catalog().expect("a catalog");
     assert_eq!(catalog.header.journal_mode, JournalMode::Wal);
-    let check = with_run(|run| source.check(&catalog, run)).expect("checked");
+    let check = with_run(|run| source.check(CheckDepth::Full, &catalog, &[], run)).expect("checked");
     assert_eq!(check.in_the_data, ["CHECK constraint failed in checked"], "CHECKs are looked at");
     source.finish().expect("left alone");
     drop(source);
@@ -135,7 +136,7 @@ fn a_database_in_rollback_mode_is_read_in_place_under_its_lock() {
     assert!(matches!(source.reading, Reading::Locked));
     assert_eq!(numbers(&source), [-1]);
     let (catalog, _) = source.read_catalog().expect("a catalog");
-    let check = with_run(|run| source.check(&catalog, run)).expect("checked");
+    let check = with_run(|run| source.check(CheckDepth::Full, &catalog, &[], run)).expect("checked");
     assert_eq!(check.in_the_data, ["CHECK constraint failed in t"], "CHECKs are looked at");
     let writer = Connection::open(&path).expect("opened");
     writer.busy_timeout(Duration::ZERO).expect("set");
