@@ -92,7 +92,9 @@ impl Footer {
             return Err(damaged("the file is encrypted, which parklite does not read".to_string()));
         }
         if &magic != MAGIC || &head != MAGIC {
-            return Err(damaged("this is no Parquet file: it does not begin and end as one".to_string()));
+            return Err(damaged(
+                "this is no Parquet file: it does not begin and end as one with a footer".to_string(),
+            ));
         }
         let length = u64::from(u32::from_le_bytes(length));
         let most = (size_bytes - HEAD_BYTES - END_BYTES).min(MAX_FOOTER_BYTES);

@@ -131,15 +131,18 @@ pub(crate) fn needs_of(command: &Command) -> Option<Needs> {
                 needs.folders.extend(holder_of(&args.snapshot));
                 needs.folders.push(std::env::temp_dir());
             }
-            needs.with(&args.resources)
+            let compares = args.against.is_some() && args.resources.temp_dir.is_none();
+            needs.with(&args.resources).with_room_beside(compares)
         }
         Command::Diff(args) => {
-            Needs::to_read([&args.a, &args.b], args.resources.temp_dir.as_ref())?.with(&args.resources)
+            let needs = Needs::to_read([&args.a, &args.b], args.resources.temp_dir.as_ref())?;
+            needs.with(&args.resources).with_room_beside(args.resources.temp_dir.is_none())
         }
         Command::Digest(args) => {
             let mut needs = Needs::to_read(&args.subjects, args.resources.temp_dir.as_ref())?;
+            needs = needs.with(&args.resources).with_room_beside(args.resources.temp_dir.is_none());
             needs.subjects.extend(args.check.clone());
-            needs.with(&args.resources)
+            needs
         }
         Command::Restore(args) => {
             let mut needs = Needs::to_read([&args.snapshot], args.resources.temp_dir.as_ref())?;
@@ -183,6 +186,15 @@ impl Needs {
             needs.folders.push(std::env::temp_dir());
         }
         Some(needs)
+    }
+
+    /// Lets temporary files be made beside what is read, or where the system has such things, if that is `asked`.
+    fn with_room_beside(mut self, asked: bool) -> Self {
+        if asked {
+            self.folders.extend(self.subjects.iter().filter_map(|subject| holder_of(subject)));
+            self.folders.push(std::env::temp_dir());
+        }
+        self
     }
 
     fn with(mut self, resources: &ResourceArgs) -> Self {
