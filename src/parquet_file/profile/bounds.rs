@@ -5,8 +5,8 @@
 
 use super::compact::{Compact, Kind, Parsed};
 
-/// How deep a schema may be.
-const MAX_SCHEMA_DEPTH: usize = 100;
+/// How deep a schema may be: what a decoder goes down by recursion with room to spare, and more than any reader shows.
+const MAX_SCHEMA_DEPTH: usize = 500;
 
 /// Most row groups: their number is a 16-bit one.
 const MAX_ROW_GROUPS: usize = 32_767;
