@@ -146,7 +146,7 @@ pub(crate) struct ResourceArgs {
     /// at most), 4 times the largest row, and 128 KiB for each column of a table that is decoded.
     #[arg(long, value_name = "SIZE", default_value = "256MiB", value_parser = parse_memory, help_heading = MORE)]
     pub(crate) memory_limit: u64,
-    /// How many threads encode and decode [default: one per core].
+    /// How many threads encode and decode, as far as the memory limit allows [default: one per core].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256), help_heading = MORE)]
     pub(crate) threads: Option<u16>,
     /// An existing folder for temporary files [default: beside the output].
@@ -160,6 +160,14 @@ pub(crate) struct ExpressionArgs {
     /// How long expressions of its schema may be evaluated at the least; more rows get more time.
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = parse_duration, help_heading = MORE)]
     pub(crate) expression_timeout: Duration,
+}
+
+/// Whether foreign bytes are read in a process apart.
+#[derive(Debug, Args)]
+pub(crate) struct ConfineArgs {
+    /// Read the snapshot in this process, not in a confined one of its own: only for snapshots you trust.
+    #[arg(long, help_heading = MORE)]
+    pub(crate) no_confine: bool,
 }
 
 #[derive(Debug, Args)]
@@ -201,6 +209,8 @@ pub(crate) struct VerifyArgs {
     pub(crate) expressions: ExpressionArgs,
     #[command(flatten)]
     pub(crate) resources: ResourceArgs,
+    #[command(flatten)]
+    pub(crate) confine: ConfineArgs,
 }
 
 #[derive(Debug, Args)]
@@ -230,6 +240,8 @@ pub(crate) struct DiffArgs {
     pub(crate) busy: BusyArgs,
     #[command(flatten)]
     pub(crate) resources: ResourceArgs,
+    #[command(flatten)]
+    pub(crate) confine: ConfineArgs,
 }
 
 #[derive(Debug, Args)]
@@ -255,6 +267,8 @@ pub(crate) struct DigestArgs {
     pub(crate) busy: BusyArgs,
     #[command(flatten)]
     pub(crate) resources: ResourceArgs,
+    #[command(flatten)]
+    pub(crate) confine: ConfineArgs,
 }
 
 #[derive(Debug, Args)]
@@ -290,6 +304,8 @@ pub(crate) struct RestoreArgs {
     pub(crate) expressions: ExpressionArgs,
     #[command(flatten)]
     pub(crate) resources: ResourceArgs,
+    #[command(flatten)]
+    pub(crate) confine: ConfineArgs,
 }
 
 #[derive(Debug, Args)]
@@ -312,9 +328,19 @@ pub(crate) struct InspectArgs {
     /// An existing folder for temporary files [default: beside what is read].
     #[arg(long, value_name = "FOLDER", help_heading = MORE)]
     pub(crate) temp_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) confine: ConfineArgs,
 }
 
 impl ResourceArgs {
+    /// Threads that each hold a decoded row group: no more than the memory limit has room for.
+    pub(crate) fn decoding_thread_count(&self) -> usize {
+        /// What a decoded row group takes, and what it is decoded from.
+        const THREAD_BYTES: u64 = 64 << 20;
+        let room = usize::try_from(self.memory_limit / THREAD_BYTES).unwrap_or(usize::MAX);
+        self.thread_count().clamp(1, room.max(1))
+    }
+
     /// How content is read with these resources.
     pub(crate) fn content_options(&self, busy: &BusyArgs) -> ContentOptions {
         ContentOptions {

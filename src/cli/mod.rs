@@ -5,6 +5,7 @@
 
 mod args;
 mod ask;
+mod confine;
 mod diff;
 mod digest;
 mod exit;

@@ -67,15 +67,27 @@ fn options(args: &RestoreArgs, json: bool, run: Run<'_>, reporter: &dyn Reporter
     })
 }
 
+/// Beside `path`, else where the system keeps such files: where nothing may be written there, and where the name is
+/// not UTF-8, since SQLite takes no such name.
+pub(crate) fn set_temporary_folder_beside(path: &Path) -> Result<()> {
+    let folder = parent_of(path)?;
+    let is_fit = folder.to_str().is_some() && is_writable(&folder);
+    set_temporary_folder(&if is_fit { folder } else { std::env::temp_dir() })
+}
+
+#[cfg(unix)]
+fn is_writable(folder: &Path) -> bool {
+    rustix::fs::access(folder, rustix::fs::Access::WRITE_OK).is_ok()
+}
+
+#[cfg(not(unix))]
+fn is_writable(_folder: &Path) -> bool {
+    true
+}
+
 /// A file of zero bytes, which SQLite takes for a database, and nobody else does.
 fn is_empty(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|found| found.len() == 0)
-}
-
-/// SQLite takes no name that is not UTF-8 for such a folder; then its temporary files stay where they usually are.
-fn set_temporary_folder_beside(target: &Path) -> Result<()> {
-    let folder = parent_of(target)?;
-    if folder.to_str().is_some() { set_temporary_folder(&folder) } else { Ok(()) }
 }
 
 /// A person at a terminal may say yes; nobody else is asked.

@@ -13,7 +13,7 @@ use crate::cli::exit::{error_document, print_error, write_stderr, write_stdout};
 use crate::cli::progress::{ProgressStyle, reporter};
 use crate::cli::terminal::Terminal;
 use crate::cli::text::safe_json;
-use crate::cli::{diff, digest, export, inspect, man, restore, verify};
+use crate::cli::{confine, diff, digest, export, inspect, man, restore, verify};
 
 /// What a verb has to say at its end.
 pub(crate) struct Outcome {
@@ -73,9 +73,20 @@ pub(crate) fn run() -> ExitCode {
     if let Err(error) = handle_signals(&interrupt) {
         return finish(Err(error), &cli);
     }
+    let confinement = match confine::needs_of(&cli.command) {
+        None => confine::is_switched_off(&cli.command).then(confine::Confinement::default),
+        Some(needs) => match confine::enter(&needs, &interrupt) {
+            Ok(Some(confinement)) => Some(confinement),
+            Ok(None) => return finish(confine::run_in_child(&needs, &interrupt), &cli),
+            Err(error) => return finish(Err(error), &cli),
+        },
+    };
     let style = ProgressStyle::resolve(cli.output.progress, cli.output.quiet, Terminal::stderr());
     let reporter = reporter(style, Terminal::stderr().color);
     let run = Run { progress: &*reporter, clock: &SystemClock, interrupt: &interrupt };
+    if let Some(note) = confinement.as_ref().and_then(confine::Confinement::note) {
+        reporter.note(&note);
+    }
     let outcome = match &cli.command {
         Command::Export(args) => export::run(args, run),
         Command::Verify(args) => verify::run(args, run),
@@ -87,8 +98,11 @@ pub(crate) fn run() -> ExitCode {
     };
     reporter.finish();
     let outcome = outcome.map_err(|error| interrupted(error, &interrupt));
-    let code = outcome.and_then(|outcome| {
+    let code = outcome.and_then(|mut outcome| {
         if cli.output.json {
+            if let (Some(confinement), Some(document)) = (confinement, outcome.document.as_object_mut()) {
+                document.insert("confinement".to_string(), confinement.names().into());
+            }
             let document = serde_json::to_string_pretty(&outcome.document).unwrap_or_default();
             write_stdout(&format!("{}\n", safe_json(&document)))?;
         } else if !cli.output.quiet {

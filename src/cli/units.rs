@@ -18,6 +18,9 @@ pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
     number.checked_mul(factor).ok_or_else(|| "that size is too large".to_string())
 }
 
+/// The memory limit of a verb that is given none, in bytes.
+pub(crate) const DEFAULT_MEMORY_LIMIT_BYTES: u64 = 256 << 20;
+
 /// Reads a memory limit, which cannot be arbitrarily small.
 pub(crate) fn parse_memory(text: &str) -> Result<u64, String> {
     let bytes = parse_size(text)?;

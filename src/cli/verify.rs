@@ -12,6 +12,7 @@ use parklite::verify::{VerifyLevel, VerifyOptions, VerifyReport, estimate_restor
 
 use crate::cli::args::VerifyArgs;
 use crate::cli::export::push_not_kept;
+use crate::cli::restore::set_temporary_folder_beside;
 use crate::cli::run::{Outcome, Status};
 use crate::cli::text::{bytes, duration, one_line, quantity, safe};
 use crate::cli::{diff, verify_database};
@@ -47,7 +48,7 @@ fn verify_snapshot(args: &VerifyArgs, run: Run<'_>) -> Result<Outcome> {
         level,
         independent: args.independent,
         memory_limit_bytes: args.resources.memory_limit,
-        threads: args.resources.thread_count(),
+        threads: args.resources.decoding_thread_count(),
         temp_folder: args.resources.temp_dir.clone(),
     };
     if level == VerifyLevel::Restore {
@@ -57,8 +58,9 @@ fn verify_snapshot(args: &VerifyArgs, run: Run<'_>) -> Result<Outcome> {
             bytes(needed_bytes),
             duration(Duration::from_secs(seconds))
         ));
-        if let Some(folder) = &args.resources.temp_dir {
-            set_temporary_folder(folder)?;
+        match &args.resources.temp_dir {
+            Some(folder) => set_temporary_folder(folder)?,
+            None => set_temporary_folder_beside(&args.snapshot)?,
         }
     }
     let report = verify(&args.snapshot, &options, run)?;

@@ -69,7 +69,9 @@ mod platform {
                 );
             }
         };
-        fs::set_permissions(path, Permissions::from_mode(mode))
+        // By descriptor: a process that is confined may not change what it cannot open.
+        fs::File::open(path)
+            .and_then(|found| found.set_permissions(Permissions::from_mode(mode)))
             .map_err(|error| Error::io("setting permissions", path, error))
     }
 

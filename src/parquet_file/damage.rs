@@ -17,7 +17,7 @@ use crate::parquet_file::writer::{FileTail, RowGroupEntry};
 use crate::run::Interrupt;
 
 /// What a Parquet file begins and ends with.
-const MAGIC: &[u8; 4] = b"PAR1";
+pub(super) const MAGIC: &[u8; 4] = b"PAR1";
 
 /// Size in bytes of what follows the footer: its length and the magic.
 pub(crate) const END_BYTES: u64 = 8;

@@ -28,13 +28,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parquet::file::metadata::{
-    ColumnChunkMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData,
+    ColumnChunkMetaData, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData,
 };
 use parquet::schema::types::Type;
 use serde::Serialize;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::parquet_file::foreign::shape::{Node, type_words};
+use crate::parquet_file::profile::Footer;
 use crate::parquet_file::reader::{guarded, unsigned};
 
 pub use findings::{Finding, FindingKind};
@@ -145,14 +146,14 @@ impl ForeignFile {
 /// Opens the file and reads its footer, without relying on what that says.
 ///
 /// The one place where the footer of a file that may be anybody's is decoded, for [`origin_of`] as for
-/// [`ForeignFile::open`]: a check of its raw bytes belongs right before the guarded call.
+/// [`ForeignFile::open`], and only within the bounds that `profile` has for any writer's.
 fn open_footer(path: &Path) -> Result<(File, u64, ParquetMetaData)> {
     let file = File::open(path).map_err(|error| Error::io("opening a Parquet file", path, error))?;
     let size_bytes = file.metadata().map_err(|error| Error::io("opening a Parquet file", path, error))?.len();
-    let metadata = guarded("reading a footer", path, || {
-        // Whole row groups are read, for which the page index is of no use.
-        ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Skip).parse_and_finish(&file)
-    })?;
+    let footer = Footer::read(&file, path, size_bytes)?;
+    footer.check_bounds(path)?;
+    let decode = || ParquetMetaDataReader::decode_metadata(footer.bytes());
+    let metadata = guarded("reading a footer", path, decode)?;
     Ok((file, size_bytes, metadata))
 }
 

@@ -1,8 +1,8 @@
 //! A second opinion: table files read with polars' own Parquet decoder, footer included.
 //!
 //! It shares no code with `reader`: another Thrift decoder, other page, level and value decoders. What both read alike
-//! is in the file, not in one library. It is asked only about bytes that are known to be those that were written, and
-//! its panics are caught all the same.
+//! is in the file, not in one library. Like the first decoder it is only given what `profile` lets pass, and its
+//! panics are caught.
 
 use std::fs::File;
 use std::io::{Cursor, Read, Seek, SeekFrom};
@@ -18,6 +18,8 @@ use polars_parquet::read::{
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::crossing::chunks_to_arrow;
+use crate::parquet_file::TableReader;
+use crate::parquet_file::reader::budget::Budget;
 use crate::parquet_file::reader::caught;
 use crate::parquet_file::told_io_error;
 
@@ -25,7 +27,8 @@ use crate::parquet_file::told_io_error;
 #[derive(Debug)]
 pub struct IndependentReader {
     path: PathBuf,
-    size_bytes: u64,
+    /// Only checks what is to be decoded.
+    guard: TableReader,
     metadata: FileMetadata,
 }
 
@@ -33,14 +36,13 @@ impl IndependentReader {
     /// Opens a file and reads its footer.
     ///
     /// # Errors
-    /// [`ErrorKind::Failed`] where the file cannot be opened or read; [`ErrorKind::Damaged`] where the decoder does
-    /// not understand its footer.
+    /// [`ErrorKind::Failed`] where the file cannot be opened or read; [`ErrorKind::Damaged`] where its footer is not
+    /// one that our own writer makes, or the decoder does not understand it.
     pub fn open(path: &Path) -> Result<Self> {
-        let failed = |error| Error::io("opening a table file", path, error);
-        let mut file = File::open(path).map_err(failed)?;
-        let size_bytes = file.metadata().map_err(failed)?.len();
+        let guard = TableReader::open(path)?;
+        let mut file = File::open(path).map_err(|error| Error::io("opening a table file", path, error))?;
         let metadata = guarded(path, || read_metadata(&mut file))?;
-        Ok(Self { path: path.to_owned(), size_bytes, metadata })
+        Ok(Self { path: path.to_owned(), guard, metadata })
     }
 
     /// How many row groups there are.
@@ -57,6 +59,7 @@ impl IndependentReader {
     pub fn read_row_group(&self, index: usize) -> Result<RecordBatch> {
         let group =
             self.metadata.row_groups.get(index).ok_or_else(|| self.damaged("a row group is missing"))?;
+        self.guard.check_row_group(index)?;
         let mut file =
             File::open(&self.path).map_err(|error| Error::io("opening a table file", &self.path, error))?;
         let schema = guarded(&self.path, || infer_schema(&self.metadata))?;
@@ -94,15 +97,19 @@ impl IndependentReader {
         arrays: Vec<ArrayRef>,
     ) -> Result<RecordBatch> {
         let options = RecordBatchOptions::new().with_row_count(Some(group.num_rows()));
-        RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)
-            .map_err(|error| self.damaged("columns have other rows than their row group").because(error))
+        let batch = RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)
+            .map_err(|error| self.damaged("columns have other rows than their row group").because(error))?;
+        Budget::of_rows(group.num_rows() as u64)
+            .take(&batch)
+            .map_err(|error| self.damaged("the second decoder refuses a row group").because(error))?;
+        Ok(batch)
     }
 
     /// The bytes of one column chunk, where the decoder's own footer says that they are.
     fn read_chunk(&self, file: &mut File, chunk: &ColumnChunkMetadata) -> Result<Vec<u8>> {
         let range = caught(|| chunk.byte_range())
             .ok()
-            .filter(|range| range.start <= range.end && range.end <= self.size_bytes)
+            .filter(|range| range.start <= range.end && range.end <= self.guard.size_bytes())
             .ok_or_else(|| self.damaged("the footer names a column chunk that is not in the file"))?;
         let size = range.end - range.start;
         let mut bytes = Vec::new();

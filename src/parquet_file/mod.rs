@@ -1,14 +1,16 @@
 //! One table as one Parquet file: how it is written, sealed, read and checked.
 //!
-//! The only owner of the `parquet` and `polars_parquet` crates. `settings` states every choice of the format, `writer`
-//! encodes row groups on any number of threads and appends them in order, `seal` makes one lone file prove every byte
-//! of itself, `reader` gives batches and facts and never panics on a damaged file, `damage` says which part of a file
-//! is not as it was written, `independent` reads the same files with polars' decoder, as a second opinion, `foreign`
-//! reads files of other programs. Row groups are the only split: a table is always one file.
+//! The only owner of the `parquet` and `polars_parquet` crates. `settings` states every choice of the format,
+//! `writer` encodes row groups on any number of threads and appends them in order, `seal` makes one lone file prove
+//! every byte of itself, `profile` keeps from a decoder what is not as our writer makes it, `reader` gives batches
+//! and facts and never panics on a damaged file, `damage` says which part of a file is not as it was written,
+//! `independent` reads the same files with polars' decoder, as a second opinion, `foreign` reads files of other
+//! programs. Row groups are the only split: a table is always one file.
 
 pub mod damage;
 pub mod foreign;
 pub mod independent;
+pub mod profile;
 pub mod reader;
 pub mod seal;
 pub mod settings;
@@ -26,6 +28,7 @@ use crate::error::{Error, ErrorKind};
 pub use damage::{DamageKind, DamagedPart, FilePart, damaged_parts};
 pub use foreign::{Finding, FindingKind, ForeignColumn, ForeignFile, Origin, origin_of};
 pub use independent::IndependentReader;
+pub use profile::check_footer_bounds;
 pub use reader::{
     ColumnFacts, RowGroupBatches, StatisticsCheck, StatisticsMismatch, TableReader, is_decoding,
 };

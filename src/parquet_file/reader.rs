@@ -13,18 +13,26 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema};
 use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
 };
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{ColumnChunkMetaData, PageIndexPolicy, RowGroupMetaData};
+use parquet::file::metadata::{
+    ColumnChunkMetaData, PageIndexPolicy, ParquetMetaDataReader, RowGroupMetaData,
+};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::parquet_file::damage::hash_range;
 use crate::parquet_file::parquet_error;
+use crate::parquet_file::profile::{self, Footer};
 use crate::parquet_file::settings::{BYTES_DICTIONARY_BYTES, PAGE_BYTES, SortingTerm};
 
+mod batches;
+pub(super) mod budget;
 mod facts;
 mod statistics;
+
+use batches::{BatchReader, COLUMNS_AT_ONCE, read_in_parts};
+use budget::Budget;
 
 pub use facts::ColumnFacts;
 pub use statistics::{StatisticsCheck, StatisticsMismatch};
@@ -56,20 +64,21 @@ pub struct TableReader {
 impl TableReader {
     /// Opens a file and reads its footer.
     ///
-    /// Any Parquet file opens; whether it is a table of ours is told by its key-value metadata.
+    /// Only what our own writer makes opens (see [`profile`](crate::parquet_file::profile)); whether it is a snapshot
+    /// by itself is told by its key-value metadata.
     ///
     /// # Errors
     /// [`ErrorKind::Failed`] where the file cannot be opened or read; [`ErrorKind::Damaged`] where it is not
-    /// Parquet or its footer cannot be read.
+    /// Parquet, or its footer is not one that our own writer makes.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let file = File::open(path).map_err(|error| Error::io("opening a table file", path, error))?;
         let size_bytes =
             file.metadata().map_err(|error| Error::io("opening a table file", path, error))?.len();
-        let metadata = guarded("reading a footer", path, || load_metadata(&file))?;
-        let reader = Self { path: path.to_owned(), size_bytes, metadata };
-        reader.check_footer()?;
-        Ok(reader)
+        let footer = Footer::read(&file, path, size_bytes)?;
+        footer.check_profile(path)?;
+        let metadata = guarded("reading a footer", path, || load_metadata(footer.bytes()))?;
+        Ok(Self { path: path.to_owned(), size_bytes, metadata })
     }
 
     /// Where it lies.
@@ -137,16 +146,35 @@ impl TableReader {
     /// group or it cannot be decoded. The iterator ends after an error.
     pub fn read_row_group(&self, index: usize) -> Result<RowGroupBatches> {
         let group = self.row_groups().get(index).ok_or_else(|| self.damaged("a row group is missing"))?;
-        let file =
-            File::open(&self.path).map_err(|error| Error::io("opening a table file", &self.path, error))?;
+        let file = self.check_pages(index, group)?;
         let batch_rows = batch_rows(group);
         let reader = guarded("reading a row group", &self.path, || {
-            ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone())
-                .with_row_groups(vec![index])
-                .with_batch_size(batch_rows)
-                .build()
+            if group.num_columns() > COLUMNS_AT_ONCE {
+                let batch = read_in_parts(&file, &self.metadata, index)?;
+                return Ok(BatchReader::Decoded { batch, batch_rows });
+            }
+            let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone());
+            let reader = builder.with_row_groups(vec![index]).with_batch_size(batch_rows).build()?;
+            Ok(BatchReader::Streaming(reader))
         })?;
-        Ok(RowGroupBatches { path: self.path.clone(), reader: Some(reader) })
+        let budget = Budget::of_rows(unsigned(group.num_rows()));
+        Ok(RowGroupBatches { path: self.path.clone(), reader: Some((reader, budget)) })
+    }
+
+    /// Checks the pages of one row group without decoding them, for whichever decoder is to read them.
+    ///
+    /// # Errors
+    /// Those of [`read_row_group`](Self::read_row_group), but for what only decoding can tell.
+    pub(super) fn check_row_group(&self, index: usize) -> Result<()> {
+        let group = self.row_groups().get(index).ok_or_else(|| self.damaged("a row group is missing"))?;
+        self.check_pages(index, group).map(drop)
+    }
+
+    fn check_pages(&self, index: usize, group: &RowGroupMetaData) -> Result<File> {
+        let file =
+            File::open(&self.path).map_err(|error| Error::io("opening a table file", &self.path, error))?;
+        profile::check_row_group(&file, &self.path, index, group)?;
+        Ok(file)
     }
 
     /// The memory that reading one row group takes, roughly and at most, in bytes: one batch, the pages it is read from,
@@ -190,7 +218,7 @@ impl TableReader {
         let chunk = group
             .and_then(|group| group.columns().get(column_index))
             .ok_or_else(|| self.damaged("a column chunk is missing"))?;
-        // `check_footer` has seen that it lies inside the file.
+        // That it lies inside the file was checked with the footer.
         let (start, size) = chunk.byte_range();
         File::open(&self.path)
             .and_then(|mut file| hash_range(&mut file, start, size))
@@ -220,41 +248,16 @@ impl TableReader {
     fn damaged(&self, message: &str) -> Error {
         Error::new(ErrorKind::Damaged, message).at(&self.path)
     }
-
-    /// Refuses a footer whose numbers contradict each other or the file, before anything relies on them.
-    fn check_footer(&self) -> Result<()> {
-        let metadata = self.metadata.metadata();
-        let column_count = metadata.file_metadata().schema_descr().num_columns();
-        let mut rows: i64 = 0;
-        for group in self.row_groups() {
-            let in_file = |chunk: &ColumnChunkMetaData| {
-                let start = chunk.dictionary_page_offset().unwrap_or_else(|| chunk.data_page_offset());
-                let end = start.checked_add(chunk.compressed_size());
-                start >= 0
-                    && chunk.compressed_size() >= 0
-                    && chunk.uncompressed_size() >= 0
-                    && end.is_some_and(|end| unsigned(end) <= self.size_bytes)
-            };
-            let counted = rows.checked_add(group.num_rows()).filter(|_| group.num_rows() >= 0);
-            if group.num_columns() != column_count || !group.columns().iter().all(in_file) {
-                return Err(self.damaged("a footer names column chunks that are not in the file"));
-            }
-            rows = counted.ok_or_else(|| self.damaged("a footer states an impossible number of rows"))?;
-        }
-        if rows != metadata.file_metadata().num_rows() {
-            return Err(self.damaged("a footer states other rows than its row groups have"));
-        }
-        Ok(())
-    }
 }
 
-/// The footer's metadata with a schema whose text and bytes are views.
-fn load_metadata(file: &File) -> Result<ArrowReaderMetadata, ParquetError> {
+/// The metadata of a footer, which was checked, with a schema whose text and bytes are views.
+fn load_metadata(footer: &[u8]) -> Result<ArrowReaderMetadata, ParquetError> {
     // Whole row groups are read, for which the page index is of no use.
     let options = ArrowReaderOptions::new()
         .with_skip_arrow_metadata(true)
         .with_page_index_policy(PageIndexPolicy::Skip);
-    let plain = ArrowReaderMetadata::load(file, options.clone())?;
+    let metadata = Arc::new(ParquetMetaDataReader::decode_metadata(footer)?);
+    let plain = ArrowReaderMetadata::try_new(metadata, options.clone())?;
     let field = |field: &Arc<Field>| match field.data_type() {
         DataType::Utf8 | DataType::LargeUtf8 => {
             Arc::new(Field::clone(field).with_data_type(DataType::Utf8View))
@@ -295,7 +298,7 @@ pub(super) fn unsigned(number: i64) -> u64 {
 pub struct RowGroupBatches {
     path: PathBuf,
     /// `None` after the end or an error.
-    reader: Option<ParquetRecordBatchReader>,
+    reader: Option<(BatchReader, Budget)>,
 }
 
 impl Iterator for RowGroupBatches {
@@ -303,9 +306,11 @@ impl Iterator for RowGroupBatches {
 
     fn next(&mut self) -> Option<Self::Item> {
         // Gone while it is being asked, so that a reader that gave up midway is never asked again.
-        let mut reader = self.reader.take()?;
+        let (mut reader, mut budget) = self.reader.take()?;
         let batch = guarded("reading a row group", &self.path, || {
-            reader.next().transpose().map_err(ParquetError::from).map(|batch| (batch, reader))
+            let batch = reader.next_batch()?;
+            batch.as_ref().map_or(Ok(()), |batch| budget.take(batch))?;
+            Ok((batch, (reader, budget)))
         });
         match batch {
             Ok((Some(batch), reader)) => {

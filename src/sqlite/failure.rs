@@ -72,7 +72,11 @@ pub(crate) fn failure_of_code(code: c_int, message: String) -> Error {
         (_, ffi::SQLITE_INTERRUPT) => {
             (ErrorKind::Interrupted, "interrupted; nothing partial was published", None)
         }
-        (_, ffi::SQLITE_NOMEM) => (ErrorKind::Failed, "SQLite ran out of memory", None),
+        (_, ffi::SQLITE_NOMEM) => (
+            ErrorKind::Failed,
+            "SQLite ran out of memory",
+            Some("very large cells take several times their size: allow more, as in --memory-limit 4GiB"),
+        ),
         (_, ffi::SQLITE_TOOBIG) => (ErrorKind::Failed, "a value is larger than SQLite's limit", None),
         (ffi::SQLITE_IOERR_WRITE | ffi::SQLITE_IOERR_SHMSIZE, _) => (
             ErrorKind::Failed,

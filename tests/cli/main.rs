@@ -4,6 +4,8 @@
 //! Every test works in a [`Place`](place::Place), a folder of its own in which the program runs; each run
 //! records what was there before and after, so that a test can say what came and that nothing else did.
 
+#[cfg(target_os = "linux")]
+mod confinement;
 mod databases;
 mod diff;
 mod digest;

@@ -11,7 +11,7 @@ use crate::place::Place;
 use crate::ran::{Ran, wait};
 
 /// A database whose export takes seconds at the highest compression level.
-fn place_with_large_database() -> Place {
+pub(crate) fn place_with_large_database() -> Place {
     let place = Place::new();
     place.execute(
         "large.db",
@@ -24,6 +24,17 @@ fn place_with_large_database() -> Place {
 
 /// Starts the program, signals it once it has told an event of this phase, and waits for its end.
 fn signal_in_phase(place: &Place, words: &str, phase: &str, signal: Signal) -> Ran {
+    signal_one_in_phase(place, words, phase, signal, Pid::from_child)
+}
+
+/// The same for `who` of the processes that the program consists of.
+pub(crate) fn signal_one_in_phase(
+    place: &Place,
+    words: &str,
+    phase: &str,
+    signal: Signal,
+    who: impl FnOnce(&Child) -> Pid,
+) -> Ran {
     let before = place.listing();
     let mut command = place.command();
     command.args(words.split_whitespace()).args(["--progress", "json"]);
@@ -36,7 +47,7 @@ fn signal_in_phase(place: &Place, words: &str, phase: &str, signal: Signal) -> R
         let count = stderr.read_line(&mut told).expect("lines are read");
         assert!(count > 0, "the run ended before it was {phase}: {told}");
     }
-    send(&child, signal);
+    kill_process(who(&child), signal).expect("the signal is sent");
     let began = Instant::now();
     let rest = std::thread::spawn(move || stderr.read_to_string(&mut told).map(|_| told));
     let mut output = wait(child);

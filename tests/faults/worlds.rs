@@ -85,6 +85,9 @@ impl Job {
             }
         };
         arguments.extend(more);
+        // In one process: the counts of calls are those of each process, and what becomes of one whose other process is
+        // killed is tried in `tests/cli/confinement.rs`.
+        arguments.extend((!self.is_export()).then_some("--no-confine"));
         arguments
     }
 

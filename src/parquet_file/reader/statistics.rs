@@ -10,6 +10,7 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMetaData};
 use parquet::file::statistics::Statistics;
 
+use crate::parquet_file::reader::budget::value_bytes;
 use crate::parquet_file::reader::unsigned;
 
 mod bounds;
@@ -46,6 +47,8 @@ struct SeenColumn {
 struct Seen {
     row_count: u64,
     null_count: u64,
+    /// The bytes of texts and blobs.
+    value_bytes: u64,
     bounds: Option<Bounds>,
 }
 
@@ -53,6 +56,7 @@ impl Seen {
     fn add(&mut self, other: Self) {
         self.row_count += other.row_count;
         self.null_count += other.null_count;
+        self.value_bytes += other.value_bytes;
         match (&mut self.bounds, other.bounds) {
             (Some(bounds), Some(other)) => bounds.widen(other),
             (bounds @ None, other) => *bounds = other,
@@ -116,7 +120,9 @@ impl SeenColumn {
             {
                 let slice = array.slice(offset, length);
                 let null_count = slice.null_count() as u64;
-                seen.add(Seen { row_count: to - from, null_count, bounds: Bounds::of(&slice) });
+                let value_bytes = value_bytes(&slice, length);
+                let bounds = Bounds::of(&slice);
+                seen.add(Seen { row_count: to - from, null_count, value_bytes, bounds });
             }
         }
     }
@@ -129,6 +135,11 @@ fn contradictions(chunk: &ColumnChunkMetaData, column: &SeenColumn, row_count: u
     column.pages.iter().for_each(|page| seen.add(page.clone()));
     if unsigned(chunk.num_values()) != row_count {
         found.push(format!("{} cells stated, {row_count} there", chunk.num_values()));
+    }
+    if let Some(stated) = chunk.unencoded_byte_array_data_bytes()
+        && unsigned(stated) != seen.value_bytes
+    {
+        found.push(format!("{stated} bytes of values stated, {} there", seen.value_bytes));
     }
     if let Some(statistics) = chunk.statistics() {
         let null_count = statistics.null_count_opt();
