@@ -81,7 +81,7 @@ impl Job {
             Self::RestoreDiscarding => &["--overwrite", "--discard-old"],
             Self::VerifyData => &["--data", "--independent"],
             Self::ExportSpilling | Self::RestoreSpilling => {
-                &["--memory-limit", "16MiB", "--temp-dir", "temp"]
+                &["--memory-limit", "64MiB", "--temp-dir", "temp"]
             }
         };
         arguments.extend(more);
@@ -221,7 +221,7 @@ fn create_database(path: &Path, mark: &str, rows: u32, large: bool) {
         connection
             .execute_batch(
                 "CREATE TABLE large(_created_at INTEGER, v BLOB);
-                 WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 20)
+                 WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 40)
                  INSERT INTO large SELECT n * 7919 % 41, zeroblob(500000 + n) FROM numbers;",
             )
             .expect("filled");
