@@ -2,6 +2,7 @@
 //! fuzzing found stays found. (`row_encoder` takes values, not bytes, and has a property test of its own.)
 
 pub mod ddl_checker;
+pub mod footer_check;
 pub mod manifest;
 pub mod single_file;
 

@@ -24,6 +24,11 @@ fn schemas_of_the_corpus() {
 }
 
 #[test]
+fn footers_of_the_corpus() {
+    replay("footer_check", bodies::footer_check::run);
+}
+
+#[test]
 fn manifests_of_the_corpus() {
     replay("manifest", bodies::manifest::run);
 }
