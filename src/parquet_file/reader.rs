@@ -64,7 +64,7 @@ pub struct TableReader {
 impl TableReader {
     /// Opens a file and reads its footer.
     ///
-    /// Only what our own writer makes opens (see [`profile`](crate::parquet_file::profile)); whether it is a snapshot
+    /// Only what our own writer makes opens (see [`profile`]); whether it is a snapshot
     /// by itself is told by its key-value metadata.
     ///
     /// # Errors
