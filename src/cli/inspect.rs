@@ -24,18 +24,25 @@ pub(crate) fn run(args: &InspectArgs, run: Run<'_>) -> Result<Outcome> {
         return foreign::inspect(&file, args);
     }
     let mut report = inspect(&args.snapshot).map_err(|error| no_snapshot(&args.snapshot, error))?;
-    if let Some(name) = &args.table {
-        let names: Vec<&str> = report.tables.iter().take(20).map(|table| table.name.as_str()).collect();
-        let unknown = Error::new(ErrorKind::Usage, format!("the snapshot has no table {name:?}"))
-            .at(&args.snapshot)
-            .hint(format!("the tables are: {}", names.join(", ")));
-        report.tables.retain(|table| table.name.eq_ignore_ascii_case(name));
-        if report.tables.is_empty() {
-            return Err(unknown);
-        }
-    }
+    keep_asked_for(args, "snapshot", &mut report.tables, |table| &table.name)?;
     let text = report_text(&report, args.columns || args.table.is_some());
     Outcome::new("inspect", &report, text, Status::Done)
+}
+
+/// Keeps only the table that was asked for, if one was; `whole` is what the tables are of.
+pub(crate) fn keep_asked_for<T>(
+    args: &InspectArgs,
+    whole: &str,
+    tables: &mut Vec<T>,
+    name_of: impl Fn(&T) -> &str,
+) -> Result<()> {
+    let Some(name) = &args.table else { return Ok(()) };
+    let names: Vec<&str> = tables.iter().take(20).map(&name_of).collect();
+    let unknown = Error::new(ErrorKind::Usage, format!("the {whole} has no table {name:?}"))
+        .at(&args.snapshot)
+        .hint(format!("the tables are: {}", names.join(", ")));
+    tables.retain(|table| name_of(table).eq_ignore_ascii_case(name));
+    if tables.is_empty() { Err(unknown) } else { Ok(()) }
 }
 
 fn report_text(report: &InspectReport, columns: bool) -> String {

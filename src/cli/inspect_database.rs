@@ -3,12 +3,13 @@
 use std::fmt::Write as _;
 
 use parklite::content::ContentOptions;
-use parklite::error::{Error, ErrorKind, Result};
+use parklite::error::Result;
 use parklite::inspect::{DatabaseColumn, DatabaseInspection, DatabaseTable, inspect_database};
 use parklite::run::Run;
 use parklite::schema::Generated;
 
 use crate::cli::args::InspectArgs;
+use crate::cli::inspect::keep_asked_for;
 use crate::cli::run::{Outcome, Status};
 use crate::cli::terminal::stdout_width;
 use crate::cli::text::{Align, Table, bytes, quantity, rows, safe};
@@ -27,16 +28,7 @@ pub(crate) fn run(args: &InspectArgs, run: Run<'_>) -> Result<Outcome> {
     let shows_columns = args.columns || args.table.is_some();
     let mut report =
         inspect_database(&args.snapshot, |name| shows_columns && is_asked_for(name), &options, run)?;
-    if let Some(name) = &args.table {
-        let names: Vec<&str> = report.tables.iter().take(20).map(|table| table.name.as_str()).collect();
-        let unknown = Error::new(ErrorKind::Usage, format!("the database has no table {name:?}"))
-            .at(&args.snapshot)
-            .hint(format!("the tables are: {}", names.join(", ")));
-        report.tables.retain(|table| is_asked_for(&table.name));
-        if report.tables.is_empty() {
-            return Err(unknown);
-        }
-    }
+    keep_asked_for(args, "database", &mut report.tables, |table| &table.name)?;
     let text = report_text(&report, shows_columns);
     Outcome::new("inspect", &report, text, Status::Done)
 }
