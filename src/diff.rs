@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::content::{Content, ContentOptions, select_tables};
 use crate::digest::ContentDigest;
-use crate::durable::{Stage, parent_of};
+use crate::durable::{Stage, folder_beside};
 use crate::error::{Error, ErrorKind, Result};
 use crate::progress::{Phase, PhaseKind};
 use crate::run::Run;
@@ -227,7 +227,7 @@ fn spill_folder(
     options: &ContentOptions,
 ) -> Result<PathBuf> {
     if stage.is_none() {
-        let near = parent_of(a.path())?;
+        let near = folder_beside(a.path())?;
         *stage = Some(Stage::create_temporary(&near, options.temp_folder.as_deref())?);
     }
     Ok(stage.as_ref().map(|stage| stage.path().to_path_buf()).unwrap_or_default())

@@ -9,14 +9,14 @@ mod foreign;
 
 use crate::clock::file_name_time;
 use crate::durable::{
-    Existing, PathKind, Stage, TargetForm, apply_mode, check_target, drop_second_names, identity_of,
-    kind_of_name, mode_of, orphan_neighbours, parent_of, publish_file, publish_over, publish_over_keeping,
-    refuse_orphans, remove_stale_shared_memory, require_space,
+    Existing, PathKind, Stage, TargetForm, apply_mode, check_target, drop_second_names, give_owner_of,
+    identity_of, kind_of_name, mode_of, orphan_neighbours, parent_of, publish_file, publish_over,
+    publish_over_keeping, refuse_orphans, remove_stale_shared_memory, require_space,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::rebuild::{RebuildOptions, Rebuilt, rebuild};
 use crate::run::Run;
-use crate::snapshot::{Location, MANIFEST_FILE, Snapshot};
+use crate::snapshot::{Location, MANIFEST_FILE, Snapshot, refuse_inside_snapshot};
 use crate::sqlite::lock::{RetiredDatabase, refuse_foreign_wal};
 use crate::sqlite::not_kept::NotKept;
 
@@ -150,6 +150,12 @@ fn restore_into<T>(
     }
     let size_bytes = std::fs::metadata(&staged).map_or(0, |metadata| metadata.len());
     run.interrupt.check()?;
+    if replaces && !give_owner_of(target, &staged) {
+        run.progress.note(
+            "the old database belongs to another user or group than the restored one, which belongs to you: whoever \
+             used it may need it given back (chown)",
+        );
+    }
     let kept_aside = if replaces {
         replace(&stage, target, options, run)?
     } else {
@@ -166,6 +172,7 @@ fn restore_into<T>(
 /// # Errors
 /// `Exists` for a target that may not be replaced, or a fresh one beside which a journal lies.
 pub fn check_restore_target(target: &Path, existing: ExistingDatabase) -> Result<bool> {
+    refuse_inside_snapshot(target)?;
     match (kind_of_name(target)?, existing) {
         (PathKind::Missing, _) => {
             check_target(target, TargetForm::File, Existing::Refuse)?;

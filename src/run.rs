@@ -1,8 +1,8 @@
 //! What every verb is handed besides its options: who listens, what time it is, and whether to stop; and threads that
 //! help. `thread::spawn` and its kin panic where the system has no thread left: they are used nowhere else.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread::{Builder, Scope, ScopedJoinHandle};
 
 use crate::clock::Clock;
@@ -48,6 +48,22 @@ impl Interrupt {
             return Err(Error::new(ErrorKind::Interrupted, "interrupted; nothing partial was published"));
         }
         Ok(())
+    }
+}
+
+/// What ends the process where something in it can no longer be stopped.
+static LAST_RESORT: OnceLock<fn(&Error)> = OnceLock::new();
+
+/// Says what ends the process, after telling the error, where a run can no longer end by itself: in a call that nothing
+/// interrupts. The library itself never exits; without this, such a call goes on. The first one given counts.
+pub fn set_last_resort(end: fn(&Error)) {
+    LAST_RESORT.get_or_init(|| end);
+}
+
+/// Ends the process, where the program said how.
+pub(crate) fn resort_to_the_last(error: &Error) {
+    if let Some(end) = LAST_RESORT.get() {
+        end(error);
     }
 }
 

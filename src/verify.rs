@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::durable::{Stage, parent_of, require_space};
+use crate::durable::{Stage, folder_beside, require_space};
 use crate::error::{ErrorKind, Result};
 use crate::matching::{
     DataFinding, MatchingResources, match_data_file, match_independently, name_damage, unreadable,
@@ -224,6 +224,6 @@ fn temporary_stage(snapshot: &Snapshot, options: &VerifyOptions) -> Result<Stage
     if let Some(folder) = &options.temp_folder {
         return Stage::create_and_clear(folder);
     }
-    let beside = parent_of(snapshot.path()).and_then(|parent| Stage::create_and_clear(&parent));
+    let beside = folder_beside(snapshot.path()).and_then(|parent| Stage::create_and_clear(&parent));
     beside.or_else(|_| Stage::create_and_clear(&std::env::temp_dir()))
 }

@@ -73,16 +73,20 @@ pub(crate) enum Command {
         parklite man export > ~/.local/share/man/man1/parklite-export.1")]
     Man {
         /// The verb; the page of the program as a whole if none is given.
+        #[arg(value_parser = VERBS)]
         verb: Option<String>,
     },
 }
+
+/// What there is a manual page of.
+const VERBS: [&str; 8] = ["export", "verify", "restore", "inspect", "diff", "digest", "completions", "man"];
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     parklite export gymlog.db\n  \
     parklite export gymlog.db -o backups/today\n  \
     parklite export gymlog.db --table events -o gymlog-backup-2026-11-20.parquet\n  \
-    parklite export gymlog.db --exclude 'cache_*' --order-by 'sets=workout_id,position'\n  \
+    parklite export gymlog.db --exclude 'note*' --order-by 'sets=workout_id,ordinal'\n  \
     parklite export gymlog.db --dry-run")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
 pub(crate) struct ExportArgs {
@@ -149,7 +153,7 @@ pub(crate) struct ResourceArgs {
     /// How many threads encode and decode, as far as the memory limit allows [default: one per core].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256), help_heading = MORE)]
     pub(crate) threads: Option<u16>,
-    /// An existing folder for temporary files [default: beside the output].
+    /// An existing folder for temporary files [default: beside what is written, or what is read].
     #[arg(long, value_name = "FOLDER", help_heading = MORE)]
     pub(crate) temp_dir: Option<PathBuf>,
 }
@@ -260,7 +264,7 @@ pub(crate) struct DigestArgs {
     /// Compare with the digests in this file, which the same verb has printed.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) check: Option<PathBuf>,
-    /// Only tables of this name; may be given again; * ? [..] {a,b} are patterns.
+    /// Only tables of this name, and neither header nor schema; may be given again; * ? [..] {a,b} are patterns.
     #[arg(short, long = "table", value_name = "PATTERN")]
     pub(crate) tables: Vec<String>,
     #[command(flatten)]

@@ -150,7 +150,8 @@ pub(crate) fn push_source_check(text: &mut String, check: &SourceCheck) {
         SourceCheckResult::Ok => text.push_str("source checked: SQLite's integrity check found nothing"),
         SourceCheckResult::Findings => {
             let count = quantity(check.findings, "finding", "findings");
-            let _ = write!(text, "source DAMAGED: {count} of SQLite's integrity check");
+            let what = if check.is_damaged() { "DAMAGED" } else { "has rows that break its rules" };
+            let _ = write!(text, "source {what}: {count} of SQLite's integrity check");
         }
     }
     if check.foreign_key_violations > 0 {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use parklite::durable::parent_of;
+use parklite::durable::folder_beside;
 use parklite::error::{Error, ErrorKind, Result};
 use parklite::foreign::open_foreign;
 use parklite::restore::{ExistingDatabase, RestoreOptions, RestoreReport, check_restore_target, restore};
@@ -30,6 +30,11 @@ pub(crate) fn run(args: &RestoreArgs, json: bool, run: Run<'_>, reporter: &dyn R
     }
     if let Some(file) = open_foreign(&args.snapshot)? {
         return foreign::restore(&file, args, run, || options(args, json, run, reporter));
+    }
+    if args.target.as_os_str().as_encoded_bytes().ends_with(b"/") && !args.target.is_dir() {
+        return Err(Error::new(ErrorKind::Usage, "the target names a folder, and a database is a file")
+            .at(&args.target)
+            .hint("add the file's name"));
     }
     // Nobody is asked about a snapshot that cannot be restored anyway.
     Snapshot::open(&args.snapshot)?;
@@ -70,7 +75,7 @@ fn options(args: &RestoreArgs, json: bool, run: Run<'_>, reporter: &dyn Reporter
 /// Beside `path`, else where the system keeps such files: where nothing may be written there, and where the name is
 /// not UTF-8, since SQLite takes no such name.
 pub(crate) fn set_temporary_folder_beside(path: &Path) -> Result<()> {
-    let folder = parent_of(path)?;
+    let folder = folder_beside(path)?;
     let is_fit = folder.to_str().is_some() && is_writable(&folder);
     set_temporary_folder(&if is_fit { folder } else { std::env::temp_dir() })
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser as _};
 use parklite::clock::SystemClock;
 use parklite::error::{Error, ErrorKind, Result};
-use parklite::run::{Interrupt, Run};
+use parklite::run::{Interrupt, Run, set_last_resort};
 use serde::Serialize;
 
 use crate::cli::args::{Cli, Command};
@@ -61,14 +61,15 @@ pub(crate) fn run() -> ExitCode {
     if let Command::Completions { shell } = cli.command {
         let mut script = Vec::new();
         clap_complete::generate(shell, &mut Cli::command(), "parklite", &mut script);
-        let printed = write_stdout(&String::from_utf8_lossy(&script));
+        let printed = print_text(&cli, "completions", &String::from_utf8_lossy(&script));
         return finish(printed.map(|()| 0), &cli);
     }
     if let Command::Man { verb } = &cli.command {
-        let printed = man::page(verb.as_deref()).and_then(|page| write_stdout(&page));
+        let printed = man::page(verb.as_deref()).and_then(|page| print_text(&cli, "man", &page));
         return finish(printed.map(|()| 0), &cli);
     }
     silence_expected_panics();
+    set_last_resort(if cli.output.json { end_with_document } else { end });
     let interrupt = Interrupt::new();
     if let Err(error) = handle_signals(&interrupt) {
         return finish(Err(error), &cli);
@@ -114,6 +115,15 @@ pub(crate) fn run() -> ExitCode {
         Ok(outcome.status as u8)
     });
     finish(code, &cli)
+}
+
+/// Prints a script or a page, as a member of a document where one is asked for.
+fn print_text(cli: &Cli, verb: &str, text: &str) -> Result<()> {
+    if !cli.output.json {
+        return write_stdout(text);
+    }
+    let document = serde_json::json!({ "verb": verb, "text": text });
+    write_stdout(&format!("{}\n", safe_json(&serde_json::to_string_pretty(&document).unwrap_or_default())))
 }
 
 /// The document of arguments that make no sense, if one was asked for; the exit code.
@@ -165,6 +175,19 @@ fn finish(code: Result<u8>, cli: &Cli) -> ExitCode {
             ExitCode::from(error.kind().exit_code())
         }
     }
+}
+
+/// Tells the error and ends the process, whatever its other threads are at. What it leaves is cleared by the process
+/// that started it, or by the next run.
+#[expect(clippy::exit, reason = "nothing else stops a thread inside a call of SQLite's")]
+fn end(error: &Error) {
+    print_error(error, Terminal::stderr().color);
+    std::process::exit(error.kind().exit_code().into());
+}
+
+fn end_with_document(error: &Error) {
+    print_error_document(error);
+    end(error);
 }
 
 fn print_error_document(error: &Error) {

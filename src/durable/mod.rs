@@ -27,8 +27,8 @@ pub use leftovers::clear_leftovers;
 pub use neighbours::{
     drop_second_names, identity_of, keep_aside, orphan_neighbours, refuse_orphans, remove_stale_shared_memory,
 };
-pub use path_kind::{PathKind, is_regular_file, kind_of_name, kind_of_source, parent_of};
-pub use permissions::{apply_mode, apply_mode_to_tree, file_mode, folder_mode, mode_of};
+pub use path_kind::{PathKind, folder_beside, is_regular_file, kind_of_name, kind_of_source, parent_of};
+pub use permissions::{apply_mode, apply_mode_to_tree, file_mode, folder_mode, give_owner_of, mode_of};
 pub use publish::{
     Existing, TargetForm, check_target, publish_directory, publish_file, publish_over, publish_over_keeping,
 };

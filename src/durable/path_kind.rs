@@ -95,6 +95,20 @@ pub fn parent_of(target: &Path) -> Result<PathBuf> {
     tidy(target).map(|target| holding_folder(&target))
 }
 
+/// The folder beside something that is there already, whatever it is called: that of `.` is the one above.
+///
+/// # Errors
+/// [`ErrorKind::Usage`] for the root, which has nothing beside it; [`ErrorKind::Failed`] when the file system does not
+/// say where `.` or `..` is.
+pub fn folder_beside(existing: &Path) -> Result<PathBuf> {
+    if existing.file_name().is_some() {
+        return parent_of(existing);
+    }
+    let real =
+        std::fs::canonicalize(existing).map_err(|error| Error::io("finding a folder", existing, error))?;
+    parent_of(&real)
+}
+
 /// The path without trailing separators and `.` parts: behind `link/`, the system would follow the link.
 pub(super) fn tidy(target: &Path) -> Result<PathBuf> {
     if target.file_name().is_none() {

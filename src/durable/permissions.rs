@@ -45,15 +45,32 @@ pub fn apply_mode_to_tree(path: &Path, source_mode: u32) -> Result<()> {
     platform::apply_mode_to_tree(path, source_mode)
 }
 
+/// Gives a staged file the owner and group of what it is about to replace, as only a privileged user can where they
+/// differ; whether they are the same in the end.
+#[must_use]
+pub fn give_owner_of(replaced: &Path, staged: &Path) -> bool {
+    platform::give_owner_of(replaced, staged)
+}
+
 #[cfg(unix)]
 mod platform {
     use std::fs::{self, Permissions};
-    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
     use std::path::Path;
 
     use super::{file_mode, folder_mode};
     use crate::durable::path_kind::{PathKind, kind_of_name};
     use crate::error::{Error, ErrorKind, Result};
+
+    pub(super) fn give_owner_of(replaced: &Path, staged: &Path) -> bool {
+        let (Ok(old), Ok(file)) = (fs::metadata(replaced), fs::File::open(staged)) else { return false };
+        let is_same = |new: fs::Metadata| (new.uid(), new.gid()) == (old.uid(), old.gid());
+        if file.metadata().is_ok_and(is_same) {
+            return true;
+        }
+        // By descriptor: a process that is confined may not change what it cannot open.
+        fchown(&file, Some(old.uid()), Some(old.gid())).is_ok()
+    }
 
     pub(super) fn mode_of(path: &Path) -> Option<u32> {
         fs::metadata(path).ok().map(|found| found.permissions().mode() & 0o7777)
@@ -91,6 +108,10 @@ mod platform {
     use std::path::Path;
 
     use crate::error::Result;
+
+    pub(super) fn give_owner_of(_replaced: &Path, _staged: &Path) -> bool {
+        true
+    }
 
     pub(super) fn mode_of(_path: &Path) -> Option<u32> {
         None

@@ -17,7 +17,7 @@ use crate::frame::{ClassCounts, TableMapping, plan_mapping};
 use crate::progress::{Phase, PhaseKind};
 use crate::run::Run;
 use crate::schema::{JournalMode, SchemaObject, TotalOrder};
-use crate::snapshot::{LeftOut, Snapshot, file_names, surplus_files};
+use crate::snapshot::{LeftOut, Snapshot, file_names, refuse_inside_snapshot, surplus_files};
 use crate::sqlite::catalog::Catalog;
 use crate::sqlite::not_kept::NotKept;
 use crate::sqlite::open::{OpenOptions, Source};
@@ -147,7 +147,12 @@ impl ExportPlan {
         refuse_loss(&self.not_kept, options, &self.source)?;
         if options.strict && self.source_check.result == SourceCheckResult::Findings {
             let first = self.source_check.first_findings.first().map_or("", String::as_str);
-            let message = format!("SQLite's integrity check finds the database damaged: {first}");
+            let what = if self.source_check.is_damaged() {
+                "the database damaged"
+            } else {
+                "rows that break its rules"
+            };
+            let message = format!("SQLite's integrity check finds {what}: {first}");
             return Err(Error::new(ErrorKind::Failed, message)
                 .at(&self.source)
                 .hint("leave --strict away to export what can be read all the same"));
@@ -156,6 +161,7 @@ impl ExportPlan {
             OutputForm::Folder => TargetForm::Directory,
             OutputForm::File => TargetForm::File,
         };
+        refuse_inside_snapshot(&self.output)?;
         check_target(&self.output, form, options.existing)?;
         let real = |path: &Path| std::fs::canonicalize(path).ok();
         if real(&self.output).is_some_and(|output| Some(output) == real(&self.source)) {
@@ -210,7 +216,15 @@ impl PlannedSource {
         let source_size_bytes = original.size_bytes()?;
         let selected = options.selection.apply(&catalog, &not_kept).map_err(|error| error.at(path))?;
         let (output, form) = output_of(path, options, &selected, &catalog, taken_at)?;
-        for requested in &options.order_by {
+        for (index, requested) in options.order_by.iter().enumerate() {
+            if options.order_by[..index]
+                .iter()
+                .any(|before| before.table.eq_ignore_ascii_case(&requested.table))
+            {
+                let message = format!("--order-by names table {:?} twice", requested.table);
+                return Err(Error::new(ErrorKind::Usage, message)
+                    .hint("give all columns of its order at once, as in 'events=_created_at desc,id'"));
+            }
             if !selected
                 .tables
                 .iter()
@@ -309,8 +323,9 @@ fn check_source(source: &Source, options: &ExportOptions, run: Run<'_>) -> Resul
     }
     let check = source.check_before_reading(run)?;
     if let Some(first) = check.first_findings.first() {
+        let what = if check.is_damaged() { "is damaged" } else { "has rows that break its rules" };
         run.progress.note(&format!(
-            "the database is damaged: {} of SQLite's integrity check, the first: {first}",
+            "the database {what}: {} of SQLite's integrity check, the first: {first}",
             if check.findings == 1 {
                 "one finding".to_string()
             } else {

@@ -105,6 +105,7 @@ impl Load<'_> {
             rowid += 1;
             let size_bytes = hasher.add_row(Some(rowid), cells);
             extent.add_row(size_bytes);
+            check_growth(extent.content_bytes, self.file)?;
             self.run.progress.advance(1, size_bytes as u64);
             fits = loader.insert(Some(rowid), cells)?;
             if !fits {
@@ -118,6 +119,20 @@ impl Load<'_> {
         self.run.progress.end();
         Ok(fits.then(|| Loaded { digest: hasher.take(), extent, findings }))
     }
+}
+
+/// Refuses a file that makes so many times its own size that only a made-up one would: a dictionary holds a value of
+/// megabytes once, and a few bytes ask for it a million times.
+fn check_growth(content_bytes: u64, file: &ForeignFile) -> Result<()> {
+    const ALWAYS_BYTES: u64 = 1 << 30;
+    const TIMES: u64 = 1_000;
+    if content_bytes <= ALWAYS_BYTES.max(file.size_bytes().saturating_mul(TIMES)) {
+        return Ok(());
+    }
+    let message = format!("the file makes more than {TIMES} times its size, and more than 1 GiB, of rows");
+    Err(Error::new(ErrorKind::Damaged, message)
+        .at(file.path())
+        .hint("it may be made up; if it can be trusted, write it anew without dictionaries"))
 }
 
 /// Reads the database with fresh eyes: its schema, SQLite's checks, and every row.

@@ -222,7 +222,9 @@ fn require_room(bytes: u64, what: &str) -> Result<()> {
     let message = format!("{what} takes {bytes} bytes to decode, more memory than can be had");
     let gibibytes = bytes.div_ceil(1 << 30);
     let hint = format!("if the file can be trusted, allow more memory: --memory-limit {gibibytes}GiB");
-    Err(Error::new(ErrorKind::Failed, message).hint(hint))
+    // Says nothing about the file.
+    let scarcity = std::io::Error::from(std::io::ErrorKind::OutOfMemory);
+    Err(Error::new(ErrorKind::Failed, message).hint(hint).because(scarcity))
 }
 
 #[cfg(test)]

@@ -1,10 +1,12 @@
-//! Whether a Parquet file belongs to the snapshot it lies in, told by the manifest beside it.
+//! What a manifest says of the folder it lies in: whether a Parquet file beside it belongs to its snapshot, and that
+//! nothing else may be put there.
 //!
 //! A file of a snapshot that another program overwrote, or that lost both its tag and its footer's keys, looks like a
 //! file of another program. The manifest still names it.
 
 use std::path::{Path, PathBuf};
 
+use crate::durable::{is_regular_file, parent_of};
 use crate::error::{Error, ErrorKind, Result};
 use crate::snapshot::files::MANIFEST_FILE;
 use crate::snapshot::manifest::{DIGEST_FIELD, FORMAT};
@@ -36,15 +38,41 @@ pub fn is_named_beside(path: &Path) -> Result<bool> {
     Ok(false)
 }
 
+/// Refuses a target in a snapshot's folder, which would be a file too many there.
+///
+/// # Errors
+/// `Usage` where it is one; `Failed` where a manifest is there and cannot be read.
+pub fn refuse_inside_snapshot(target: &Path) -> Result<()> {
+    let manifest = parent_of(target)?.join(MANIFEST_FILE);
+    if !is_regular_file(&manifest)? {
+        return Ok(());
+    }
+    match read_manifest(&manifest) {
+        Ok(text) if is_manifest(&text.to_ascii_lowercase()) => {
+            Err(Error::new(ErrorKind::Usage, "the target lies in the folder of a snapshot")
+                .at(target)
+                .hint("a snapshot with anything else in it is no longer whole; choose a place outside of it"))
+        }
+        Err(error) if error.kind() != ErrorKind::Damaged => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Whether `text`, in lower case, is a manifest, though perhaps a damaged one.
+fn is_manifest(text: &[u8]) -> bool {
+    has(text, FORMAT) || has(text, DIGEST_FIELD)
+}
+
+fn has(text: &[u8], part: &str) -> bool {
+    let part = part.to_ascii_lowercase();
+    text.windows(part.len().max(1)).any(|window| window == part.as_bytes())
+}
+
 /// Whether `text` is a manifest, though perhaps a damaged one, that names a file called `name`.
 fn mentions_file(text: &[u8], name: &str) -> bool {
     // Some file systems take names that differ in case only for one.
     let text = text.to_ascii_lowercase();
-    let has = |part: &str| {
-        let part = part.to_ascii_lowercase();
-        text.windows(part.len().max(1)).any(|window| window == part.as_bytes())
-    };
-    (has(FORMAT) || has(DIGEST_FIELD)) && has(&format!("\"{name}\""))
+    is_manifest(&text) && has(&text, &format!("\"{name}\""))
 }
 
 #[cfg(test)]

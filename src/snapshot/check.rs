@@ -144,6 +144,9 @@ fn check_columns(entry: &TableEntry) -> Result<()> {
     if entry.order.terms.is_empty() || (needs_rowid && !table.has_rowid()) {
         return damaged("the manifest names an order that the table cannot have");
     }
+    if !table.has_rowid() && !table.without_rowid_key.iter().any(|column| column.is_key) {
+        return damaged("the manifest gives a table without rowids no key");
+    }
     if table.rowid_alias.is_some() && !table.has_rowid() {
         return damaged("the manifest gives a table without rowids an alias of it");
     }

@@ -1,6 +1,7 @@
 //! The files of a snapshot: names, sums, and whether each is there and unchanged.
 
 use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
 use std::io::Read as _;
 use std::path::Path;
 
@@ -145,13 +146,13 @@ fn check_folder(snapshot: &Snapshot, folder: &Path, run: Run<'_>) -> Result<Vec<
     let is_content_of = |sha256: Option<Sha256Digest>| {
         sha256.and_then(|sha256| written.iter().find(|file| file.sha256 == sha256))
     };
-    let look_at = |name: &str| {
+    let look_at = |name: &OsStr| {
         let is_known_size = |size| written.iter().any(|file| file.size_bytes == size);
         look_at(&folder.join(name), is_known_size, run)
     };
     let mut findings = Vec::new();
     for file in &written {
-        let (problem, finding) = match look_at(&file.name) {
+        let (problem, finding) = match look_at(OsStr::new(&file.name)) {
             Ok(Found::Nothing) => (FileProblem::Missing, "the file is missing".to_string()),
             Ok(Found::Other(kind)) => {
                 (FileProblem::Missing, format!("the file is missing: in its place is {kind}"))
@@ -174,7 +175,9 @@ fn check_folder(snapshot: &Snapshot, folder: &Path, run: Run<'_>) -> Result<Vec<
     }
     for name in surplus_files(snapshot)? {
         let problem = FileProblem::Surplus;
-        let finding = match look_at(&name) {
+        let looked = look_at(&name);
+        let name = name.to_string_lossy().into_owned();
+        let finding = match looked {
             Ok(Found::Other(kind)) => format!("this is no part of the snapshot, but {kind}"),
             Ok(Found::File(_, sha256)) => match is_content_of(sha256) {
                 Some(other) => {
@@ -203,16 +206,17 @@ fn unreadable(error: Error) -> Result<String> {
 ///
 /// # Errors
 /// I/O failures.
-pub fn surplus_files(snapshot: &Snapshot) -> Result<Vec<String>> {
+pub fn surplus_files(snapshot: &Snapshot) -> Result<Vec<OsString>> {
     let Location::Folder(folder) = &snapshot.location else { return Ok(Vec::new()) };
     let doing = "listing the snapshot";
     let files = snapshot.manifest.tables.iter().flat_map(|entry| &entry.files).map(|file| file.path.as_str());
-    let expected: BTreeSet<&str> = files.chain([MANIFEST_FILE, SUMS_FILE, VIEWS_FILE]).collect();
+    let expected: BTreeSet<&OsStr> =
+        files.chain([MANIFEST_FILE, SUMS_FILE, VIEWS_FILE]).map(OsStr::new).collect();
     let mut surplus = Vec::new();
     for file in std::fs::read_dir(folder).map_err(|error| Error::io(doing, folder, error))? {
         let file = file.map_err(|error| Error::io(doing, folder, error))?;
-        let name = file.file_name().to_string_lossy().into_owned();
-        if !expected.contains(name.as_str()) {
+        let name = file.file_name();
+        if !expected.contains(name.as_os_str()) {
             surplus.push(name);
         }
     }

@@ -29,7 +29,7 @@ pub(super) const DIGEST_FIELD: &str = "\"manifest_sha256\": \"";
 const NO_DIGEST: Sha256Digest = Sha256Digest([0; 32]);
 
 /// The largest manifest that is written or read: room for the chunk hashes of 13 million column chunks.
-pub(super) const MOST_MANIFEST_BYTES: u64 = 256 << 20;
+pub const MOST_MANIFEST_BYTES: u64 = 256 << 20;
 
 /// Everything about one snapshot.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -12,13 +12,13 @@ mod names;
 mod open;
 mod views;
 
-pub use beside::is_named_beside;
+pub use beside::{is_named_beside, refuse_inside_snapshot};
 pub use files::{
     FileFinding, FileProblem, MANIFEST_FILE, SUMS_FILE, VIEWS_FILE, check_files, sums_text, surplus_files,
 };
 pub use manifest::{
-    DataFile, FORMAT_VERSION, InlineRow, LeftOut, Manifest, SNAPSHOT_KEY, SnapshotFacts, TABLE_KEY,
-    TableEntry, TableFooter, WrittenBy,
+    DataFile, FORMAT_VERSION, InlineRow, LeftOut, MOST_MANIFEST_BYTES, Manifest, SNAPSHOT_KEY, SnapshotFacts,
+    TABLE_KEY, TableEntry, TableFooter, WrittenBy,
 };
 pub use names::file_names;
 pub use open::{Location, Snapshot};

@@ -177,10 +177,12 @@ pub(super) fn read_manifest(path: &Path) -> Result<Vec<u8>> {
         return Err(Error::new(ErrorKind::Damaged, message));
     }
     let mut bytes = Vec::new();
-    let file = std::fs::File::open(path).map_err(failed)?;
-    // One more than is allowed, so that a file that grows meanwhile is noticed as well.
-    file.take(MOST_MANIFEST_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() as u64 > MOST_MANIFEST_BYTES {
+    if metadata.len() <= MOST_MANIFEST_BYTES {
+        let file = std::fs::File::open(path).map_err(failed)?;
+        // One more than is allowed, so that a file that grows meanwhile is noticed as well.
+        file.take(MOST_MANIFEST_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
+    }
+    if metadata.len().max(bytes.len() as u64) > MOST_MANIFEST_BYTES {
         let message =
             format!("the manifest is larger than any that is written ({} MiB)", MOST_MANIFEST_BYTES >> 20);
         return Err(Error::new(ErrorKind::Damaged, message).at(path));

@@ -128,11 +128,14 @@ impl CheckReport {
     }
 }
 
+/// How SQLite tells of a row that breaks a CHECK constraint.
+pub(crate) const BROKEN_CHECK: &str = "CHECK constraint failed in ";
+
 /// Source: the messages of `PRAGMA integrity_check` in the bundled SQLite (pragma.c), and of the integrity
 /// methods of FTS and R-Tree, whose shadow tables are data.
-fn lies_in_the_data(finding: &str) -> bool {
+pub(crate) fn lies_in_the_data(finding: &str) -> bool {
     const PREFIXES: [&str; 9] = [
-        "CHECK constraint failed in ",
+        BROKEN_CHECK,
         "NULL value in ",
         "non-unique entry in index ",
         "TEXT value in ",

@@ -114,6 +114,14 @@ pub(crate) fn extended_code(error: &Error) -> Option<c_int> {
     source.map(|source| source.code)
 }
 
+/// Whether memory or disk did not suffice, or failed: that says nothing of what was read or written.
+pub(crate) fn is_of_machine(error: &Error) -> bool {
+    extended_code(error).is_some_and(|code| {
+        matches!(code & 0xff, ffi::SQLITE_NOMEM | ffi::SQLITE_FULL)
+            || (code & 0xff == ffi::SQLITE_IOERR && code != ffi::SQLITE_IOERR_SHORT_READ)
+    })
+}
+
 /// SQLite's own words behind an error, where it has any.
 pub(crate) fn sqlite_message(error: &Error) -> String {
     let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<SqliteMessage>());

@@ -24,7 +24,7 @@ use crate::schema::{
     TextEncoding,
 };
 use crate::sqlite::catalog::read_catalog;
-use crate::sqlite::failure::failure;
+use crate::sqlite::failure::{failure, is_of_machine};
 use crate::sqlite::open::{configure, open_connection};
 use crate::sqlite::stand_in::{StandIn, TableLoader, index_term};
 use crate::sqlite::statement::{ImposterMode, Statement, define_imposter, keep_modules};
@@ -305,6 +305,8 @@ impl Target {
     fn load_schema(&self) -> Result<()> {
         self.execute(b"SELECT 1 FROM main.sqlite_schema").map_err(|error| match error.kind() {
             ErrorKind::Interrupted => error,
+            // Of the machine, not of the schema.
+            _ if is_of_machine(&error) => error,
             _ => Error::new(ErrorKind::Damaged, "SQLite cannot parse the snapshot's schema")
                 .hint("the schema is not one that SQLite itself makes: it was damaged or made up")
                 .because(error),

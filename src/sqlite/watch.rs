@@ -1,18 +1,22 @@
 //! An end to what expressions of other people's schemas may take: time, the size of values, of programs, of files.
 //!
 //! Indexes, CHECKs and generated columns of a snapshot are evaluated while its database is built and checked. How
-//! long that may take grows with the rows, so that only what an honest schema would never do runs into it.
-//! One function call is not interrupted midway; its time is bounded by the size of the values it can be given.
+//! long that may take grows with the rows, so that only what an honest schema would never do runs into it. What may be
+//! taken beyond that is one sum for all expressions of a run, however many there are.
+//!
+//! SQLite does not interrupt one function call midway. Where one goes on after everything else would have ended, a
+//! thread ends the whole process ([`run::set_last_resort`](crate::run::set_last_resort)).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use rusqlite::limits::Limit;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::run::Interrupt;
+use crate::run::{Interrupt, resort_to_the_last, start_thread};
 use crate::schema::SchemaObject;
 use crate::sqlite::failure::failure;
 
@@ -60,14 +64,13 @@ impl Extent {
         }
     }
 
-    /// How long `passes` expressions over each row may take.
+    /// How long `passes` expressions over each row may take, beside what all of a run may take together.
     ///
     /// A hundred times what a slow machine needs, or more.
     pub(crate) fn time(&self, passes: usize) -> Duration {
-        let least = Duration::from_millis(LEAST_MS.load(Ordering::Relaxed));
         let for_rows = Duration::from_millis(self.rows.saturating_mul(1 + passes as u64));
         let for_bytes = Duration::from_millis(self.content_bytes / 1_024);
-        least.saturating_add(for_rows).saturating_add(for_bytes)
+        for_rows.saturating_add(for_bytes)
     }
 
     /// The largest value that an expression over these rows may make, in bytes.
@@ -95,6 +98,9 @@ pub(crate) struct Watch(Arc<State>);
 
 struct State {
     begun: Instant,
+    interrupt: Interrupt,
+    /// What is left, in milliseconds, of the time that all expressions may take beyond what their rows explain.
+    left_ms: AtomicU64,
     /// In milliseconds since `begun`; [`u64::MAX`] while no time is set.
     end_ms: AtomicU64,
     is_over: AtomicBool,
@@ -110,6 +116,8 @@ impl Watch {
         const OPERATIONS_BETWEEN_LOOKS: i32 = 25;
         let state = Arc::new(State {
             begun: Instant::now(),
+            interrupt: interrupt.clone(),
+            left_ms: AtomicU64::new(LEAST_MS.load(Ordering::Relaxed)),
             end_ms: AtomicU64::new(u64::MAX),
             is_over: AtomicBool::new(false),
         });
@@ -119,7 +127,7 @@ impl Watch {
         Ok(Self(state))
     }
 
-    /// Does `work`, which evaluates `what`, within `time`.
+    /// Does `work`, which evaluates `what`, within `time` and what is left for all expressions together.
     ///
     /// # Errors
     /// `Failed` when the time is over; what `work` says.
@@ -129,27 +137,64 @@ impl Watch {
         what: &str,
         work: impl FnOnce() -> Result<T>,
     ) -> Result<T> {
-        let milliseconds = self.0.begun.elapsed().saturating_add(time).as_millis();
-        self.0.is_over.store(false, Ordering::Relaxed);
-        self.0.end_ms.store(u64::try_from(milliseconds).unwrap_or(u64::MAX), Ordering::Relaxed);
-        let done = work();
-        self.0.end_ms.store(u64::MAX, Ordering::Relaxed);
+        let state = &*self.0;
+        let left = Duration::from_millis(state.left_ms.load(Ordering::Relaxed));
+        let allowed = time.saturating_add(left);
+        let begun = Instant::now();
+        let end = state.begun.elapsed().saturating_add(allowed);
+        state.is_over.store(false, Ordering::Relaxed);
+        state.end_ms.store(milliseconds(end), Ordering::Relaxed);
+        let done = std::thread::scope(|scope| {
+            let (working, ended) = channel::<()>();
+            start_thread(scope, move || state.outlast(&ended, end, || took_longer(what, allowed)))?;
+            let done = work();
+            drop(working);
+            done
+        });
+        state.end_ms.store(u64::MAX, Ordering::Relaxed);
+        let beyond = begun.elapsed().saturating_sub(time);
+        state.left_ms.store(milliseconds(left.saturating_sub(beyond)), Ordering::Relaxed);
         match done {
-            Err(error) if self.0.is_over.load(Ordering::Relaxed) => {
-                let message = format!("evaluating {what} took longer than {} s", time.as_secs());
-                let over = Error::new(ErrorKind::Failed, message).hint(
-                    "its expressions may be made to take for ever; if you trust it, give them more time \
-                     with --expression-timeout",
-                );
+            Err(error) if state.is_over.load(Ordering::Relaxed) => {
                 let table = error.place().table.clone();
-                Err(table.into_iter().fold(over, Error::in_table))
+                Err(table.into_iter().fold(took_longer(what, allowed), Error::in_table))
             }
             done => done,
         }
     }
 }
 
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn took_longer(what: &str, allowed: Duration) -> Error {
+    let message = format!("evaluating {what} took longer than {} s", allowed.as_secs());
+    Error::new(ErrorKind::Failed, message).hint(
+        "its expressions may be made to take for ever; if you trust it, give them more time \
+         with --expression-timeout",
+    )
+}
+
 impl State {
+    /// Waits for the work to end. Where it does not, although its time is over or it was asked to stop a while ago, it is
+    /// inside a call that nothing interrupts.
+    fn outlast(&self, ended: &Receiver<()>, end: Duration, over: impl Fn() -> Error) {
+        const STEP: Duration = Duration::from_millis(50);
+        const GRACE: Duration = Duration::from_secs(3);
+        let mut asked_to_stop: Option<Instant> = None;
+        while ended.recv_timeout(STEP) == Err(RecvTimeoutError::Timeout) {
+            if let Err(interrupted) = self.interrupt.check()
+                && asked_to_stop.get_or_insert_with(Instant::now).elapsed() > GRACE
+            {
+                resort_to_the_last(&interrupted);
+            }
+            if self.begun.elapsed() > end.saturating_add(GRACE) {
+                resort_to_the_last(&over());
+            }
+        }
+    }
+
     fn is_over(&self) -> bool {
         let end_ms = self.end_ms.load(Ordering::Relaxed);
         if end_ms == u64::MAX || self.begun.elapsed().as_millis() < u128::from(end_ms) {
@@ -188,13 +233,17 @@ mod tests {
         let watch = Watch::over(&mut connection, &Interrupt::new()).expect("is set up");
         let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n";
         let run = || connection.query_row(endless, [], |row| row.get::<_, i64>(0)).map_err(failure);
-        let error = watch.within(Duration::from_millis(20), "table t", run).expect_err("ends");
+        watch.0.left_ms.store(20, Ordering::Relaxed);
+        let error = watch.within(Duration::ZERO, "table t", run).expect_err("ends");
         assert_eq!(error.kind(), ErrorKind::Failed);
         assert!(error.message().starts_with("evaluating table t took longer"), "{error}");
         let quick = || connection.query_row("SELECT 1", [], |row| row.get::<_, i64>(0)).map_err(failure);
         assert_eq!(watch.within(Duration::from_mins(1), "table t", quick).expect("is quick"), 1);
         // Outside of `within` no time is set, however long ago the last one was over.
         assert_eq!(quick().expect("is quick"), 1);
+        // What was used up is not given a second time.
+        let error = watch.within(Duration::ZERO, "table u", run).expect_err("ends at once");
+        assert!(error.message().ends_with("longer than 0 s"), "{error}");
     }
 
     #[test]
@@ -214,7 +263,7 @@ mod tests {
         let mut few = Extent::default();
         few.add_row(100);
         let many = Extent { rows: 1_000_000, content_bytes: 1 << 30, largest_row_bytes: 1 << 20 };
-        assert!(few.time(1) < Duration::from_mins(2) && many.time(3) > Duration::from_hours(1));
+        assert!(few.time(1) < Duration::from_secs(1) && many.time(3) > Duration::from_hours(1));
         assert_eq!(many.value_bytes(&[]), (4 << 20) + (256 << 10));
         let boundless = Extent { rows: u64::MAX, content_bytes: u64::MAX, largest_row_bytes: u64::MAX };
         assert_eq!(boundless.value_bytes(&[]), i32::MAX);

@@ -298,3 +298,16 @@ fn a_database_is_not_restored() {
         .changes_nothing();
     assert!(!Path::new(&place.path("copy.db")).exists());
 }
+
+/// SQLite does not interrupt one call of a function, whatever it is given.
+#[test]
+fn a_call_that_takes_for_ever_ends_with_its_deadline() {
+    let place = Place::new();
+    place.execute("evil.db", "CREATE TABLE t(b); INSERT INTO t VALUES (zeroblob(400000))");
+    let rule = "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = \
+        'CREATE TABLE t(b CHECK (instr(zeroblob(1800000), zeroblob(900000) || x''01'') = 0))'";
+    place.execute("evil.db", rule);
+    let ran = place.run("verify evil.db --expression-timeout 1s --json");
+    ran.exits(1).tells("took longer than").tells("--expression-timeout").changes_nothing();
+    assert_eq!(ran.document()["exit_code"], 1);
+}

@@ -125,3 +125,17 @@ fn a_damaged_snapshot_has_no_digests() {
     place.run("diff gymlog.db snap").fails(13, "table \"events\"").hints("verify --data");
     place.run("verify --data snap --against gymlog.db").exits(4).prints("not compared with gymlog.db\n");
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_list_from_a_pipe_costs_no_confinement() {
+    let place = Place::with_snapshot();
+    place.write("digests.txt", place.run("digest gymlog.db").exits(0).stdout.as_bytes());
+    let confinement = |words: &str| {
+        let ran = place.run_in_shell(&format!("cat digests.txt | {words} --json"));
+        ran.exits(0).document()["confinement"].clone()
+    };
+    let from_file =
+        place.run("digest snap --check digests.txt --json").exits(0).document()["confinement"].clone();
+    assert_eq!(confinement("parklite digest snap --check /dev/stdin"), from_file);
+}

@@ -160,3 +160,21 @@ fn a_damaged_index_page_is_found_and_everything_else_exported() {
     place.run("restore snap back.db").exits(0);
     assert_eq!(place.ask("back.db", "SELECT count(*) FROM children NOT INDEXED"), "300");
 }
+
+#[test]
+fn rows_that_break_a_check_are_found_and_no_damage() {
+    for setting in ["", "PRAGMA journal_mode = WAL;"] {
+        let place = Place::new();
+        let sql = "CREATE TABLE d(x CHECK (x > 0)); PRAGMA ignore_check_constraints = ON; INSERT INTO d VALUES (-1), (1)";
+        place.execute("app.db", &format!("{setting}{sql}"));
+        let ran = place.run("export app.db -o snap --check-source");
+        ran.exits(3)
+            .prints("source has rows that break its rules: 1 finding")
+            .prints("CHECK constraint failed in d");
+        let check = &place.manifest("snap")["snapshot"]["source_check"];
+        assert_eq!((&check["result"], &check["findings"]), (&"findings".into(), &1.into()));
+        assert_eq!(check["broken_rules"], 1);
+        place.run("restore snap back.db").exits(0);
+        assert_eq!(place.ask("back.db", "SELECT group_concat(x) FROM d"), "'-1,1'");
+    }
+}

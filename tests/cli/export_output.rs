@@ -247,3 +247,16 @@ fn a_temporary_folder_is_used_and_left_empty() {
     place.run("verify snap --temp-dir none").fails(1, "none").changes_nothing();
     place.run("restore snap b.db --temp-dir none").fails(1, "none").changes_nothing();
 }
+
+#[test]
+fn nothing_is_put_into_the_folder_of_a_snapshot() {
+    let place = Place::with_snapshot();
+    for command in [
+        "export gymlog.db -o snap/inner",
+        "restore snap snap/back.db",
+        "export gymlog.db -o snap/a.parquet --table sets",
+    ] {
+        place.run(command).fails(2, "lies in the folder of a snapshot").hints("outside").changes_nothing();
+    }
+    place.run("verify snap").exits(0);
+}

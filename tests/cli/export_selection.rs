@@ -169,3 +169,10 @@ fn a_virtual_table_brings_its_shadow_tables() {
     let document = place.run("export gymlog.db -x notes -n --json").exits(0).document();
     assert!(!document["tables"].to_string().contains("notes_"), "{document}");
 }
+
+#[test]
+fn two_orders_of_one_table_are_refused() {
+    let place = Place::with_gymlog();
+    let ran = place.run("export gymlog.db -n --order-by events=payload --order-by Events=event_type");
+    ran.fails(2, "twice").hints("at once").changes_nothing();
+}

@@ -116,3 +116,13 @@ fn completions_know_verbs_and_flags() {
         Err(_) => crate::place::skipped("there is no bash"),
     }
 }
+
+#[test]
+fn pages_and_scripts_are_documents_where_one_is_asked_for() {
+    let place = Place::new();
+    for (words, part) in [("man export", ".TH"), ("completions bash", "complete")] {
+        let document = place.run(&format!("{words} --json")).exits(0).document();
+        assert!(document["text"].as_str().is_some_and(|text| text.contains(part)), "{document}");
+    }
+    place.run("man exprt").fails(2, "exprt");
+}

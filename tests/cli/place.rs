@@ -163,6 +163,11 @@ impl Place {
         self.finish(command)
     }
 
+    /// Runs a script of the shell in which `parklite` is the program.
+    pub(crate) fn run_in_shell(&self, script: &str) -> Ran {
+        self.finish(self.shell(&script.replace("parklite", "\"$1\""), ""))
+    }
+
     /// The program, about to run here, apart from the environment of whoever runs the tests.
     pub(crate) fn command(&self) -> Command {
         self.in_here(PROGRAM)

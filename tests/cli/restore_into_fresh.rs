@@ -143,3 +143,9 @@ fn a_link_in_place_of_a_file_of_the_snapshot_is_not_read() {
         place.run(command).fails(13, "events.parquet").hints("put the file itself").changes_nothing();
     }
 }
+
+#[test]
+fn a_target_that_names_a_folder_is_refused() {
+    let place = Place::with_snapshot();
+    place.run("restore snap back/").fails(2, "names a folder").changes_nothing();
+}

@@ -124,6 +124,25 @@ fn surplus_files_are_found() {
 }
 
 #[test]
+fn a_surplus_file_whose_name_is_not_utf8_is_found() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let place = Place::with_snapshot();
+    place.write(std::path::Path::new("snap").join(std::ffi::OsStr::from_bytes(b"evil\xff")), "mine");
+    for level in ["--quick", "--data", ""] {
+        place.run(&format!("verify snap {level}")).exits(4).prints("evil").prints("no part of the snapshot");
+    }
+}
+
+#[test]
+fn a_manifest_that_grew_beyond_any_is_damage() {
+    let place = Place::with_snapshot();
+    let manifest =
+        std::fs::File::options().append(true).open(place.path("snap/manifest.json")).expect("opens");
+    manifest.set_len(1 << 40).expect("grows");
+    place.run("verify snap --data").fails(13, "larger than any that is written");
+}
+
+#[test]
 fn truncated_and_prolonged_files_are_found_and_not_restored() {
     for damage in [
         |bytes: &mut Vec<u8>| bytes.truncate(bytes.len() - 1),

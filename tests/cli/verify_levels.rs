@@ -70,3 +70,24 @@ fn findings_that_the_source_has_too_are_told_and_are_no_failure() {
     place.run("verify snap").exits(0).prints("as in the source: ");
     place.run("restore snap back.db").exits(0).prints("as in the source: ");
 }
+
+#[test]
+fn a_snapshot_is_verified_from_within_its_folder() {
+    let place = Place::with_snapshot();
+    let ran = place
+        .run_in_shell("cd snap && parklite verify . && parklite diff . ../gymlog.db && parklite digest ./");
+    ran.exits(0).changes_nothing();
+}
+
+/// That memory does not suffice says nothing about the snapshot.
+#[test]
+fn too_little_memory_for_a_giant_cell_is_no_damage() {
+    let place = Place::new();
+    place.execute("big.db", "CREATE TABLE t(b); INSERT INTO t VALUES (randomblob(120000000))");
+    place.run("export big.db -o snap").exits(0);
+    for level in ["--data", ""] {
+        let ran = place.run(&format!("verify snap {level}"));
+        ran.fails(1, "more memory than can be had").hints("--memory-limit 1GiB").changes_nothing();
+    }
+    place.run("verify snap --data --memory-limit 1GiB").exits(0);
+}

@@ -9,7 +9,7 @@ use landlock::{
     ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr,
     RulesetCreatedAttr, RulesetError, RulesetStatus, Scope, make_bitflags, path_beneath_rules,
 };
-use parklite::snapshot::MANIFEST_FILE;
+use parklite::snapshot::{MANIFEST_FILE, MOST_MANIFEST_BYTES};
 use rustix::process::{Resource, Rlimit, Signal, getrlimit, set_parent_process_death_signal, setrlimit};
 
 use super::{Confinement, Mechanism, Needs};
@@ -24,6 +24,10 @@ const LEAST_MEMORY_BYTES: u64 = 256 * 1024 * 1024;
 
 /// Address space of a further thread: its stack, and what the allocator keeps for it, in bytes.
 const THREAD_BYTES: u64 = 4 * 1024 * 1024;
+
+/// How many times its size a manifest takes while it is read and while SQLite holds the schema in it. It is not larger
+/// than what a snapshot may have, so that this is bounded.
+const MANIFEST_COPIES: u64 = 10;
 
 /// Threads that [`BASE_BYTES`] has room for.
 const BASE_THREADS: usize = 4;
@@ -76,10 +80,19 @@ fn denies_calls() -> bool {
     false
 }
 
+/// The size of the manifests of snapshots among `subjects`, as far as they may be read.
+fn manifest_bytes(subjects: &[PathBuf]) -> u64 {
+    let size =
+        |subject: &PathBuf| std::fs::metadata(subject.join(MANIFEST_FILE)).map_or(0, |found| found.len());
+    subjects.iter().map(size).filter(|size| *size <= MOST_MANIFEST_BYTES).fold(0, u64::saturating_add)
+}
+
 fn address_space(needs: &Needs) -> u64 {
     let threads = needs.threads.saturating_sub(BASE_THREADS) as u64;
     let memory = needs.memory_limit_bytes.max(LEAST_MEMORY_BYTES);
-    memory.saturating_add(BASE_BYTES).saturating_add(threads.saturating_mul(THREAD_BYTES))
+    let manifest = MANIFEST_COPIES.saturating_mul(manifest_bytes(&needs.subjects));
+    let base = BASE_BYTES.saturating_add(manifest);
+    memory.saturating_add(base).saturating_add(threads.saturating_mul(THREAD_BYTES))
 }
 
 /// Lowers a limit for good; one that is lower already stays. Says whether it holds now.
@@ -96,7 +109,10 @@ fn restrict_paths(needs: &Needs) -> Result<RulesetStatus, RulesetError> {
     let change = make_bitflags!(AccessFs::{
         ReadFile | ReadDir | WriteFile | Truncate | Refer | MakeReg | MakeDir | RemoveFile | RemoveDir
     });
-    let subjects = needs.subjects.iter().cloned();
+    // No rule can be made for a pipe, and none is needed to read one.
+    let is_on_disk =
+        |path: &&PathBuf| std::fs::metadata(path).is_ok_and(|found| found.is_file() || found.is_dir());
+    let subjects = needs.subjects.iter().filter(is_on_disk).cloned();
     let subjects = subjects.chain(needs.subjects.iter().flat_map(|subject| manifests_beside(subject)));
     let system = SYSTEM_FILES.iter().map(PathBuf::from);
     let mut rules = Ruleset::default()

@@ -11,7 +11,7 @@
 
 use std::path::{Path, PathBuf};
 
-use parklite::durable::parent_of;
+use parklite::durable::folder_beside;
 use parklite::subject::{SubjectKind, subject_kind};
 
 use crate::cli::args::{Command, ResourceArgs};
@@ -206,7 +206,7 @@ impl Needs {
 
 /// The folder that holds a name; a name that makes no sense is refused later, with a better message.
 fn holder_of(path: &Path) -> Option<PathBuf> {
-    parent_of(path).ok()
+    folder_beside(path).ok()
 }
 
 #[cfg(test)]

@@ -25,13 +25,13 @@ const ARENAS: &str = "2";
 pub(crate) fn run_in_child(needs: &Needs, interrupt: &Interrupt) -> Result<u8> {
     let mut child = start(needs)?;
     let status = wait(&mut child, interrupt)?;
+    for folder in needs.folders.iter().filter(|_| !status.success()) {
+        // What it left behind goes now rather than with the next run; what cannot be removed stays until then.
+        let _best_effort = clear_leftovers(folder);
+    }
     if let Some(code) = status.code() {
         // Codes are what the program itself returns, so they are small.
         return Ok(u8::try_from(code).unwrap_or(ErrorKind::Failed.exit_code()));
-    }
-    for folder in &needs.folders {
-        // What it left behind goes now rather than with the next run; what cannot be removed stays until then.
-        let _best_effort = clear_leftovers(folder);
     }
     Err(explain(status, needs, interrupt))
 }

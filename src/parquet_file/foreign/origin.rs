@@ -43,6 +43,7 @@ pub fn origin_of(path: &Path) -> Result<Origin> {
     let has_key = facts
         .key_value_metadata()
         .is_some_and(|pairs| pairs.iter().any(|pair| pair.key.starts_with(KEY_PREFIX)));
-    let is_ours = has_key || facts.created_by().is_some_and(|program| program.starts_with(CREATED_BY));
+    // Some programs carry the keys over into what they make of a file of ours.
+    let is_ours = facts.created_by().map_or(has_key, |program| program.starts_with(CREATED_BY));
     Ok(if is_ours { Origin::DamagedParklite } else { Origin::Foreign })
 }
