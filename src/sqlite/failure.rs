@@ -86,11 +86,20 @@ pub(crate) fn failure_of_code(code: c_int, message: String) -> Error {
         (_, ffi::SQLITE_IOERR) => (ErrorKind::Failed, "reading or writing the database failed", None),
         _ => (ErrorKind::Failed, "SQLite failed", None),
     };
-    let error = Error::new(kind, text).because(SqliteMessage { message, code });
+    let error = Error::new(kind, text).because(SqliteMessage { message: shortened(message), code });
     match hint {
         Some(hint) => error.hint(hint),
         None => error,
     }
+}
+
+/// SQLite repeats names in its messages, and those of a hostile schema may be megabytes long.
+fn shortened(message: String) -> String {
+    const MOST_BYTES: usize = 1_000;
+    if message.len() <= MOST_BYTES {
+        return message;
+    }
+    format!("{}…", &message[..message.floor_char_boundary(MOST_BYTES)])
 }
 
 /// SQLite's own words and result code.

@@ -94,3 +94,17 @@ fn an_index_of_a_wal_that_is_gone_is_cleared_away() {
     place.run("restore snap old.db --overwrite").exits(0);
     assert!(!place.path("old.db-shm").exists(), "SQLite makes it anew when it needs one");
 }
+
+#[test]
+fn a_privileged_user_leaves_a_replaced_database_with_its_owner() {
+    use std::os::unix::fs::{MetadataExt as _, chown};
+    let place = Place::with_snapshot();
+    place.execute("old.db", "CREATE TABLE t(a)");
+    if chown(place.path("old.db"), Some(12_345), Some(12_346)).is_err() {
+        crate::place::skipped("only a privileged user can give files away");
+        return;
+    }
+    place.run("restore snap old.db --overwrite").exits(0).tells_nothing();
+    let owner = std::fs::metadata(place.path("old.db")).map(|found| (found.uid(), found.gid()));
+    assert_eq!(owner.expect("is there"), (12_345, 12_346));
+}

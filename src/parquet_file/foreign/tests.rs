@@ -148,3 +148,26 @@ fn types_are_told_in_parquets_words() {
         &[("future", "unknown logical type 99 (BYTE_ARRAY)"), ("nothing", "NULL (INT32)")],
     );
 }
+
+/// What other programs make of a file of ours may carry its keys along.
+#[test]
+fn a_file_that_another_program_rewrote_is_that_programs() {
+    let folder = Folder::new();
+    let path = folder.file("rewritten.parquet");
+    let written_by = |program: &str| {
+        let schema =
+            parquet::schema::parser::parse_message_type("message m { required int32 a; }").expect("a schema");
+        let key = parquet::file::metadata::KeyValue::new("parklite.table".to_string(), "{}".to_string());
+        let properties = parquet::file::properties::WriterProperties::builder()
+            .set_created_by(program.to_string())
+            .set_key_value_metadata(Some(vec![key]))
+            .build();
+        let file = std::fs::File::create(&path).expect("made");
+        parquet::file::writer::SerializedFileWriter::new(file, schema.into(), properties.into())
+            .and_then(parquet::file::writer::SerializedFileWriter::close)
+            .expect("written");
+        origin_of(&path).expect("readable")
+    };
+    assert_eq!(written_by("parquet-cpp-arrow version 26.0.1"), Origin::Foreign);
+    assert_eq!(written_by("parklite 0.1.0"), Origin::DamagedParklite);
+}
