@@ -17,6 +17,7 @@ use serde::Serialize;
 
 use crate::digest::{ContentDigest, RowHasher};
 use crate::error::{Error, ErrorKind, Result};
+use crate::matching::MatchingResources;
 use crate::run::Run;
 use crate::schema::{Cell, DatabaseHeader, Identifier, SchemaObject, Table, TextEncoding, name_glob};
 use crate::snapshot::{Snapshot, TableEntry};
@@ -200,7 +201,12 @@ impl Content {
     /// # Errors
     /// `Damaged` where rows cannot be read, or a snapshot's are not those its manifest names; what SQLite says;
     /// `Interrupted`.
-    pub fn digest_table(&self, ordinal: usize, threads: usize, run: Run<'_>) -> Result<ContentDigest> {
+    pub fn digest_table(
+        &self,
+        ordinal: usize,
+        resources: MatchingResources,
+        run: Run<'_>,
+    ) -> Result<ContentDigest> {
         match &self.store {
             Store::Database(_) => {
                 let mut hasher = RowHasher::default();
@@ -212,7 +218,7 @@ impl Content {
             }
             Store::Snapshot(snapshot) => {
                 let entry = &snapshot.manifest.tables[ordinal];
-                decoded::digest_entry(snapshot, entry, threads, run)
+                decoded::digest_entry(snapshot, entry, resources, run)
             }
         }
     }
@@ -231,8 +237,8 @@ impl Content {
         let mut rows = 0;
         let mut take = |rowid: Option<i64>, cells: &[Cell<'_>]| {
             rows += 1;
+            run.interrupt.check()?;
             if rows % ROWS_PER_STEP == 0 {
-                run.interrupt.check()?;
                 run.progress.advance(ROWS_PER_STEP, 0);
             }
             take(rowid, cells)

@@ -13,8 +13,9 @@ use crate::content::{Content, ContentOptions, select_tables};
 use crate::digest::ContentDigest;
 use crate::durable::{Stage, folder_beside};
 use crate::error::{Error, ErrorKind, Result};
+use crate::matching::MatchingResources;
 use crate::progress::{Phase, PhaseKind};
-use crate::run::Run;
+use crate::run::{Run, start_thread};
 use crate::schema::Identifier;
 
 mod header;
@@ -199,8 +200,13 @@ fn digest_pair(
         total_rows,
         total_bytes: None,
     });
+    // Both sides are decoded at once.
+    let resources = MatchingResources {
+        threads: options.threads.div_ceil(2),
+        memory_limit_bytes: options.memory_limit_bytes / 2,
+    };
     let digest = |content: &mut Content, ordinal: Option<usize>| {
-        ordinal.map(|ordinal| content.digest_table(ordinal, options.threads, run)).transpose()
+        ordinal.map(|ordinal| content.digest_table(ordinal, resources, run)).transpose()
     };
     let (found_a, found_b) = at_once(|| digest(a, pair.a), || digest(b, pair.b));
     run.progress.end();
@@ -213,7 +219,10 @@ fn at_once<T: Send>(
     b: impl FnOnce() -> Result<T>,
 ) -> (Result<T>, Result<T>) {
     std::thread::scope(|scope| {
-        let a = scope.spawn(a);
+        let a = match start_thread(scope, a) {
+            Ok(a) => a,
+            Err(error) => return (Err(error), b()),
+        };
         let b = b();
         let stopped = |_| Err(Error::new(ErrorKind::Failed, "a reading thread stopped"));
         (a.join().unwrap_or_else(stopped), b)

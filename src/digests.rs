@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::content::{Content, ContentHeader, ContentOptions, select_tables};
 use crate::digest::{ContentDigest, Sha256Digest, schema_content_digest};
 use crate::error::Result;
+use crate::matching::MatchingResources;
 use crate::progress::{Phase, PhaseKind};
 use crate::run::Run;
 use crate::schema::Identifier;
@@ -66,6 +67,8 @@ pub fn digests(
     let own = content.tables().iter().map(|table| &table.name);
     let names: Vec<&Identifier> = own.chain(choice.known.iter().map(|table| &table.name)).collect();
     let selected = select_tables(choice.patterns, &names).map_err(|error| error.at(path))?;
+    let resources =
+        MatchingResources { threads: options.threads, memory_limit_bytes: options.memory_limit_bytes };
     let mut tables = Vec::with_capacity(selected.len());
     for ordinal in selected.into_iter().filter(|ordinal| *ordinal < content.tables().len()) {
         let name = names[ordinal];
@@ -77,7 +80,7 @@ pub fn digests(
             total_rows,
             total_bytes: None,
         });
-        let digest = content.digest_table(ordinal, options.threads, run);
+        let digest = content.digest_table(ordinal, resources, run);
         run.progress.end();
         tables.push(TableDigest { name: name.clone(), digest: digest? });
     }

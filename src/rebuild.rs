@@ -340,8 +340,8 @@ fn digest_of_table(
     source.for_each_row(catalog, ordinal, |rowid, cells| {
         hasher.add_row(rowid.filter(|_| has_rowid), cells);
         rows += 1;
+        run.interrupt.check()?;
         if rows % ROWS_PER_STEP == 0 {
-            run.interrupt.check()?;
             run.progress.advance(ROWS_PER_STEP, 0);
         }
         Ok(ControlFlow::Continue(()))

@@ -8,13 +8,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arrow::array::RecordBatch;
 
+use crate::budget::{Budget, free_bytes};
 use crate::digest::ContentDigest;
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::RowDecoder;
-use crate::matching::CHANGED_CHUNK;
+use crate::matching::{CHANGED_CHUNK, MatchingResources};
 use crate::parquet_file::TableReader;
 use crate::rebuild::VERIFY_HINT;
-use crate::run::Run;
+use crate::run::{Run, start_thread};
 use crate::schema::Cell;
 use crate::snapshot::{DataFile, Snapshot, TableEntry};
 
@@ -50,10 +51,10 @@ pub(super) fn read_entry(
 pub(super) fn digest_entry(
     snapshot: &Snapshot,
     entry: &TableEntry,
-    threads: usize,
+    resources: MatchingResources,
     run: Run<'_>,
 ) -> Result<ContentDigest> {
-    let digest = sum_entry(snapshot, entry, threads, run).and_then(|digest| {
+    let digest = sum_entry(snapshot, entry, resources, run).and_then(|digest| {
         if digest == entry.digest {
             return Ok(digest);
         }
@@ -62,7 +63,13 @@ pub(super) fn digest_entry(
     digest.map_err(|error| in_snapshot(error, snapshot, entry))
 }
 
-fn sum_entry(snapshot: &Snapshot, entry: &TableEntry, threads: usize, run: Run<'_>) -> Result<ContentDigest> {
+fn sum_entry(
+    snapshot: &Snapshot,
+    entry: &TableEntry,
+    resources: MatchingResources,
+    run: Run<'_>,
+) -> Result<ContentDigest> {
+    let budget = Budget::new(free_bytes(resources.memory_limit_bytes));
     let files = open_files(snapshot, entry)?;
     let groups: Vec<(&OpenFile<'_>, usize)> = files
         .iter()
@@ -73,6 +80,7 @@ fn sum_entry(snapshot: &Snapshot, entry: &TableEntry, threads: usize, run: Run<'
     let work = || -> Result<()> {
         while let Some((file, index)) = groups.get(next.fetch_add(1, Ordering::Relaxed)) {
             let mut digest = ContentDigest::default();
+            let _charge = budget.reserve(file.reader.decoding_bytes(*index));
             for batch in file.read_row_group(*index)? {
                 run.interrupt.check()?;
                 digest.add(digest_batch(entry, &batch?, run)?);
@@ -85,7 +93,9 @@ fn sum_entry(snapshot: &Snapshot, entry: &TableEntry, threads: usize, run: Run<'
     };
     let stopped = || Error::new(ErrorKind::Failed, "a decoding thread stopped");
     std::thread::scope(|scope| -> Result<()> {
-        let helpers: Vec<_> = (1..threads.min(groups.len())).map(|_| scope.spawn(work)).collect();
+        // Where the system has no thread left, fewer of them do the same work.
+        let start = |_| start_thread(scope, work).ok();
+        let helpers: Vec<_> = (1..resources.threads.min(groups.len())).map_while(start).collect();
         let own = work();
         for helper in helpers {
             helper.join().map_err(|_| stopped())??;

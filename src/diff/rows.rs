@@ -14,7 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::frame::order::OrderKey;
 use crate::progress::{Phase, PhaseKind};
 use crate::rebuild::key_order;
-use crate::run::Run;
+use crate::run::{Run, start_thread};
 use crate::schema::{Cell, Identifier, Table};
 
 /// A table that has not the same rows on both sides.
@@ -173,8 +173,8 @@ impl RowComparison<'_> {
             let (sender_a, rows_a) = row_channel(keys[0].clone(), tables[0].has_rowid());
             let (sender_b, rows_b) = row_channel(keys[1].clone(), tables[1].has_rowid());
             let [reading_a, reading_b] = &readings;
-            scope.spawn(move || sender_a.send_all(a, reading_a));
-            scope.spawn(move || sender_b.send_all(b, reading_b));
+            start_thread(scope, move || sender_a.send_all(a, reading_a))?;
+            start_thread(scope, move || sender_b.send_all(b, reading_b))?;
             // Both ends of the channels go when the merge ends, so that no thread waits for ever.
             let mut merge = Merge {
                 tables,

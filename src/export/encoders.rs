@@ -20,7 +20,7 @@ use crate::frame::crossing::{to_arrow, to_polars};
 use crate::frame::weight::{largest_cell, memory_of};
 use crate::frame::{Cuts, TableMapping, digest_batch};
 use crate::parquet_file::{EncodedRowGroup, LARGE_CELL_BYTES, TableEncoder, TableWriter};
-use crate::run::start_thread;
+use crate::run::{Interrupt, start_thread};
 use crate::schema::Table;
 
 /// What encoding a cell takes beside the cell itself, in cells: its values as they are encoded, its page, and its page
@@ -104,7 +104,18 @@ fn stopped() -> Error {
     Error::new(ErrorKind::Failed, "encoding stopped")
 }
 
-/// Runs `produce` beside `threads` encoders, within `budget`; returns what it returns and the writer with all row groups.
+/// What encoding may use, and what stops it.
+#[derive(Clone, Copy)]
+pub(crate) struct EncodingResources<'a> {
+    /// How many encoders there are at most.
+    pub(crate) threads: usize,
+    /// What frames, row groups and what is made of them are charged to.
+    pub(crate) budget: &'a Budget,
+    /// Whether to stop.
+    pub(crate) interrupt: &'a Interrupt,
+}
+
+/// Runs `produce` beside the encoders, within their budget, which ends with the first failure; returns what it returns and the writer with all row groups.
 ///
 /// # Errors
 /// What an encoder says, else what `produce` says.
@@ -113,10 +124,10 @@ pub(crate) fn encode_in_parallel<T>(
     mapping: &TableMapping,
     encoder: &TableEncoder,
     writer: TableWriter,
-    threads: usize,
-    budget: &Budget,
+    resources: EncodingResources<'_>,
     produce: impl FnOnce(FrameQueue<'_>) -> Result<T>,
 ) -> Result<(T, TableWriter)> {
+    let EncodingResources { threads, budget, interrupt } = resources;
     // One may wait while all encoders are busy; more would only wait longer.
     let (sender, receiver) = sync_channel::<Group<'_>>(1);
     let failed = AtomicBool::new(false);
@@ -127,6 +138,8 @@ pub(crate) fn encode_in_parallel<T>(
         receiver: Mutex::new(receiver),
         sink: Mutex::new(Sink { writer, waiting: BTreeMap::new(), next_index: 0 }),
         failed: &failed,
+        budget,
+        interrupt,
     };
     let (produced, outcome) = std::thread::scope(|scope| {
         let start = || start_thread(scope, || encoders.work());
@@ -168,6 +181,8 @@ struct Encoders<'a> {
     receiver: Mutex<Receiver<Group<'a>>>,
     sink: Mutex<Sink<'a>>,
     failed: &'a AtomicBool,
+    budget: &'a Budget,
+    interrupt: &'a Interrupt,
 }
 
 /// The file, and row groups that were finished before their turn.
@@ -200,7 +215,9 @@ impl<'b> Encoders<'b> {
             });
             if result.is_err() {
                 self.failed.store(true, Ordering::Relaxed);
-                // What waits for its turn behind the failed one will never have it.
+                // What waits for its turn behind the failed one will never have it, and what another encoder puts there
+                // later keeps its charge: nobody waits for room any more.
+                self.budget.set_limit(u64::MAX);
                 self.sink.lock().unwrap_or_else(PoisonError::into_inner).waiting.clear();
             }
         }
@@ -222,6 +239,8 @@ impl<'b> Encoders<'b> {
         let all = left.max(1);
         let mut encoder = self.encoder.row_group(index);
         for size in sizes {
+            // Columns take long at high levels.
+            self.interrupt.check()?;
             encoder.encode_column(columns.iter_mut().filter_map(Iterator::next).collect())?;
             left -= size;
             // Arrays may share what they hold, so theirs is a share of the charge.

@@ -113,8 +113,8 @@ pub fn plan_export(path: &Path, options: &ExportOptions, run: Run<'_>) -> Result
         source.for_each_row(catalog, planned.ordinal, |_, cells| {
             counts.iter_mut().zip(cells).for_each(|(counts, cell)| counts.count(cell.class()));
             rows += 1;
+            run.interrupt.check()?;
             if rows % ROWS_PER_STEP == 0 {
-                run.interrupt.check()?;
                 run.progress.advance(ROWS_PER_STEP, 0);
             }
             Ok(ControlFlow::Continue(()))

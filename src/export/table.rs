@@ -12,7 +12,7 @@ use crate::budget::{Budget, free_bytes};
 use crate::digest::{ContentDigest, RowHasher};
 use crate::durable::Stage;
 use crate::error::{Error, ErrorKind, Result};
-use crate::export::encoders::{ENCODER_BYTES, FrameQueue, encode_in_parallel};
+use crate::export::encoders::{ENCODER_BYTES, EncodingResources, FrameQueue, encode_in_parallel};
 use crate::frame::order::{InOrderCheck, OrderKey, Sorter, with_order_columns};
 use crate::frame::{ClassCounts, FRAME_BYTES, FrameBuilder, TableMapping, plan_mapping, row_size};
 use crate::parquet_file::{
@@ -26,7 +26,7 @@ use crate::sqlite::open::Source;
 
 /// Rows looked at before the first guess.
 const SAMPLE_ROWS: u64 = 1_000;
-/// Rows between two looks at the interrupt and two words to the progress.
+/// Rows between two words to the progress.
 const ROWS_PER_STEP: u64 = 4_096;
 /// How often a row is in memory while it is encoded, beside its copy in SQLite: as it came, and a large cell of it as
 /// values, page and compressed page.
@@ -134,10 +134,14 @@ impl TableJob<'_> {
         let file = self.stage.create_file(self.staged_name)?;
         let writer = TableWriter::create(file, &self.stage.path_of(self.staged_name)?, &encoder)?;
         let budget = Budget::new(self.bytes_for_frames());
-        let (read, writer) =
-            encode_in_parallel(table, mapping, &encoder, writer, self.worker_count(), &budget, |queue| {
-                self.read(mapping, sort, &budget, queue)
-            })?;
+        let resources = EncodingResources {
+            threads: self.worker_count(),
+            budget: &budget,
+            interrupt: self.run.interrupt,
+        };
+        let (read, writer) = encode_in_parallel(table, mapping, &encoder, writer, resources, |queue| {
+            self.read(mapping, sort, &budget, queue)
+        })?;
         let Read { counts, digest, content_bytes, in_order, fits } = read;
         Ok(Pass {
             counts,
@@ -189,8 +193,8 @@ impl TableJob<'_> {
                 .hint("update that value, or leave its table out with --exclude"));
             }
             step = (step.0 + 1, step.1 + reader.take(rowid, cells, &mut queue)?);
+            self.run.interrupt.check()?;
             if step.0 == ROWS_PER_STEP {
-                self.run.interrupt.check()?;
                 self.run.progress.advance(step.0, step.1);
                 step = (0, 0);
             }

@@ -18,9 +18,6 @@ use crate::sqlite::open::{OpenOptions, Source};
 use crate::sqlite::target::{Finish, Target};
 use crate::sqlite::target_plan::plan_target;
 
-/// Rows between two looks at the interrupt.
-const ROWS_PER_STEP: u64 = 1024;
-
 /// What was imported.
 #[derive(Debug, Clone, Serialize)]
 pub struct Imported {
@@ -111,9 +108,7 @@ impl Load<'_> {
             if !fits {
                 return Ok(ControlFlow::Break(()));
             }
-            if rowid.unsigned_abs().is_multiple_of(ROWS_PER_STEP) {
-                self.run.interrupt.check()?;
-            }
+            self.run.interrupt.check()?;
             Ok(ControlFlow::Continue(()))
         })?;
         self.run.progress.end();
@@ -170,9 +165,7 @@ fn prove(
         hasher.add_row(rowid, cells);
         rows += 1;
         run.progress.advance(1, 0);
-        if rows.is_multiple_of(ROWS_PER_STEP) {
-            run.interrupt.check()?;
-        }
+        run.interrupt.check()?;
         Ok(ControlFlow::Continue(()))
     })?;
     run.progress.end();

@@ -139,3 +139,18 @@ fn a_list_from_a_pipe_costs_no_confinement() {
         place.run("digest snap --check digests.txt --json").exits(0).document()["confinement"].clone();
     assert_eq!(confinement("parklite digest snap --check /dev/stdin"), from_file);
 }
+
+#[test]
+fn giant_cells_are_digested_and_compared_within_the_memory_there_is() {
+    let place = Place::new();
+    place.execute(
+        "big.db",
+        "PRAGMA journal_mode = OFF; CREATE TABLE t(b);
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 8)
+         INSERT INTO t SELECT randomblob(34000000) FROM n",
+    );
+    place.run("export big.db -o snap --no-verify").exits(0);
+    for words in ["diff snap snap", "digest snap", "diff snap big.db"] {
+        place.run(&format!("{words} --threads 8")).exits(0);
+    }
+}

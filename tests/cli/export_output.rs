@@ -260,3 +260,20 @@ fn nothing_is_put_into_the_folder_of_a_snapshot() {
     }
     place.run("verify snap").exits(0);
 }
+
+/// One encoder fails while another still works and the reader waits for room.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_export_that_cannot_be_written_ends_however_full_its_memory_is() {
+    let place = Place::new();
+    place.execute(
+        "big.db",
+        "PRAGMA journal_mode = OFF; CREATE TABLE t(b);
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 70000)
+         INSERT INTO t SELECT randomblob(1000) FROM n;
+         INSERT INTO t VALUES (randomblob(60000000)), (randomblob(60000000)), (randomblob(60000000))",
+    );
+    let script =
+        "trap '' XFSZ; ulimit -f 8000; timeout -k 1 60 parklite export big.db -o out --threads 4 --quiet";
+    place.run_in_shell(script).exits(1).changes_nothing();
+}

@@ -80,12 +80,20 @@ fn wait(child: &mut Child, interrupt: &Interrupt) -> Result<ExitStatus> {
     let (sender, ended) = channel::<()>();
     let id = child.id();
     std::thread::scope(|scope| {
-        scope.spawn(move || {
+        // Where the system has no thread left, the end is seen with the next step.
+        let waiting = std::thread::Builder::new().spawn_scoped(scope, move || {
             wait_without_reaping(id);
             drop(sender);
         });
+        let is_over = |child: &mut Child| {
+            if waiting.is_ok() {
+                return ended.recv_timeout(STEP) != Err(RecvTimeoutError::Timeout);
+            }
+            std::thread::sleep(STEP);
+            !matches!(child.try_wait(), Ok(None))
+        };
         let mut is_told = false;
-        while ended.recv_timeout(STEP) == Err(RecvTimeoutError::Timeout) {
+        while !is_over(child) {
             if interrupt.is_set() && !is_told {
                 is_told = true;
                 ask_to_stop(id);
