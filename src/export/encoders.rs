@@ -237,10 +237,8 @@ impl<'b> Encoders<'b> {
             .collect();
         let (whole, mut left) = (charge.bytes(), sizes.iter().sum::<u64>());
         let all = left.max(1);
-        let mut encoder = self.encoder.row_group(index);
+        let mut encoder = self.encoder.row_group(index, self.interrupt);
         for size in sizes {
-            // Columns take long at high levels.
-            self.interrupt.check()?;
             encoder.encode_column(columns.iter_mut().filter_map(Iterator::next).collect())?;
             left -= size;
             // Arrays may share what they hold, so theirs is a share of the charge.

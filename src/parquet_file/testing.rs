@@ -39,7 +39,8 @@ pub(crate) fn encode(
     index: usize,
     frames: &[RecordBatch],
 ) -> Result<EncodedRowGroup> {
-    let mut group = encoder.row_group(index);
+    let interrupt = crate::run::Interrupt::new();
+    let mut group = encoder.row_group(index, &interrupt);
     for column in 0..frames.first().map_or(0, RecordBatch::num_columns) {
         group.encode_column(frames.iter().map(|frame| Arc::clone(frame.column(column))).collect())?;
     }

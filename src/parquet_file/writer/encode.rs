@@ -20,6 +20,7 @@ use crate::parquet_file::parquet_error;
 use crate::parquet_file::settings::{
     LARGE_CELL_BYTES, SortingTerm, WriterSettings, column_properties, file_properties, parquet_schema,
 };
+use crate::run::Interrupt;
 
 /// Encodes row groups of one table, on as many threads as there are: it is shared by reference or cloned.
 #[derive(Debug, Clone)]
@@ -93,10 +94,10 @@ impl TableEncoder {
         &self.0.schema
     }
 
-    /// Begins the row group at `index`.
+    /// Begins the row group at `index`; high levels take long, so `interrupt` is looked at between arrays.
     #[must_use]
-    pub fn row_group(&self, index: usize) -> RowGroupEncoder<'_> {
-        RowGroupEncoder { encoder: self, index, rows: None, chunks: Vec::new(), encoded_bytes: 0 }
+    pub fn row_group<'e>(&'e self, index: usize, interrupt: &'e Interrupt) -> RowGroupEncoder<'e> {
+        RowGroupEncoder { encoder: self, interrupt, index, rows: None, chunks: Vec::new(), encoded_bytes: 0 }
     }
 }
 
@@ -104,6 +105,7 @@ impl TableEncoder {
 #[derive(Debug)]
 pub struct RowGroupEncoder<'e> {
     encoder: &'e TableEncoder,
+    interrupt: &'e Interrupt,
     index: usize,
     /// Rows of the first column, and so of all.
     rows: Option<usize>,
@@ -116,7 +118,7 @@ impl RowGroupEncoder<'_> {
     ///
     /// # Errors
     /// [`ErrorKind::Failed`] where there is no such column, where it has no rows or other rows than the others, where the
-    /// arrays are not of its type, or where it cannot be encoded.
+    /// arrays are not of its type, or where it cannot be encoded; `Interrupted`.
     pub fn encode_column(&mut self, arrays: Vec<ArrayRef>) -> Result<()> {
         let failed = |message: &str| Err(Error::new(ErrorKind::Failed, message.to_owned()));
         let Some(column) = self.encoder.0.columns.get(self.chunks.len()) else {
@@ -129,7 +131,7 @@ impl RowGroupEncoder<'_> {
         if *self.rows.get_or_insert(rows) != rows {
             return failed("the columns of a row group have different numbers of rows");
         }
-        let chunk = column.encode(self.index, arrays)?;
+        let chunk = column.encode(self.index, arrays, self.interrupt)?;
         self.encoded_bytes += chunk_size(&chunk);
         self.chunks.push(chunk);
         Ok(())
@@ -183,7 +185,12 @@ impl ColumnEncoder {
         Ok(Self { field: Arc::clone(field), usual: factory(false)?, for_large_cells: factory(true)? })
     }
 
-    fn encode(&self, row_group_index: usize, arrays: Vec<ArrayRef>) -> Result<ArrowColumnChunk> {
+    fn encode(
+        &self,
+        row_group_index: usize,
+        arrays: Vec<ArrayRef>,
+        interrupt: &Interrupt,
+    ) -> Result<ArrowColumnChunk> {
         let refuse = |message: &str| {
             Err(Error::new(ErrorKind::Failed, message.to_owned()).in_column(self.field.name()))
         };
@@ -204,6 +211,7 @@ impl ColumnEncoder {
             return refuse("a column is not flat");
         };
         for array in arrays {
+            interrupt.check()?;
             let leaves = compute_leaves(&self.field, &array).map_err(failed)?;
             drop(array);
             let [leaf] = leaves.as_slice() else { return refuse("a column is not flat") };

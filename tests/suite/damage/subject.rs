@@ -213,7 +213,8 @@ fn rewrite_file(
             RowGroup { digest: digest_batch(table, mapping, &rows).expect("rows of the table"), rows };
         change(&entry, &mut group);
         digest.add(group.digest);
-        let mut written = encoder.row_group(number);
+        let interrupt = parklite::run::Interrupt::new();
+        let mut written = encoder.row_group(number, &interrupt);
         for column in group.rows.columns() {
             written.encode_column(vec![Arc::clone(column)]).expect("encoded");
         }
