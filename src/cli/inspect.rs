@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use parklite::error::{Error, ErrorKind, Result};
 use parklite::foreign::open_foreign;
-use parklite::inspect::{InspectReport, InspectedTable, inspect};
+use parklite::inspect::{InspectReport, InspectedTable, ObjectCounts, inspect};
 use parklite::run::Run;
+use parklite::schema::DatabaseHeader;
 use parklite::subject::{SubjectKind, no_snapshot, subject_kind};
 
 use crate::cli::args::InspectArgs;
@@ -83,6 +84,28 @@ fn report_text(report: &InspectReport, columns: bool) -> String {
     text
 }
 
+/// The lines about header and schema, which snapshots and databases have alike.
+pub(crate) fn header_and_schema(
+    header: &DatabaseHeader,
+    objects: &ObjectCounts,
+    schema_digest: &impl std::fmt::Display,
+) -> String {
+    format!(
+        "  header   {}, pages of {} bytes, auto_vacuum {}, {} journal, user_version {}, application_id {}\n  \
+           schema   {}, {}, {}, {}; digest {schema_digest}",
+        header.encoding.name(),
+        header.page_size,
+        header.auto_vacuum.name(),
+        header.journal_mode.name(),
+        header.user_version,
+        header.application_id,
+        quantity(objects.indexes as u64, "index", "indexes"),
+        quantity(objects.views as u64, "view", "views"),
+        quantity(objects.triggers as u64, "trigger", "triggers"),
+        quantity(objects.virtual_tables as u64, "virtual table", "virtual tables"),
+    )
+}
+
 fn head(report: &InspectReport) -> String {
     let (facts, database, objects) = (&report.facts, &report.database, &report.objects);
     let mut text = String::new();
@@ -103,23 +126,7 @@ fn head(report: &InspectReport) -> String {
             facts.compression_level,
             bytes(report.size_bytes)
         ),
-        format!(
-            "  header   {}, pages of {} bytes, auto_vacuum {}, {} journal, user_version {}, application_id {}",
-            database.encoding.name(),
-            database.page_size,
-            database.auto_vacuum.name(),
-            database.journal_mode.name(),
-            database.user_version,
-            database.application_id
-        ),
-        format!(
-            "  schema   {}, {}, {}, {}; digest {}",
-            quantity(objects.indexes as u64, "index", "indexes"),
-            quantity(objects.views as u64, "view", "views"),
-            quantity(objects.triggers as u64, "trigger", "triggers"),
-            quantity(objects.virtual_tables as u64, "virtual table", "virtual tables"),
-            report.schema_digest
-        ),
+        header_and_schema(database, objects, &report.schema_digest),
     ];
     for line in lines {
         let _ = writeln!(text, "{line}");

@@ -9,10 +9,10 @@ use parklite::run::Run;
 use parklite::schema::Generated;
 
 use crate::cli::args::InspectArgs;
-use crate::cli::inspect::keep_asked_for;
+use crate::cli::inspect::{header_and_schema, keep_asked_for};
 use crate::cli::run::{Outcome, Status};
 use crate::cli::terminal::stdout_width;
-use crate::cli::text::{Align, Table, bytes, quantity, rows, safe};
+use crate::cli::text::{Align, Table, bytes, rows, safe};
 
 /// Runs the verb on a database.
 pub(crate) fn run(args: &InspectArgs, run: Run<'_>) -> Result<Outcome> {
@@ -73,23 +73,7 @@ fn head(report: &DatabaseInspection) -> String {
     let lines = [
         safe(&report.database.display().to_string()),
         format!("  a SQLite database of {}{copy}", bytes(report.size_bytes)),
-        format!(
-            "  header   {}, pages of {} bytes, auto_vacuum {}, {} journal, user_version {}, application_id {}",
-            header.encoding.name(),
-            header.page_size,
-            header.auto_vacuum.name(),
-            header.journal_mode.name(),
-            header.user_version,
-            header.application_id
-        ),
-        format!(
-            "  schema   {}, {}, {}, {}; digest {}",
-            quantity(objects.indexes as u64, "index", "indexes"),
-            quantity(objects.views as u64, "view", "views"),
-            quantity(objects.triggers as u64, "trigger", "triggers"),
-            quantity(objects.virtual_tables as u64, "virtual table", "virtual tables"),
-            report.schema_digest
-        ),
+        header_and_schema(header, objects, &report.schema_digest),
         String::new(),
     ];
     lines.map(|line| format!("{line}\n")).concat()
