@@ -34,6 +34,8 @@ pub(crate) const ENCODER_BYTES: u64 = 8 * 1024 * 1024;
 struct Group<'b> {
     index: usize,
     frames: Vec<DataFrame>,
+    /// The digest of its rows as they were read; `None` where they were sorted since.
+    digest: Option<ContentDigest>,
     charge: Reservation<'b>,
 }
 
@@ -44,6 +46,7 @@ pub(crate) struct FrameQueue<'a> {
     next_index: usize,
     cuts: Cuts,
     frames: Vec<DataFrame>,
+    digest: Option<ContentDigest>,
     charge: Reservation<'a>,
     /// The largest cell of the row group so far, if it is large.
     largest_cell: u64,
@@ -66,14 +69,25 @@ impl FrameQueue<'_> {
 
     /// Hands the next frame over, whose rows have `bytes` bytes together; waits while the encoders are busy.
     ///
+    /// `digest`: of these rows as they were read. Where it is `None`, which must be so for all frames or none, an encoder
+    /// computes that of its row group.
+    ///
     /// # Errors
     /// `Failed` once an encoder has failed, whose own error then counts.
-    pub(crate) fn send(&mut self, batch: &RecordBatch, bytes: u64) -> Result<()> {
+    pub(crate) fn send(
+        &mut self,
+        batch: &RecordBatch,
+        bytes: u64,
+        digest: Option<ContentDigest>,
+    ) -> Result<()> {
         self.check()?;
         let largest_cell = Some(largest_cell(batch)).filter(|&cell| cell > LARGE_CELL_BYTES).unwrap_or(0);
         let more_for_cells = largest_cell.saturating_sub(self.largest_cell) * COPIES_OF_LARGE_CELL;
         self.largest_cell = self.largest_cell.max(largest_cell);
         self.charge.grow(memory_of(batch) + more_for_cells);
+        if let Some(digest) = digest {
+            self.digest.get_or_insert_default().add(digest);
+        }
         self.frames.push(to_polars(batch)?);
         if self.cuts.end_frame(batch.num_rows() as u64, bytes) { self.send_group() } else { Ok(()) }
     }
@@ -88,7 +102,8 @@ impl FrameQueue<'_> {
 
     fn send_group(&mut self) -> Result<()> {
         let frames = std::mem::take(&mut self.frames);
-        let group = Group { index: self.next_index, frames, charge: self.charge.take() };
+        let group =
+            Group { index: self.next_index, frames, digest: self.digest.take(), charge: self.charge.take() };
         self.next_index += 1;
         self.largest_cell = 0;
         self.sender.send(group).map_err(|_| stopped())?;
@@ -156,6 +171,7 @@ pub(crate) fn encode_in_parallel<T>(
             next_index: 0,
             cuts: Cuts::default(),
             frames: Vec::new(),
+            digest: None,
             charge: budget.reserve(0),
             largest_cell: 0,
         });
@@ -224,12 +240,14 @@ impl<'b> Encoders<'b> {
     }
 
     fn encode(&self, group: Group<'b>) -> Result<()> {
-        let Group { index, frames, mut charge } = group;
-        let mut digest = ContentDigest::default();
+        let Group { index, frames, digest: known, mut charge } = group;
+        let mut digest = known.unwrap_or_default();
         let mut columns = Vec::with_capacity(frames.len());
         for frame in frames {
             let batch = to_arrow(frame, self.encoder.schema())?;
-            digest.add(digest_batch(self.table, self.mapping, &batch)?);
+            if known.is_none() {
+                digest.add(digest_batch(self.table, self.mapping, &batch)?);
+            }
             columns.push(batch.into_parts().1.into_iter());
         }
         let sizes: Vec<u64> = (0..self.encoder.schema().fields().len())

@@ -282,13 +282,16 @@ impl RowReader<'_> {
         self.result.fits = self.builder.push_row(rowid, cells);
         let (rows, bytes) = (self.builder.row_count() as u64, self.builder.size_bytes());
         if queue.frame_ends(rows, bytes) {
-            queue.send(&self.builder.finish()?, bytes)?;
+            let digest = self.hasher.take();
+            self.result.digest.add(digest);
+            queue.send(&self.builder.finish()?, bytes, Some(digest))?;
         }
         Ok(size_bytes)
     }
 
     fn finish(mut self, budget: &Budget, queue: &mut FrameQueue<'_>) -> Result<Read> {
-        self.result.digest = self.hasher.take();
+        let digest = self.hasher.take();
+        self.result.digest.add(digest);
         if !self.result.fits {
             return Ok(self.result);
         }
@@ -296,7 +299,7 @@ impl RowReader<'_> {
         let rest = if self.builder.row_count() > 0 { Some(self.builder.finish()?) } else { None };
         let Some(mut sorter) = self.sorter else {
             if let Some(batch) = rest.filter(|_| self.result.in_order) {
-                queue.send(&batch, bytes)?;
+                queue.send(&batch, bytes, Some(digest))?;
             }
             queue.finish()?;
             return Ok(self.result);
@@ -311,7 +314,7 @@ impl RowReader<'_> {
             taken = (rows, bytes);
             queue.frame_ends(rows, bytes)
         })? {
-            queue.send(&batch, taken.1)?;
+            queue.send(&batch, taken.1, None)?;
             drop(batch);
             // A large row is let go before the next is read.
             queue.wait_for_room(0)?;

@@ -7,6 +7,7 @@
 //! `independent` reads the same files with polars' decoder, as a second opinion, `foreign` reads files of other
 //! programs. Row groups are the only split: a table is always one file.
 
+pub mod choice;
 pub mod damage;
 pub mod foreign;
 pub mod independent;
@@ -25,6 +26,7 @@ use parquet::errors::ParquetError;
 
 use crate::error::{Error, ErrorKind};
 
+pub use choice::{Choice, ChosenFor, Layout};
 pub use damage::{DamageKind, DamagedPart, FilePart, damaged_parts};
 pub use foreign::{Finding, FindingKind, ForeignColumn, ForeignFile, Origin, origin_of};
 pub use independent::IndependentReader;

@@ -16,6 +16,7 @@ pub mod lock;
 pub mod not_kept;
 pub mod open;
 mod private_copy;
+mod read_ahead;
 mod read_only_vfs;
 pub mod recovered;
 mod rows;

@@ -18,6 +18,7 @@ use crate::run::{Interrupt, Run};
 use crate::sqlite::authorizer::authorize;
 use crate::sqlite::failure::failure;
 use crate::sqlite::not_kept::NotKept;
+use crate::sqlite::read_ahead::read_ahead;
 use crate::sqlite::read_only_vfs::{Sharing, read_only_vfs};
 use crate::sqlite::statement::keep_modules;
 use crate::sqlite::wal_index::{FoldedIn, folded_in};
@@ -238,7 +239,9 @@ pub(super) fn configure_to_read(connection: &Connection) -> Result<()> {
             // No memory map: another process may truncate the file, which would kill this one.
             "PRAGMA query_only=ON; PRAGMA cell_size_check=ON; PRAGMA mmap_size=0; PRAGMA temp_store=MEMORY;",
         )
-        .map_err(failure)
+        .map_err(failure)?;
+    read_ahead(connection);
+    Ok(())
 }
 
 /// Opens a database a second time to run checks on it, which need a connection that may write in SQLite's eyes.
@@ -260,6 +263,7 @@ pub(crate) fn open_to_check(path: &Path, sharing: Sharing, interrupt: &Interrupt
     connection
         .execute_batch("PRAGMA query_only=ON; PRAGMA cell_size_check=ON; PRAGMA mmap_size=0;")
         .map_err(failure)?;
+    read_ahead(&connection);
     Ok(connection)
 }
 

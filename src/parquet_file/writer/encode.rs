@@ -4,7 +4,7 @@
 //! that what has been encoded can be let go at once. Where pages end depends on where arrays end: see
 //! [`crate::frame::cuts`].
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::{Array, ArrayRef};
 use arrow::datatypes::{FieldRef, Schema, SchemaRef};
@@ -14,12 +14,14 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::TypePtr;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::frame::mapping::{ParquetColumn, TableMapping};
+use crate::frame::mapping::{ColumnRole, ParquetColumn, TableMapping};
 use crate::frame::weight::largest_value;
 use crate::parquet_file::parquet_error;
 use crate::parquet_file::settings::{
-    LARGE_CELL_BYTES, SortingTerm, WriterSettings, column_properties, file_properties, parquet_schema,
+    LARGE_CELL_BYTES, SortingTerm, WriterSettings, chunk_properties, dictionary_bytes, file_properties,
+    parquet_schema,
 };
+use crate::parquet_file::choice::{Choice, Limits, choose};
 use crate::run::Interrupt;
 
 /// Encodes row groups of one table, on as many threads as there are: it is shared by reference or cloned.
@@ -38,6 +40,8 @@ pub(super) struct EncoderParts {
 #[derive(Debug)]
 pub struct EncodedRowGroup {
     pub(super) chunks: Vec<ArrowColumnChunk>,
+    /// How each chunk is laid out.
+    pub(super) choices: Vec<Choice>,
     pub(super) row_count: u64,
 }
 
@@ -97,7 +101,7 @@ impl TableEncoder {
     /// Begins the row group at `index`; high levels take long, so `interrupt` is looked at between arrays.
     #[must_use]
     pub fn row_group<'e>(&'e self, index: usize, interrupt: &'e Interrupt) -> RowGroupEncoder<'e> {
-        RowGroupEncoder { encoder: self, interrupt, index, rows: None, chunks: Vec::new(), encoded_bytes: 0 }
+        RowGroupEncoder { encoder: self, interrupt, index, rows: None, chunks: Vec::new(), choices: Vec::new(), encoded_bytes: 0 }
     }
 }
 
@@ -110,6 +114,7 @@ pub struct RowGroupEncoder<'e> {
     /// Rows of the first column, and so of all.
     rows: Option<usize>,
     chunks: Vec<ArrowColumnChunk>,
+    choices: Vec<Choice>,
     encoded_bytes: u64,
 }
 
@@ -131,9 +136,10 @@ impl RowGroupEncoder<'_> {
         if *self.rows.get_or_insert(rows) != rows {
             return failed("the columns of a row group have different numbers of rows");
         }
-        let chunk = column.encode(self.index, arrays, self.interrupt)?;
+        let (chunk, choice) = column.encode(self.index, arrays, self.interrupt)?;
         self.encoded_bytes += chunk_size(&chunk);
         self.chunks.push(chunk);
+        self.choices.push(choice);
         Ok(())
     }
 
@@ -150,20 +156,29 @@ impl RowGroupEncoder<'_> {
     pub fn finish(self) -> Result<EncodedRowGroup> {
         match self.rows {
             Some(rows) if self.chunks.len() == self.encoder.0.columns.len() => {
-                Ok(EncodedRowGroup { chunks: self.chunks, row_count: rows as u64 })
+                Ok(EncodedRowGroup { chunks: self.chunks, choices: self.choices, row_count: rows as u64 })
             }
             _ => Err(Error::new(ErrorKind::Failed, "a row group has fewer columns than its file")),
         }
     }
 }
 
-/// Encodes chunks of one column. Every column has factories of its own: creating the writers of thousands of
-/// columns at once would take hundreds of megabytes.
+/// Encodes chunks of one column. Every column has factories of its own, made when they are needed first: creating the
+/// writers of thousands of columns at once would take hundreds of megabytes.
 #[derive(Debug)]
 struct ColumnEncoder {
     field: FieldRef,
-    usual: ArrowRowGroupWriterFactory,
-    for_large_cells: ArrowRowGroupWriterFactory,
+    schema: TypePtr,
+    column_count: usize,
+    limits: Limits,
+    factories: Mutex<Vec<(Form, Arc<ArrowRowGroupWriterFactory>)>>,
+}
+
+/// What a factory's chunks have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Form {
+    choice: Choice,
+    large_cells: bool,
 }
 
 impl ColumnEncoder {
@@ -173,16 +188,33 @@ impl ColumnEncoder {
         settings: WriterSettings,
         column_count: usize,
     ) -> Result<Self> {
-        let factory = |large_cells| {
-            let properties = column_properties(settings, column, column_count, large_cells)?;
-            let schema = parquet_schema(std::iter::once(column))?;
-            // A factory can only be made beside a file; this one's bytes go nowhere.
-            let writer = SerializedFileWriter::new(std::io::sink(), schema, properties)
-                .map_err(|error| parquet_error(ErrorKind::Failed, "preparing a column", None, error))?;
-            let schema = Arc::new(Schema::new(vec![Arc::clone(field)]));
-            Ok(ArrowRowGroupWriterFactory::new(&writer, schema))
-        };
-        Ok(Self { field: Arc::clone(field), usual: factory(false)?, for_large_cells: factory(true)? })
+        // No two rows share a rowid.
+        let has_dictionary = column.role != ColumnRole::Rowid;
+        Ok(Self {
+            field: Arc::clone(field),
+            schema: parquet_schema(std::iter::once(column))?,
+            column_count,
+            limits: Limits {
+                level: settings.compression_level,
+                dictionary_bytes: if has_dictionary { dictionary_bytes(column_count) } else { 0 },
+            },
+            factories: Mutex::new(Vec::new()),
+        })
+    }
+
+    fn factory(&self, form: Form) -> Result<Arc<ArrowRowGroupWriterFactory>> {
+        let mut factories = self.factories.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, factory)) = factories.iter().find(|(known, _)| *known == form) {
+            return Ok(Arc::clone(factory));
+        }
+        let properties = chunk_properties(form.choice, self.column_count, form.large_cells)?;
+        // A factory can only be made beside a file; this one's bytes go nowhere.
+        let writer = SerializedFileWriter::new(std::io::sink(), Arc::clone(&self.schema), properties)
+            .map_err(|error| parquet_error(ErrorKind::Failed, "preparing a column", None, error))?;
+        let schema = Arc::new(Schema::new(vec![Arc::clone(&self.field)]));
+        let factory = Arc::new(ArrowRowGroupWriterFactory::new(&writer, schema));
+        factories.push((form, Arc::clone(&factory)));
+        Ok(factory)
     }
 
     fn encode(
@@ -190,7 +222,7 @@ impl ColumnEncoder {
         row_group_index: usize,
         arrays: Vec<ArrayRef>,
         interrupt: &Interrupt,
-    ) -> Result<ArrowColumnChunk> {
+    ) -> Result<(ArrowColumnChunk, Choice)> {
         let refuse = |message: &str| {
             Err(Error::new(ErrorKind::Failed, message.to_owned()).in_column(self.field.name()))
         };
@@ -201,8 +233,11 @@ impl ColumnEncoder {
             return refuse("a row has no rowid");
         }
         // Decided by the values alone, so that equal rows give equal bytes.
-        let has_large_cells = arrays.iter().any(|array| largest_value(array) > LARGE_CELL_BYTES);
-        let factory = if has_large_cells { &self.for_large_cells } else { &self.usual };
+        let large_cells = arrays.iter().any(|array| largest_value(array) > LARGE_CELL_BYTES);
+        let dictionary_bytes = if large_cells { 0 } else { self.limits.dictionary_bytes };
+        let choice = choose(&arrays, Limits { dictionary_bytes, ..self.limits })
+            .map_err(|error| error.in_column(self.field.name()))?;
+        let factory = self.factory(Form { choice, large_cells })?;
         let failed = |error| {
             parquet_error(ErrorKind::Failed, "encoding a column", None, error).in_column(self.field.name())
         };
@@ -217,6 +252,6 @@ impl ColumnEncoder {
             let [leaf] = leaves.as_slice() else { return refuse("a column is not flat") };
             writer.write(leaf).map_err(failed)?;
         }
-        writer.close().map_err(failed)
+        Ok((writer.close().map_err(failed)?, choice))
     }
 }
