@@ -1,14 +1,16 @@
 //! How each column chunk is laid out and how much effort zstd spends on it, chosen from its own values.
 //!
 //! A dictionary is taken where it is known to hold every value; nothing is tried and given up on the way. Other layouts
-//! and levels are tried on a sample of the chunk: what comes out smallest is taken, and less effort than was asked for
-//! where it costs nothing. Decided by the values alone, so that equal rows give equal bytes.
+//! and levels are tried on a sample, taken anew every few row groups: what comes out smallest is taken, and less effort
+//! than was asked for where it costs nothing. Decided by the values alone, so that equal rows give equal bytes.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasherDefault, Hasher};
 
 use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::datatypes::{ByteViewType, DataType, Float64Type, Int64Type};
+use arrow::datatypes::{
+    BinaryViewType, ByteViewType, DataType, Float64Type, Int64Type, StringViewType,
+};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -52,8 +54,8 @@ pub struct ChosenFor {
 /// The least effort.
 const LEAST_LEVEL: i32 = 1;
 
-/// Bytes of values that layouts and levels are tried on: enough to see what repeats, little beside a row group.
-const SAMPLE_BYTES: usize = 256 * 1024;
+/// Bytes of values that levels are tried on: a whole page, since what repeats does so at a distance.
+const SAMPLE_BYTES: usize = 1024 * 1024;
 
 /// Values that are tried at most.
 const SAMPLE_VALUES: usize = 16_384;
@@ -73,92 +75,108 @@ pub(super) struct Limits {
     pub(super) dictionary_bytes: usize,
 }
 
-/// Chooses for the chunk whose values are in `arrays`, all of one type.
+/// How a sample of a column's values came out best, but for a dictionary.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Trial {
+    choice: Choice,
+    bytes: usize,
+    values: usize,
+}
+
+impl Trial {
+    /// How large `count` such values would be.
+    fn bytes_of(&self, count: usize) -> usize {
+        self.bytes.saturating_mul(count) / self.values.max(1)
+    }
+}
+
+/// Tries layouts and levels on the values of an array; `None` where nothing is to be tried: for integers, and without
+/// values.
 ///
 /// # Errors
 /// `Failed` where zstd cannot be asked.
-pub(super) fn choose(arrays: &[ArrayRef], limits: Limits) -> Result<Choice> {
-    let Some(first) = arrays.first() else {
-        return Ok(Choice { layout: Layout::Plain, level: limits.level });
-    };
-    match first.data_type() {
-        DataType::Int64 => Ok(choose_for_integers(arrays, limits)),
-        DataType::Float64 => choose_for_reals(arrays, limits),
-        _ => choose_for_bytes(arrays, limits),
+pub(super) fn try_out(array: &ArrayRef, level: i32) -> Result<Option<Trial>> {
+    if array.null_count() == array.len() {
+        return Ok(None);
+    }
+    match array.data_type() {
+        DataType::Float64 => try_reals(array, level).map(Some),
+        DataType::Utf8View => ByteSample::take::<StringViewType>(array).try_out(level).map(Some),
+        DataType::BinaryView => ByteSample::take::<BinaryViewType>(array).try_out(level).map(Some),
+        _ => Ok(None),
     }
 }
 
-/// Integers: a dictionary or differences, of which the smaller one is known without trying.
-fn choose_for_integers(arrays: &[ArrayRef], limits: Limits) -> Choice {
-    const VALUE_BYTES: usize = size_of::<i64>();
-    let values = || arrays.iter().flat_map(|array| array.as_primitive::<Int64Type>().iter().flatten());
-    let count = value_count(arrays);
-    let distinct = distinct(values().map(|value| (value.cast_unsigned(), VALUE_BYTES)), limits);
-    let layout = match distinct {
-        Some(distinct) if is_cheap(distinct.values, count) => Layout::Dictionary,
-        Some(distinct) if distinct.form_bytes(count) <= packed_bytes(values()) => Layout::Dictionary,
-        _ => Layout::Deltas,
-    };
-    Choice { layout, level: limits.level }
-}
-
-fn choose_for_reals(arrays: &[ArrayRef], limits: Limits) -> Result<Choice> {
-    const VALUE_BYTES: usize = size_of::<f64>();
-    let bits = || {
-        let values = arrays.iter().flat_map(|array| array.as_primitive::<Float64Type>().iter().flatten());
-        values.map(f64::to_bits)
-    };
-    let count = value_count(arrays);
-    let distinct = distinct(bits().map(|bits| (bits, VALUE_BYTES)), limits);
+/// Chooses for the chunk whose values are in `arrays`, all of one type. `trial` is of values like these, if there were any.
+///
+/// # Errors
+/// `Failed` where zstd cannot be asked.
+pub(super) fn choose(arrays: &[ArrayRef], trial: Option<Trial>, limits: Limits) -> Result<Choice> {
     let in_dictionary = Choice { layout: Layout::Dictionary, level: limits.level };
+    let count = value_count(arrays);
+    let distinct = distinct_values(arrays, limits);
     if distinct.is_some_and(|distinct| is_cheap(distinct.values, count)) {
         return Ok(in_dictionary);
     }
-    let skipped = count.saturating_sub(SAMPLE_VALUES) / 2;
-    let sample: Vec<u64> = bits().skip(skipped).take(SAMPLE_VALUES).collect();
-    let plain: Vec<u8> = sample.iter().flat_map(|bits| bits.to_le_bytes()).collect();
-    let streams = (0..VALUE_BYTES).flat_map(|byte| sample.iter().map(move |bits| bits.to_le_bytes()[byte]));
-    let streams: Vec<u8> = streams.collect();
-    let chosen = smallest(&[(Layout::Plain, &plain, 0), (Layout::ByteStreams, &streams, 0)], limits.level)?;
-    let whole = chosen.bytes.saturating_mul(count) / sample.len().max(1);
-    Ok(match distinct {
-        Some(distinct) if distinct.form_bytes(count) <= whole => in_dictionary,
-        _ => chosen.choice,
+    if arrays.first().is_some_and(|array| *array.data_type() == DataType::Int64) {
+        let packed = || packed_bytes(arrays.iter().flat_map(|array| integers(array)));
+        let is_smaller = distinct.is_some_and(|distinct| distinct.form_bytes(count) <= packed());
+        let deltas = Choice { layout: Layout::Deltas, level: limits.level };
+        return Ok(if is_smaller { in_dictionary } else { deltas });
+    }
+    let trial = match trial {
+        // The values it was to be of were all NULL.
+        None => arrays.iter().find_map(|array| try_out(array, limits.level).transpose()).transpose()?,
+        known => known,
+    };
+    Ok(match (trial, distinct) {
+        (None, _) => Choice { layout: Layout::Plain, level: limits.level },
+        (Some(trial), Some(distinct)) if distinct.form_bytes(count) <= trial.bytes_of(count) => in_dictionary,
+        (Some(trial), _) => trial.choice,
     })
 }
 
-fn choose_for_bytes(arrays: &[ArrayRef], limits: Limits) -> Result<Choice> {
+fn integers(array: &ArrayRef) -> impl Iterator<Item = i64> {
+    array.as_primitive::<Int64Type>().iter().flatten()
+}
+
+fn reals(array: &ArrayRef) -> impl Iterator<Item = u64> {
+    array.as_primitive::<Float64Type>().iter().flatten().map(f64::to_bits)
+}
+
+fn distinct_values(arrays: &[ArrayRef], limits: Limits) -> Option<Distinct> {
+    /// The values of a chunk, as they are counted: in 64 bits, and with their size.
     fn keys<T: ByteViewType>(array: &ArrayRef) -> impl Iterator<Item = (u64, usize)> {
-        let values = array.as_byte_view::<T>();
-        values.iter().flatten().map(|value| {
-            let bytes: &[u8] = value.as_ref();
-            (xxh3_64(bytes), LENGTH_BYTES + bytes.len())
+        let array = array.as_byte_view::<T>();
+        let views = array.views().iter().zip(array.iter());
+        views.filter_map(|(&view, value)| {
+            let bytes: &[u8] = value?.as_ref();
+            let key = match bytes.len() {
+                // The view is the value: its two halves tell short ones apart about as well as a hash.
+                0..=12 => fold(lower(view), lower(view >> 64)),
+                _ => xxh3_64(bytes),
+            };
+            Some((key, LENGTH_BYTES + bytes.len()))
         })
     }
-    let count = value_count(arrays);
-    let is_text = matches!(arrays.first().map(|array| array.data_type()), Some(DataType::Utf8View));
-    let distinct = if is_text {
-        distinct(arrays.iter().flat_map(keys::<arrow::datatypes::StringViewType>), limits)
-    } else {
-        distinct(arrays.iter().flat_map(keys::<arrow::datatypes::BinaryViewType>), limits)
-    };
-    let in_dictionary = Choice { layout: Layout::Dictionary, level: limits.level };
-    if distinct.is_some_and(|distinct| is_cheap(distinct.values, count)) {
-        return Ok(in_dictionary);
+    const NUMBER_BYTES: usize = 8;
+    let number = |bits| (bits, NUMBER_BYTES);
+    match arrays.first()?.data_type() {
+        DataType::Int64 => {
+            distinct(arrays.iter().flat_map(integers).map(i64::cast_unsigned).map(number), limits)
+        }
+        DataType::Float64 => distinct(arrays.iter().flat_map(reals).map(number), limits),
+        DataType::Utf8View => distinct(arrays.iter().flat_map(keys::<StringViewType>), limits),
+        DataType::BinaryView => distinct(arrays.iter().flat_map(keys::<BinaryViewType>), limits),
+        _ => None,
     }
-    let sample = if is_text {
-        ByteSample::take::<arrow::datatypes::StringViewType>(arrays, count)
-    } else {
-        ByteSample::take::<arrow::datatypes::BinaryViewType>(arrays, count)
-    };
-    let lengths = packed_bytes(sample.lengths.iter().copied());
-    let forms = [(Layout::Plain, sample.plain.as_slice(), 0), (Layout::Lengths, &sample.bytes, lengths)];
-    let chosen = smallest(&forms, limits.level)?;
-    let whole = chosen.bytes.saturating_mul(count) / sample.lengths.len().max(1);
-    Ok(match distinct {
-        Some(distinct) if distinct.form_bytes(count) <= whole => in_dictionary,
-        _ => chosen.choice,
-    })
+}
+
+fn try_reals(array: &ArrayRef, level: i32) -> Result<Trial> {
+    let sample: Vec<[u8; 8]> = reals(array).take(SAMPLE_VALUES).map(u64::to_le_bytes).collect();
+    let streams: Vec<u8> = (0..8).flat_map(|byte| sample.iter().map(move |bytes| bytes[byte])).collect();
+    let forms = [(Layout::Plain, sample.as_flattened(), 0), (Layout::ByteStreams, streams.as_slice(), 0)];
+    smallest(forms, sample.len(), level)
 }
 
 /// What stands before a text or blob in a dictionary or a plain page.
@@ -173,12 +191,10 @@ struct ByteSample {
 }
 
 impl ByteSample {
-    /// Takes values from the middle of a chunk of `count` values; of the last one no more than there is room for.
-    fn take<T: ByteViewType>(arrays: &[ArrayRef], count: usize) -> Self {
+    /// Takes the first values; of the last one no more than there is room for.
+    fn take<T: ByteViewType>(array: &ArrayRef) -> Self {
         let mut sample = Self::default();
-        let skipped = count.saturating_sub(SAMPLE_VALUES) / 2;
-        let values = arrays.iter().flat_map(|array| array.as_byte_view::<T>().iter().flatten());
-        for value in values.skip(skipped).take(SAMPLE_VALUES) {
+        for value in array.as_byte_view::<T>().iter().flatten().take(SAMPLE_VALUES) {
             let value: &[u8] = value.as_ref();
             let room = SAMPLE_BYTES.saturating_sub(sample.bytes.len());
             if room == 0 {
@@ -192,34 +208,25 @@ impl ByteSample {
         }
         sample
     }
+
+    fn try_out(&self, level: i32) -> Result<Trial> {
+        let lengths = packed_bytes(self.lengths.iter().copied());
+        let forms = [(Layout::Plain, self.plain.as_slice(), 0), (Layout::Lengths, &self.bytes, lengths)];
+        smallest(forms, self.lengths.len(), level)
+    }
 }
 
-/// A choice, and the size of the sample under it.
-struct Tried {
-    choice: Choice,
-    bytes: usize,
-}
-
-/// Tries layouts of a sample, the usual one first, each with the bytes that come on top of the compressed ones.
-fn smallest(forms: &[(Layout, &[u8], usize)], level: i32) -> Result<Tried> {
+/// Tries two layouts of `values` values, the usual one first, each with the bytes that come on top of the compressed ones.
+fn smallest(forms: [(Layout, &[u8], usize); 2], values: usize, level: i32) -> Result<Trial> {
     let mut least = Compressor::new(LEAST_LEVEL)?;
-    let mut best: Option<(Layout, &[u8], usize, usize)> = None;
-    for &(layout, bytes, more) in forms {
-        let size = least.size_of(bytes)? + more;
-        let is_better = best.is_none_or(|(.., best)| size < best - best / WORTHWHILE_SHARE);
-        if is_better {
-            best = Some((layout, bytes, more, size));
-        }
-    }
-    let Some((layout, bytes, more, size)) = best else {
-        return Ok(Tried { choice: Choice { layout: Layout::Plain, level }, bytes: 0 });
-    };
-    let least = Tried { choice: Choice { layout, level: LEAST_LEVEL }, bytes: size };
-    if level <= LEAST_LEVEL {
-        return Ok(least);
-    }
-    let asked = Compressor::new(level)?.size_of(bytes)? + more;
-    Ok(if size <= asked { least } else { Tried { choice: Choice { layout, level }, bytes: asked } })
+    let mut size_of = |(_, bytes, more): (_, &[u8], usize)| Ok(least.size_of(bytes)? + more);
+    let [usual, other] = forms;
+    let (usual_size, other_size) = (size_of(usual)?, size_of(other)?);
+    let is_worthwhile = other_size < usual_size - usual_size / WORTHWHILE_SHARE;
+    let ((layout, bytes, more), size) = if is_worthwhile { (other, other_size) } else { (usual, usual_size) };
+    let asked = if level > LEAST_LEVEL { Compressor::new(level)?.size_of(bytes)? + more } else { size };
+    let (level, bytes) = if size <= asked { (LEAST_LEVEL.min(level), size) } else { (level, asked) };
+    Ok(Trial { choice: Choice { layout, level }, bytes, values })
 }
 
 /// zstd at one level.
@@ -307,13 +314,21 @@ impl Hasher for Folded {
     }
 
     fn write_u64(&mut self, value: u64) {
-        /// Of the golden ratio, as in Fibonacci hashing.
-        const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
-        let product = u128::from(value ^ FACTOR) * u128::from(FACTOR);
-        #[expect(clippy::cast_possible_truncation, reason = "both halves are folded into one")]
-        let folded = (product as u64) ^ ((product >> 64) as u64);
-        self.0 = folded;
+        self.0 = fold(value, 0);
     }
+}
+
+/// Two times 64 bits in 64, each of which depends on all of them.
+fn fold(a: u64, b: u64) -> u64 {
+    /// Of the golden ratio, as in Fibonacci hashing, and of the square root of two.
+    const FACTORS: [u64; 2] = [0x9e37_79b9_7f4a_7c15, 0x6a09_e667_f3bc_c908];
+    let product = u128::from(a ^ FACTORS[0]) * u128::from(b ^ FACTORS[1]);
+    lower(product) ^ lower(product >> 64)
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "what is asked for")]
+fn lower(value: u128) -> u64 {
+    value as u64
 }
 
 /// The size of integers as packed differences, near enough.

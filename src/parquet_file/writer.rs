@@ -26,7 +26,7 @@ mod encode;
 mod hashed_file;
 
 use encode::chunk_size;
-pub use encode::{EncodedRowGroup, RowGroupEncoder, TableEncoder};
+pub use encode::{EncodedRowGroup, RowGroupEncoder, TableEncoder, Trials};
 use hashed_file::HashedFile;
 
 /// Size of a piece read back at a time for the file digest, in bytes.

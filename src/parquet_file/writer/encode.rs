@@ -6,7 +6,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow::array::{Array, ArrayRef};
+use arrow::array::{Array, ArrayRef, RecordBatch};
 use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowRowGroupWriterFactory, compute_leaves};
 use parquet::file::properties::WriterPropertiesPtr;
@@ -15,13 +15,13 @@ use parquet::schema::types::TypePtr;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::mapping::{ColumnRole, ParquetColumn, TableMapping};
-use crate::frame::weight::largest_value;
+use crate::frame::weight::has_larger_value;
 use crate::parquet_file::parquet_error;
 use crate::parquet_file::settings::{
     LARGE_CELL_BYTES, SortingTerm, WriterSettings, chunk_properties, dictionary_bytes, file_properties,
     parquet_schema,
 };
-use crate::parquet_file::choice::{Choice, Limits, choose};
+use crate::parquet_file::choice::{Choice, Limits, Trial, choose, try_out};
 use crate::run::Interrupt;
 
 /// Encodes row groups of one table, on as many threads as there are: it is shared by reference or cloned.
@@ -35,6 +35,10 @@ pub(super) struct EncoderParts {
     pub(super) file_properties: WriterPropertiesPtr,
     columns: Vec<ColumnEncoder>,
 }
+
+/// What trying out a batch has shown, by column. By default nothing: then each row group is tried by itself.
+#[derive(Debug, Clone, Default)]
+pub struct Trials(Vec<Option<Trial>>);
 
 /// One encoded row group: the pages of all its column chunks, in memory.
 #[derive(Debug)]
@@ -98,10 +102,26 @@ impl TableEncoder {
         &self.0.schema
     }
 
+    /// Tries out how the columns of `batch` are best laid out, for row groups that begin with it or follow.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Failed`] where zstd cannot be asked.
+    pub fn try_out(&self, batch: &RecordBatch) -> Result<Trials> {
+        let trials = self.0.columns.iter().zip(batch.columns()).map(|(column, array)| {
+            try_out(array, column.limits.level).map_err(|error| error.in_column(column.field.name()))
+        });
+        Ok(Trials(trials.collect::<Result<_>>()?))
+    }
+
     /// Begins the row group at `index`; high levels take long, so `interrupt` is looked at between arrays.
     #[must_use]
-    pub fn row_group<'e>(&'e self, index: usize, interrupt: &'e Interrupt) -> RowGroupEncoder<'e> {
-        RowGroupEncoder { encoder: self, interrupt, index, rows: None, chunks: Vec::new(), choices: Vec::new(), encoded_bytes: 0 }
+    pub fn row_group<'e>(
+        &'e self,
+        index: usize,
+        trials: &'e Trials,
+        interrupt: &'e Interrupt,
+    ) -> RowGroupEncoder<'e> {
+        RowGroupEncoder { encoder: self, trials, interrupt, index, rows: None, chunks: Vec::new(), choices: Vec::new(), encoded_bytes: 0 }
     }
 }
 
@@ -109,6 +129,7 @@ impl TableEncoder {
 #[derive(Debug)]
 pub struct RowGroupEncoder<'e> {
     encoder: &'e TableEncoder,
+    trials: &'e Trials,
     interrupt: &'e Interrupt,
     index: usize,
     /// Rows of the first column, and so of all.
@@ -136,7 +157,8 @@ impl RowGroupEncoder<'_> {
         if *self.rows.get_or_insert(rows) != rows {
             return failed("the columns of a row group have different numbers of rows");
         }
-        let (chunk, choice) = column.encode(self.index, arrays, self.interrupt)?;
+        let trial = self.trials.0.get(self.chunks.len()).copied().flatten();
+        let (chunk, choice) = column.encode(self.index, arrays, trial, self.interrupt)?;
         self.encoded_bytes += chunk_size(&chunk);
         self.chunks.push(chunk);
         self.choices.push(choice);
@@ -221,6 +243,7 @@ impl ColumnEncoder {
         &self,
         row_group_index: usize,
         arrays: Vec<ArrayRef>,
+        trial: Option<Trial>,
         interrupt: &Interrupt,
     ) -> Result<(ArrowColumnChunk, Choice)> {
         let refuse = |message: &str| {
@@ -233,9 +256,9 @@ impl ColumnEncoder {
             return refuse("a row has no rowid");
         }
         // Decided by the values alone, so that equal rows give equal bytes.
-        let large_cells = arrays.iter().any(|array| largest_value(array) > LARGE_CELL_BYTES);
+        let large_cells = arrays.iter().any(|array| has_larger_value(array, LARGE_CELL_BYTES));
         let dictionary_bytes = if large_cells { 0 } else { self.limits.dictionary_bytes };
-        let choice = choose(&arrays, Limits { dictionary_bytes, ..self.limits })
+        let choice = choose(&arrays, trial, Limits { dictionary_bytes, ..self.limits })
             .map_err(|error| error.in_column(self.field.name()))?;
         let factory = self.factory(Form { choice, large_cells })?;
         let failed = |error| {
