@@ -193,15 +193,27 @@ impl RowHasher {
 /// the cells, which borrow from `encoded`. `None` for what was never written so.
 #[must_use]
 pub fn read_encoded_row(encoded: &[u8], has_rowid: bool) -> Option<(Option<i64>, Vec<Cell<'_>>)> {
+    let mut cells = Vec::new();
+    let rowid = read_encoded_cells(encoded, has_rowid, &mut cells)?;
+    Some((rowid, cells))
+}
+
+/// As [`read_encoded_row`], with the cells in place of those that `cells` held.
+#[must_use]
+pub fn read_encoded_cells<'r>(
+    encoded: &'r [u8],
+    has_rowid: bool,
+    cells: &mut Vec<Cell<'r>>,
+) -> Option<Option<i64>> {
+    cells.clear();
     let mut rest = encoded;
-    let mut take = |count: usize| -> Option<&[u8]> {
+    let mut take = |count: usize| -> Option<&'r [u8]> {
         let (taken, left) = rest.split_at_checked(count)?;
         rest = left;
         Some(taken)
     };
     let number = |bytes: &[u8]| bytes.try_into().ok().map(u64::from_le_bytes);
     let rowid = if has_rowid { Some(number(take(8)?)?.cast_signed()) } else { None };
-    let mut cells = Vec::new();
     while let Some(tag) = take(1) {
         cells.push(match tag[0] {
             TAG_NULL => Cell::Null,
@@ -219,7 +231,7 @@ pub fn read_encoded_row(encoded: &[u8], has_rowid: bool) -> Option<(Option<i64>,
             _ => return None,
         });
     }
-    Some((rowid, cells))
+    Some(rowid)
 }
 
 /// A SHA-256, written as 64 lower-case hex digits.

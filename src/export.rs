@@ -5,6 +5,7 @@
 
 mod encoders;
 mod order;
+mod partitioned;
 mod plan;
 mod report;
 mod selection;

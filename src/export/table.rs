@@ -2,8 +2,8 @@
 //!
 //! Optimistic: the first pass starts from a guess at which storage classes each column has and that rows are
 //! in order already. The first cell that does not fit, or row out of order, turns the rest of the pass into
-//! counting; a second pass then writes with full knowledge. What is written depends on the rows alone, never
-//! on the guess.
+//! counting; a second pass then writes with full knowledge. Rows in no order that do not fit into memory go another
+//! way ([`crate::export::partitioned`]). What is written depends on the rows alone, never on the guess or the way.
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -27,10 +27,10 @@ use crate::sqlite::open::Source;
 /// Rows looked at before the first guess.
 const SAMPLE_ROWS: u64 = 1_000;
 /// Rows between two words to the progress.
-const ROWS_PER_STEP: u64 = 4_096;
+pub(super) const ROWS_PER_STEP: u64 = 4_096;
 /// How often a row is in memory while it is encoded, beside its copy in SQLite: as it came, and a large cell of it as
 /// values, page and compressed page.
-const COPIES_OF_ROW: u64 = 4;
+pub(super) const COPIES_OF_ROW: u64 = 4;
 
 /// One table to be exported, and how.
 pub(crate) struct TableJob<'a> {
@@ -57,6 +57,25 @@ pub(crate) struct WrittenTable {
     pub(crate) in_key_order: bool,
 }
 
+/// What becomes of a pass when a row is out of order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Disorder {
+    /// All rows are sorted from the beginning.
+    IsSorted,
+    /// The rest of the pass only counts, for the next one to know all.
+    IsCounted,
+    /// The pass ends: the next one needs to know nothing.
+    Ends,
+}
+
+/// What the first rows show.
+struct Sample {
+    counts: Vec<ClassCounts>,
+    in_order: bool,
+    rows: u64,
+    content_bytes: u64,
+}
+
 /// What one pass over the rows found and, if all went well, wrote.
 struct Pass {
     counts: Vec<ClassCounts>,
@@ -78,7 +97,7 @@ pub(crate) struct ReadTable<'a> {
 pub(crate) type FooterOf<'f> = dyn Fn(&ReadTable<'_>, &[RowGroupEntry]) -> Result<Vec<(String, String)>> + 'f;
 
 impl TableJob<'_> {
-    fn table(&self) -> &Table {
+    pub(super) fn table(&self) -> &Table {
         &self.catalog.tables[self.ordinal]
     }
 
@@ -88,15 +107,27 @@ impl TableJob<'_> {
     /// What SQLite says; I/O failures; `Interrupted`; `Mismatch` if what was encoded is not what was read.
     pub(crate) fn write(&self, footer: &FooterOf<'_>) -> Result<WrittenTable> {
         let place = |error: Error| error.in_table(&self.table().name);
-        let guess = plan_mapping(self.table(), &self.sample()?);
-        let first = self.pass(&guess, false).map_err(place)?;
+        let sample = self.sample()?;
+        let is_large = self.is_large(&sample)?;
+        if is_large && !sample.in_order {
+            return self.write_partitioned(footer).map_err(place);
+        }
+        let guess = plan_mapping(self.table(), &sample.counts);
+        let disorder = if is_large { Disorder::Ends } else { Disorder::IsCounted };
+        let first = self.pass(&guess, disorder).map_err(place)?;
+        if is_large && !first.in_order {
+            drop(first);
+            self.stage.remove_file(self.staged_name)?;
+            return self.write_partitioned(footer).map_err(place);
+        }
         let mapping = plan_mapping(self.table(), &first.counts);
         let (pass, in_key_order) = match first.written {
             Some(_) if same_columns(&guess, &mapping) => (first, true),
             rejected => {
                 drop(rejected);
                 self.stage.remove_file(self.staged_name)?;
-                let second = self.pass(&mapping, !first.in_order).map_err(place)?;
+                let disorder = if first.in_order { Disorder::IsCounted } else { Disorder::IsSorted };
+                let second = self.pass(&mapping, disorder).map_err(place)?;
                 if second.digest != first.digest {
                     return Err(place(Error::new(ErrorKind::Mismatch, "two readings of the table differ")));
                 }
@@ -115,20 +146,41 @@ impl TableJob<'_> {
         Ok(WrittenTable { mapping, facts, content_bytes, in_key_order })
     }
 
-    /// Storage classes of the first rows.
-    fn sample(&self) -> Result<Vec<ClassCounts>> {
-        let mut counts = vec![ClassCounts::default(); self.table().stored_columns().count()];
-        let mut rows = 0;
-        self.source.for_each_row(self.catalog, self.ordinal, |_, cells| {
-            count(&mut counts, cells);
-            rows += 1;
-            Ok(if rows < SAMPLE_ROWS { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+    /// Looks at the first rows.
+    fn sample(&self) -> Result<Sample> {
+        let table = self.table();
+        let key = OrderKey::new(self.order, table)?;
+        let (mut hasher, mut check, mut key_bytes) = (RowHasher::default(), InOrderCheck::new(), Vec::new());
+        let mut sample = Sample {
+            counts: vec![ClassCounts::default(); table.stored_columns().count()],
+            in_order: true,
+            rows: 0,
+            content_bytes: 0,
+        };
+        self.source.for_each_row(self.catalog, self.ordinal, |rowid, cells| {
+            count(&mut sample.counts, cells);
+            key_bytes.clear();
+            key.encode(rowid, cells, &mut key_bytes);
+            sample.in_order = check.push(&key_bytes);
+            sample.rows += 1;
+            sample.content_bytes += hasher.add_row(rowid, cells) as u64;
+            Ok(if sample.rows < SAMPLE_ROWS { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
         })?;
-        Ok(counts)
+        Ok(sample)
+    }
+
+    /// Whether the table is likely to have more rows than can be sorted in memory.
+    fn is_large(&self, sample: &Sample) -> Result<bool> {
+        let Some(rows) = self.source.estimate_row_count(self.table()).filter(|_| sample.rows > 0) else {
+            return Ok(self.source.size_bytes()? > self.bytes_for_frames() / 2);
+        };
+        let bytes = u128::from(sample.content_bytes) * u128::from(rows) / u128::from(sample.rows);
+        // In frames they take about half as much again.
+        Ok(bytes + bytes / 2 > u128::from(self.bytes_for_frames() / 2))
     }
 
     /// Reads all rows; writes them as long as they fit `mapping` and, unless they are to be sorted, are in order.
-    fn pass(&self, mapping: &TableMapping, sort: bool) -> Result<Pass> {
+    fn pass(&self, mapping: &TableMapping, disorder: Disorder) -> Result<Pass> {
         let table = self.table();
         let encoder = TableEncoder::new(mapping, &self.settings, sorting_terms(table, mapping, self.order))?;
         let file = self.stage.create_file(self.staged_name)?;
@@ -140,7 +192,7 @@ impl TableJob<'_> {
             interrupt: self.run.interrupt,
         };
         let (read, writer) = encode_in_parallel(table, mapping, &encoder, writer, resources, |queue| {
-            self.read(mapping, sort, &budget, queue)
+            self.read(mapping, disorder, &budget, queue)
         })?;
         let Read { counts, digest, content_bytes, in_order, fits } = read;
         Ok(Pass {
@@ -148,17 +200,18 @@ impl TableJob<'_> {
             digest,
             content_bytes,
             in_order,
-            written: (fits && (in_order || sort)).then_some(writer),
+            written: (fits && (in_order || disorder == Disorder::IsSorted)).then_some(writer),
         })
     }
 
     fn read(
         &self,
         mapping: &TableMapping,
-        sort: bool,
+        disorder: Disorder,
         budget: &Budget,
         mut queue: FrameQueue<'_>,
     ) -> Result<Read> {
+        let sort = disorder == Disorder::IsSorted;
         let table = self.table();
         let subject = table.name.lossy();
         let kind = if sort { PhaseKind::Sorting } else { PhaseKind::Exporting };
@@ -182,23 +235,17 @@ impl TableJob<'_> {
                 fits: true,
             },
         };
-        let is_utf16 = self.catalog.header.encoding != TextEncoding::Utf8;
         let mut step = (0, 0);
         self.source.for_each_row(self.catalog, self.ordinal, |rowid, cells| {
-            if is_utf16 && cells.iter().any(is_half_a_unit_long) {
-                return Err(Error::new(
-                    ErrorKind::Failed,
-                    "a TEXT has an odd number of bytes in a UTF-16 database: SQLite can read it but not store it again",
-                )
-                .hint("update that value, or leave its table out with --exclude"));
-            }
+            refuse_half_units(self.catalog, cells)?;
             step = (step.0 + 1, step.1 + reader.take(rowid, cells, &mut queue)?);
             self.run.interrupt.check()?;
             if step.0 == ROWS_PER_STEP {
                 self.run.progress.advance(step.0, step.1);
                 step = (0, 0);
             }
-            Ok(ControlFlow::Continue(()))
+            let is_over = disorder == Disorder::Ends && !reader.result.in_order;
+            Ok(if is_over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })?;
         self.run.progress.advance(step.0, step.1);
         let read = reader.finish(budget, &mut queue);
@@ -213,12 +260,12 @@ impl TableJob<'_> {
     }
 
     /// Bytes that frames may take, wherever they are.
-    fn bytes_for_frames(&self) -> u64 {
+    pub(super) fn bytes_for_frames(&self) -> u64 {
         free_bytes(self.memory_limit_bytes).saturating_sub(self.worker_count() as u64 * ENCODER_BYTES)
     }
 
     /// Threads that encode: as many as asked for, and as few as the memory limit wants.
-    fn worker_count(&self) -> usize {
+    pub(super) fn worker_count(&self) -> usize {
         let fitting = free_bytes(self.memory_limit_bytes) / 4 / ENCODER_BYTES;
         usize::try_from(fitting).unwrap_or(usize::MAX).clamp(1, self.threads.max(1))
     }
@@ -324,12 +371,27 @@ impl RowReader<'_> {
     }
 }
 
+/// Refuses a row that a restore could not store.
+///
+/// # Errors
+/// `Failed` for a text that ends in the middle of a UTF-16 unit.
+pub(super) fn refuse_half_units(catalog: &Catalog, cells: &[Cell<'_>]) -> Result<()> {
+    if catalog.header.encoding == TextEncoding::Utf8 || !cells.iter().any(is_half_a_unit_long) {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Failed,
+        "a TEXT has an odd number of bytes in a UTF-16 database: SQLite can read it but not store it again",
+    )
+    .hint("update that value, or leave its table out with --exclude"))
+}
+
 /// Whether it is a text that ends in the middle of a UTF-16 unit. Only a damaged or hand-made file has one.
 fn is_half_a_unit_long(cell: &Cell<'_>) -> bool {
     matches!(cell, Cell::RawText(bytes) if bytes.len() % 2 == 1)
 }
 
-fn count(counts: &mut [ClassCounts], cells: &[Cell<'_>]) {
+pub(super) fn count(counts: &mut [ClassCounts], cells: &[Cell<'_>]) {
     counts.iter_mut().zip(cells).for_each(|(counts, cell)| counts.count(cell.class()));
 }
 

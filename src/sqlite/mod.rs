@@ -39,6 +39,7 @@ use rusqlite::Connection;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sqlite::failure::failure;
 
+pub(crate) use failure::RECOVER_HINT;
 pub use watch::{Extent, set_expression_timeout};
 
 /// Says where SQLite puts temporary files of this process, such as those of sorting an index.
