@@ -1,7 +1,7 @@
 """Exact digests of tables, in databases and in Parquet files: every cell counts, with its storage class.
 
     content.py database PATH TABLE…
-    content.py parquet FOLDER ORDER TABLE:BLOB_COLUMNS…     BLOB_COLUMNS separated by commas
+    content.py parquet FOLDER ORDER TABLE=COLUMNS…     COLUMNS as a JSON object: name to whether it holds blobs
 
 Prints the digests by table as JSON. A row is serialised as a tuple of Python values, which tells integers, reals,
 texts, blobs and NULL apart, 1 from 1.0 and 0.0 from -0.0, and hashed with BLAKE2. A table's digest is its row count
@@ -53,12 +53,16 @@ def digest_database(path: Path, table: str, pool: Any) -> str:
     return _join(pool.starmap(_database_part, parts))
 
 
-def digest_parquet(path: Path, order: str, blobs: set[str], pool: Any) -> str:
-    """The digest of a Parquet file, or what is wrong with the order of its rows."""
+def digest_parquet(path: Path, order: str, columns: dict[str, bool], pool: Any) -> str:
+    """The digest of a Parquet file, or what is wrong with its columns or the order of its rows."""
     import pyarrow.parquet as pq
 
-    groups = pq.ParquetFile(path).metadata.num_row_groups
-    parts = pool.starmap(_parquet_part, [(path, order, blobs, group) for group in range(groups)])
+    file = pq.ParquetFile(path)
+    if file.schema_arrow.names != list(columns):
+        return f"other columns: {', '.join(file.schema_arrow.names)}"
+    blobs = {name for name, is_blob in columns.items() if is_blob}
+    groups = range(file.metadata.num_row_groups)
+    parts = pool.starmap(_parquet_part, [(path, order, blobs, group) for group in groups])
     before: Any = None
     for part in parts:
         if part.disorder is None and before is not None and part.rows and part.first < before:
@@ -146,15 +150,16 @@ def main() -> None:
     with multiprocessing.Pool() as pool:
         order = arguments.pop(0) if kind == "parquet" else ""
         for argument in arguments:
-            table, _, blobs = argument.partition(":")
+            table, _, columns = argument.partition("=")
             try:
                 if kind == "parquet":
                     file = Path(path) / f"{table}.parquet"
-                    digests[table] = digest_parquet(file, order, set(filter(None, blobs.split(","))), pool)
+                    digests[table] = digest_parquet(file, order, json.loads(columns), pool)
                 else:
                     digests[table] = digest_database(Path(path), table, pool)
             except Exception as error:  # Whatever makes content unreadable is the finding.
-                digests[table] = f"unreadable: {type(error).__name__}: {error}"[:300]
+                # Without the bytes that a text did not decode from.
+                digests[table] = f"unreadable: {type(error).__name__}: {str(error).split(' with text')[0]}"[:300]
     print(json.dumps(digests))
 
 

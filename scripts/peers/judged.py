@@ -26,7 +26,7 @@ class Judge:
         self.database = database
         self.tables = tables
         self.right: set[str] = set()
-        self.blobs = {table: _blob_columns(database, table) for table in tables}
+        self.columns = {table: _columns(database, table) for table in tables}
         self.expected = self._source_digests()
 
     def judge(self, tool: Tool, job: Job) -> str | None:
@@ -45,7 +45,7 @@ class Judge:
         return wrong
 
     def _judge_folder(self, tool: Tool, folder: Path) -> str | None:
-        tables = [f"{table}:{','.join(blobs)}" for table, blobs in self.blobs.items()]
+        tables = [f"{table}={json.dumps(columns)}" for table, columns in self.columns.items()]
         found = self._digests("parquet", str(folder), ORDER if tool.is_ordered else "id", *tables)
         return self._first_difference(found)
 
@@ -138,9 +138,10 @@ def _schema(path: Path) -> list[tuple[str, ...]]:
         connection.close()
 
 
-def _blob_columns(database: Path, table: str) -> list[str]:
+def _columns(database: Path, table: str) -> dict[str, bool]:
+    """The columns of a table, and whether each holds blobs."""
     connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
     try:
-        return [row[1] for row in connection.execute(f'PRAGMA table_info("{table}")') if row[2] == "BLOB"]
+        return {row[1]: row[2] == "BLOB" for row in connection.execute(f'PRAGMA table_info("{table}")')}
     finally:
         connection.close()
