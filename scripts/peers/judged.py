@@ -13,6 +13,7 @@ from pathlib import Path
 from peers.cases import ORDER
 from peers.failure import Failure
 from peers.installed import Installed
+from peers.measured import end
 from peers.tools import Job, Tool
 
 _CONTENT = Path(__file__).with_name("content.py")
@@ -89,10 +90,18 @@ class Judge:
 
     def _digests(self, *arguments: str) -> dict[str, str]:
         command = [str(self.installed.python), "-B", str(_CONTENT), *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise Failure(f"the judge of content failed:\n{done.stderr.strip()}")
-        digests: dict[str, str] = json.loads(done.stdout)
+        judge = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        )
+        try:
+            said, errors = judge.communicate()
+        except BaseException:
+            # It has children, which would wait for it for ever.
+            end(judge.pid)
+            raise
+        if judge.returncode != 0:
+            raise Failure(f"the judge of content failed:\n{errors.strip()}")
+        digests: dict[str, str] = json.loads(said)
         return digests
 
 

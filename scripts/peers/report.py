@@ -8,6 +8,9 @@ from typing import Any
 from peers.goals import Goal, Results, fastest_rival, goals, median, row, rows
 
 _MIB = 1 << 20
+# What the kernel counts in hundredths of a second says nothing of shorter runs.
+_SHORT_SECONDS = 0.5
+_BUSY_CORES = 0.2
 _SUITES = {
     "export": "Export",
     "restore": "Restore",
@@ -28,7 +31,16 @@ def write(folder: Path, name: str, facts: dict[str, Any], results: Results) -> P
 
 def markdown(facts: dict[str, Any], results: Results) -> str:
     """The report."""
-    lines = ["# parklite and its rivals", "", *_facts(facts), "", "## What must be reached", "", *_goals(results)]
+    lines = [
+        "# parklite and its rivals",
+        "",
+        *_facts(facts),
+        _quiet(results),
+        "",
+        "## What must be reached",
+        "",
+        *_goals(results),
+    ]
     for case, result in results.items():
         size = result["database_bytes"] / 1e6
         lines += ["", f"## {case}: {result['title']} ({size:.0f} MB)"]
@@ -46,11 +58,27 @@ def _facts(facts: dict[str, Any]) -> list[str]:
         f" Linux {machine['kernel']}, {machine['system']}, Python {machine['python']}",
         f"- Command: `{facts['command']}`; scale {facts['scale']:g}",
         f"- Rivals: {', '.join(f'{name} {version}' for name, version in versions.items())}",
-        "- Whole processes in interleaved rounds after one to warm up: medians (least–most). Every Parquet is asked for at"
-        " zstd level 3 and ordered by `_created_at`. Every output was compared with its source cell by cell before"
-        " its time counted. Peak: of the process and its children together, mapped pages of files included. Other"
-        " cores: what the rest of the machine was busy with meanwhile; more than 0.1 means that it was not quiet.",
+        "- Whole processes in interleaved rounds after one to warm up: medians (least–most). Every Parquet is asked"
+        " for at zstd level 3 and ordered by `_created_at`. Every output was compared with its source cell by cell"
+        " before its time counted. Peak: of the process and its children together, mapped pages of files included."
+        f" Other cores: what the rest of the machine was busy with meanwhile; more than {_BUSY_CORES} disturbs.",
     ]
+
+
+def _quiet(results: Results) -> str:
+    runs = [
+        run
+        for result in results.values()
+        for suite in result["suites"].values()
+        for row in suite["rows"]
+        for run in row["runs"]
+        if run["wall"] >= _SHORT_SECONDS
+    ]
+    disturbed = sum(run["other_cores"] > _BUSY_CORES for run in runs)
+    load = statistics.median(run["load"] for run in runs) if runs else 0.0
+    return (
+        f"- {disturbed} of {len(runs)} runs were disturbed by something else; the load before a run was {load:.1f}"
+    )
 
 
 def _goals(results: Results) -> list[str]:
@@ -102,8 +130,7 @@ def _ratio(entry: dict[str, Any], other: dict[str, Any] | None) -> str:
 
 
 def _other_cores(entry: dict[str, Any]) -> str:
-    # The kernel counts in hundredths of a second, which says nothing of shorter runs.
-    if median(entry) < 0.5:
+    if median(entry) < _SHORT_SECONDS:
         return ""
     return f"{statistics.median(run['other_cores'] for run in entry['runs']):.2f}"
 
