@@ -88,7 +88,8 @@ def run(command: list[str], log: Path, environment: dict[str, str]) -> Run:
             wall = time.perf_counter() - start
         except BaseException:
             end(process.pid)
-            os.waitpid(process.pid, 0)
+            # Nothing happens here if the interrupt came just after it had ended.
+            process.wait()
             raise
         finally:
             sampler.ended.set()
