@@ -176,8 +176,6 @@ class CaseRounds:
         self, contestants: list[Contestant], warm_ups: int = 1, rounds: int | None = None
     ) -> list[dict[str, Any]]:
         counted = max(1, round(self.setting.rounds * self.case.rounds_factor)) if rounds is None else rounds
-        # What is still being written to the disk would slow the first runs down.
-        os.sync()
         for number in range(warm_ups + counted):
             for contestant in contestants:
                 if contestant.problem is not None:
@@ -198,6 +196,8 @@ class CaseRounds:
             job.folder.mkdir(parents=True)
         else:
             job.folder.parent.mkdir(parents=True, exist_ok=True)
+        # What is still on its way to the disk from earlier would slow this run down.
+        os.sync()
         run = measured.run(tool.command(job), self.folder / "said.txt", self._environment())
         wrong = run.failure
         if wrong is None:
