@@ -7,4 +7,4 @@ from shared import read_work
 
 work = read_work()
 program = sys.argv[2]
-os.execv(program, [program, str(work.database), "--out-dir", str(work.folder)])
+os.execv(program, [program, str(work.database), str(work.folder)])
