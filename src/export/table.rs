@@ -218,7 +218,7 @@ impl TableJob<'_> {
         let file = self.stage.create_file(self.staged_name)?;
         let writer = TableWriter::create(file, &self.stage.path_of(self.staged_name)?, &encoder)?;
         // The window has a batch on its way in, one on its way out, and one half of which is gone.
-        let windowed = self.held_back_bytes() + 3 * FRAME_BYTES.min(self.held_back_bytes());
+        let windowed = self.held_back_bytes() + 3 * self.window_batch_bytes();
         let for_window = if disorder == Disorder::IsSmall { windowed } else { 0 };
         let budget = Budget::new(self.bytes_for_frames().saturating_sub(for_window));
         let resources = EncodingResources {
@@ -262,6 +262,7 @@ impl TableJob<'_> {
             width: mapping.width(),
             builder: FrameBuilder::new(mapping, has_keys),
             window: windowed.then(|| self.window(mapping)),
+            window_batch_bytes: self.window_batch_bytes(),
             hashes: Vec::new(),
             sorter: sort.then(|| self.sorter(mapping)),
             sorted_bytes: self.bytes_for_frames(),
@@ -298,8 +299,13 @@ impl TableJob<'_> {
 
     /// Bytes of rows that are held back for late ones to find their place.
     fn held_back_bytes(&self) -> u64 {
-        const MOST: u64 = 8 * 1024 * 1024;
-        (self.bytes_for_frames() / 8).min(MOST)
+        const MOST: u64 = 32 * 1024 * 1024;
+        (self.bytes_for_frames() / 4).min(MOST)
+    }
+
+    /// The size of the batches in which rows get there.
+    fn window_batch_bytes(&self) -> u64 {
+        (self.held_back_bytes() / 2).min(FRAME_BYTES)
     }
 
     fn sorter(&self, mapping: &TableMapping) -> Sorter<'_> {
@@ -342,6 +348,8 @@ struct RowReader<'a> {
     builder: FrameBuilder,
     /// Where late rows find their place.
     window: Option<Window<'a>>,
+    /// The size of the batches that the window is given.
+    window_batch_bytes: u64,
     /// The hashes of the rows in the builder, for the window.
     hashes: Vec<u128>,
     sorter: Option<Sorter<'a>>,
@@ -379,7 +387,7 @@ impl RowReader<'_> {
             }
             self.result.fits = self.builder.push_row_with_key(rowid, cells, &self.key_bytes);
             self.hashes.push(self.hasher.last_hash());
-            if self.builder.size_bytes() >= FRAME_BYTES.min(self.sorted_bytes / 8) || self.builder.row_count() as u64 >= FRAME_ROWS {
+            if self.builder.size_bytes() >= self.window_batch_bytes || self.builder.row_count() as u64 >= FRAME_ROWS {
                 self.fill_window(queue)?;
             }
             return Ok(size_bytes);
