@@ -18,12 +18,14 @@ use crate::frame::{Cuts, FRAME_BYTES, FrameBuilder, RowDecoder, row_size};
 use crate::parquet_file::TableReader;
 use crate::progress::{Phase, PhaseKind};
 use crate::run::{Run, start_thread};
-use crate::schema::{Cell, IndexedValue, OrderReason, OrderTerm, Table, TotalOrder};
+use crate::schema::{IndexedValue, OrderReason, OrderTerm, Table, TotalOrder};
 use crate::snapshot::{Snapshot, TableEntry};
 use crate::sqlite::Extent;
 use crate::sqlite::catalog::Catalog;
-use crate::sqlite::check::{CheckDepth, CheckReport};
+use crate::sqlite::check::CheckReport;
+use crate::sqlite::database::CHECKING;
 use crate::sqlite::open::{OpenOptions, Source};
+use crate::sqlite::stand_in::TableLoader;
 use crate::sqlite::target::{Finish, Target};
 use crate::sqlite::target_plan::{TargetPlan, plan_target};
 
@@ -58,8 +60,16 @@ const BATCHES_IN_FLIGHT: usize = 2;
 /// How often a row is in memory while it is inserted, beside its copy in SQLite: as a batch, bound, and as a record.
 const COPIES_OF_ROW: u64 = 3;
 
-/// A batch on its way from the decoder, and what it is charged.
-type Batch<'b> = Result<(RecordBatch, Reservation<'b>)>;
+/// A batch on its way from the decoder.
+struct DecodedBatch<'b> {
+    rows: RecordBatch,
+    /// The size of its rows in canonical encoding.
+    content_bytes: u64,
+    /// What it is charged.
+    _reservation: Reservation<'b>,
+}
+
+type Batch<'b> = Result<DecodedBatch<'b>>;
 
 /// Rebuilds the database of `snapshot` at `path`, which must not exist.
 ///
@@ -94,13 +104,10 @@ pub fn rebuild(snapshot: &Snapshot, path: &Path, options: &RebuildOptions, run: 
     })?;
     run.progress.end();
     let built = Built { plan: &plan, tables: &tables, extents: &extents, path };
-    let proven = || prove(snapshot, &built, run).map_err(|error| told_as_unreadable(path, error));
+    let proven = || prove(snapshot, &built, options, run).map_err(|error| told_as_unreadable(path, error));
     let check = if options.verify { Some(proven()?) } else { None };
     Ok(Rebuilt { tables: tables.len(), rows: manifest.tables.iter().map(TableEntry::row_count).sum(), check })
 }
-
-/// Takes one row: its rowid and its cells.
-type TakeRow<'f> = dyn FnMut(Option<i64>, &[Cell<'_>]) -> Result<()> + 'f;
 
 /// Loads one table.
 struct TableLoad<'a> {
@@ -124,13 +131,13 @@ impl TableLoad<'_> {
             total_rows,
             total_bytes: None,
         });
-        let (loaded, extent) = match self.load(true)? {
+        let Loaded { digest, extent } = match self.load(true)? {
             Some(loaded) => loaded,
             // A cell in a column declared REAL is of a kind SQLite would change there.
             None => self.load(false)?.unwrap_or_default(),
         };
         self.run.progress.end();
-        if loaded != self.entry.digest {
+        if digest != self.entry.digest {
             return Err(Error::new(ErrorKind::Mismatch, "the rows are not those the manifest names")
                 .at(self.snapshot.path()));
         }
@@ -138,56 +145,69 @@ impl TableLoad<'_> {
     }
 
     /// Inserts all rows and says which and how much they were; `None` when a column declared REAL would change a cell.
-    fn load(&self, typed_reals: bool) -> Result<Option<(ContentDigest, Extent)>> {
+    fn load(&self, typed_reals: bool) -> Result<Option<Loaded>> {
         let TableEntry { table, inline_rows, files, .. } = self.entry;
         let mut loader = self.target.load_table(self.ordinal, table, self.without_key, typed_reals)?;
+        let mut loaded = Loaded::default();
         let mut hasher = RowHasher::default();
-        let mut extent = Extent::default();
         let mut fits = true;
-        let mut take = |rowid: Option<i64>, cells: &[Cell<'_>]| -> Result<()> {
-            if fits {
-                let size_bytes = hasher.add_row(rowid, cells);
-                extent.add_row(size_bytes);
-                self.run.progress.advance(1, size_bytes as u64);
-                fits = loader.insert(rowid, cells)?;
-            }
-            Ok(())
-        };
         for row in inline_rows {
-            row.read(&mut take)?;
+            row.read(|rowid, cells| {
+                loaded.extent.add_row(hasher.add_row(rowid, cells));
+                fits = fits && loader.insert(rowid, cells)?;
+                Ok(())
+            })?;
+        }
+        loaded.digest = hasher.take();
+        if files.is_empty() || !fits {
+            return Ok(fits.then_some(loaded));
         }
         let in_key_order = files.len() <= 1 && files.iter().all(|file| file.in_key_order);
         let budget = &Budget::new(free_bytes(self.options.memory_limit_bytes) / 4);
-        std::thread::scope(|scope| -> Result<()> {
+        let from_files = std::thread::scope(|scope| -> Result<Option<Loaded>> {
             let (sender, receiver) = sync_channel::<Batch<'_>>(BATCHES_IN_FLIGHT);
             let (snapshot, entry) = (self.snapshot, self.entry);
-            start_thread(scope, move || {
-                if let Err(error) = decode_files(snapshot, entry, budget, &sender) {
+            let decoding = start_thread(scope, move || {
+                decode_files(snapshot, entry, budget, &sender).unwrap_or_else(|error| {
                     // Where nobody listens any more, another error has already ended the load.
                     let _ = sender.send(Err(error));
-                }
+                    Loaded::default()
+                })
             })?;
-            if in_key_order {
-                self.insert(&receiver, &mut take)
+            let fits = if in_key_order {
+                self.insert(receiver, &mut loader)?
             } else {
-                self.sort_and_insert(&receiver, &mut take)
-            }
+                self.sort_and_insert(receiver, &mut loader)?
+            };
+            let decoded =
+                decoding.join().map_err(|_| Error::new(ErrorKind::Failed, "a decoding thread stopped"))?;
+            Ok(fits.then_some(decoded))
         })?;
-        Ok(fits.then(|| (hasher.take(), extent)))
+        Ok(from_files.map(|from_files| loaded.and(from_files)))
     }
 
-    fn insert(&self, batches: &Receiver<Batch<'_>>, take: &mut TakeRow<'_>) -> Result<()> {
+    /// False when a column declared REAL would change a cell.
+    fn insert(&self, batches: Receiver<Batch<'_>>, loader: &mut TableLoader<'_>) -> Result<bool> {
+        let mut fits = true;
         for batch in batches {
-            let (batch, _reservation) = batch?;
+            let DecodedBatch { rows, content_bytes, .. } = batch?;
             self.run.interrupt.check()?;
-            RowDecoder::new(&self.entry.table, &self.entry.mapping, &batch)?
-                .for_each_row(|rowid, cells| take(rowid, cells))?;
+            RowDecoder::new(&self.entry.table, &self.entry.mapping, &rows)?.for_each_row(
+                |rowid, cells| {
+                    fits = fits && loader.insert(rowid, cells)?;
+                    Ok(())
+                },
+            )?;
+            if !fits {
+                break;
+            }
+            self.run.progress.advance(rows.num_rows() as u64, content_bytes);
         }
-        Ok(())
+        Ok(fits)
     }
 
     /// Puts rows into the order of the b-tree first: appending to a b-tree is several times faster.
-    fn sort_and_insert(&self, batches: &Receiver<Batch<'_>>, take: &mut TakeRow<'_>) -> Result<()> {
+    fn sort_and_insert(&self, batches: Receiver<Batch<'_>>, loader: &mut TableLoader<'_>) -> Result<bool> {
         let TableEntry { table, mapping, .. } = self.entry;
         let key = OrderKey::new(&key_order(table), table)?;
         let folder = Some(self.options.temp_folder.clone());
@@ -196,9 +216,11 @@ impl TableLoad<'_> {
         let mut sorter = Sorter::new(schema, sorted_bytes, folder, self.run.interrupt);
         let mut builder = FrameBuilder::new(mapping, true);
         let mut key_bytes = Vec::new();
+        let mut content_bytes = 0;
         for batch in batches {
-            let (batch, _reservation) = batch?;
-            RowDecoder::new(table, mapping, &batch)?.for_each_row(|rowid, cells| {
+            let batch = batch?;
+            content_bytes += batch.content_bytes;
+            RowDecoder::new(table, mapping, &batch.rows)?.for_each_row(|rowid, cells| {
                 let row_bytes = row_size(cells, mapping.width());
                 if row_bytes > FRAME_BYTES {
                     // When it is inserted, the rows that are still to come share the memory with it.
@@ -218,24 +240,51 @@ impl TableLoad<'_> {
         if builder.row_count() > 0 {
             sorter.push(builder.finish()?)?;
         }
+        let average_bytes = content_bytes / self.entry.row_count().max(1);
         let mut rows = sorter.finish()?;
+        let mut fits = true;
         while let Some(batch) = rows.next_batch(|rows, bytes| Cuts::default().frame_ends(rows, bytes))? {
             self.run.interrupt.check()?;
-            RowDecoder::new(table, mapping, &batch)?.for_each_row(|rowid, cells| take(rowid, cells))?;
+            RowDecoder::new(table, mapping, &batch)?.for_each_row(|rowid, cells| {
+                fits = fits && loader.insert(rowid, cells)?;
+                Ok(())
+            })?;
+            if !fits {
+                break;
+            }
+            let rows = batch.num_rows() as u64;
+            self.run.progress.advance(rows, rows.saturating_mul(average_bytes));
         }
-        Ok(())
+        Ok(fits)
     }
 }
 
-/// Decodes all data files of a table and sends their batches until nobody listens any more.
+/// Which and how much rows were loaded.
+#[derive(Debug, Clone, Copy, Default)]
+struct Loaded {
+    digest: ContentDigest,
+    extent: Extent,
+}
+
+impl Loaded {
+    fn and(mut self, other: Self) -> Self {
+        self.digest.add(other.digest);
+        Self { digest: self.digest, extent: self.extent.and(other.extent) }
+    }
+}
+
+/// Decodes all data files of a table and sends their batches until nobody listens any more; says which rows they hold.
 ///
-/// A batch is decoded when there is room for one of average size, and charged for what it takes.
+/// A batch is decoded when there is room for one of average size, and charged for what it takes. Rows are hashed here,
+/// since inserting takes longer than decoding.
 fn decode_files<'b>(
     snapshot: &Snapshot,
     entry: &TableEntry,
     budget: &'b Budget,
     sender: &SyncSender<Batch<'b>>,
-) -> Result<()> {
+) -> Result<Loaded> {
+    let mut loaded = Loaded::default();
+    let mut hasher = RowHasher::default();
     for file in &entry.files {
         let path = snapshot.readable_path(file)?;
         let reader = TableReader::open(&path)?;
@@ -243,18 +292,26 @@ fn decode_files<'b>(
             let mut batches = reader.read_row_group(index)?;
             loop {
                 let mut reservation = budget.reserve(reader.batch_bytes(index));
-                let Some(batch) = batches.next().transpose()? else { break };
-                let bytes = memory_of(&batch);
+                let Some(rows) = batches.next().transpose()? else { break };
+                let bytes = memory_of(&rows);
                 reservation.shrink_to(bytes);
                 // Nobody else reserves, so that those who hold something never wait for this thread's reservation.
                 reservation.grow(bytes.saturating_sub(reservation.bytes()));
-                if sender.send(Ok((batch, reservation))).is_err() {
-                    return Ok(());
+                let before = loaded.extent.content_bytes;
+                RowDecoder::new(&entry.table, &entry.mapping, &rows)?.for_each_row(|rowid, cells| {
+                    loaded.extent.add_row(hasher.add_row(rowid, cells));
+                    Ok(())
+                })?;
+                let content_bytes = loaded.extent.content_bytes - before;
+                let batch = DecodedBatch { rows, content_bytes, _reservation: reservation };
+                if sender.send(Ok(batch)).is_err() {
+                    return Ok(loaded);
                 }
             }
         }
     }
-    Ok(())
+    loaded.digest = hasher.take();
+    Ok(loaded)
 }
 
 /// The order of a table's b-tree, or near enough: collations and DESC do not count here.
@@ -292,14 +349,19 @@ struct Built<'a> {
     path: &'a Path,
 }
 
-/// Reads the rebuilt database with fresh eyes and matches schema, tables, every row, and last what SQLite's checks
-/// say, which evaluate expressions of the snapshot's schema.
-fn prove(snapshot: &Snapshot, built: &Built<'_>, run: Run<'_>) -> Result<CheckReport> {
+/// Reads the rebuilt database with fresh eyes and matches schema, tables, and at the same time every row, and what
+/// SQLite's checks say, which evaluate expressions of the snapshot's schema.
+fn prove(
+    snapshot: &Snapshot,
+    built: &Built<'_>,
+    options: &RebuildOptions,
+    run: Run<'_>,
+) -> Result<CheckReport> {
     let manifest = &snapshot.manifest;
     let mismatch =
         |message: &str| Err(Error::new(ErrorKind::Mismatch, message.to_string()).at(snapshot.path()));
-    let options = OpenOptions { allow_empty: true, ..OpenOptions::default() };
-    let source = Source::open(built.path, &options, run.interrupt)?;
+    let open = OpenOptions { allow_empty: true, ..OpenOptions::default() };
+    let source = Source::open(built.path, &open, run.interrupt)?;
     let (catalog, _) = source.read_catalog()?;
     if catalog.header != manifest.database {
         return mismatch("the restored header is not the one the manifest names");
@@ -308,19 +370,41 @@ fn prove(snapshot: &Snapshot, built: &Built<'_>, run: Run<'_>) -> Result<CheckRe
         return mismatch("the restored schema is not the one the manifest names");
     }
     built.plan.expect_tables(built.tables, &catalog.tables).map_err(|error| error.at(snapshot.path()))?;
-    for (ordinal, entry) in manifest.tables.iter().enumerate() {
-        let place = |error: Error| error.in_table(&entry.table.name);
-        if digest_of_table(&source, &catalog, ordinal, entry, run)? != entry.digest {
-            return mismatch("the restored rows are not those the manifest names").map_err(place);
-        }
-    }
-    let check = source.check(CheckDepth::Full, &catalog, built.extents, run)?;
+    let (checker, catalog) = (source.checker(), &catalog);
+    let cache_bytes = free_bytes(options.memory_limit_bytes) / 2;
+    let (matched, checked) = std::thread::scope(|scope| -> Result<_> {
+        let matching = start_thread(scope, move || match_rows(&source, catalog, snapshot, run))?;
+        let checked = checker.check_own(catalog, built.extents, cache_bytes, run.interrupt);
+        let matched =
+            matching.join().map_err(|_| Error::new(ErrorKind::Failed, "a matching thread stopped"))?;
+        Ok((matched, checked))
+    })?;
+    run.progress.end();
+    // Rows that are not the snapshot's say more than what SQLite makes of them.
+    matched?;
+    let check = checked?;
     match check.structural.first() {
         Some(finding) => {
             mismatch(&format!("SQLite's integrity check says of the restored database: {finding}"))
         }
         None => Ok(check),
     }
+}
+
+/// Matches every row with the snapshot's, and tells then that the checks still go on.
+fn match_rows(source: &Source, catalog: &Catalog, snapshot: &Snapshot, run: Run<'_>) -> Result<()> {
+    for (ordinal, entry) in snapshot.manifest.tables.iter().enumerate() {
+        if digest_of_table(source, catalog, ordinal, entry, run)? != entry.digest {
+            return Err(Error::new(
+                ErrorKind::Mismatch,
+                "the restored rows are not those the manifest names",
+            )
+            .at(snapshot.path())
+            .in_table(&entry.table.name));
+        }
+    }
+    run.progress.begin(CHECKING);
+    Ok(())
 }
 
 fn digest_of_table(
