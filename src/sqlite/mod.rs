@@ -11,6 +11,7 @@ pub mod copy;
 pub(crate) mod database;
 mod ddl;
 mod failure;
+mod gathering_vfs;
 mod key_order;
 pub mod lock;
 pub mod not_kept;

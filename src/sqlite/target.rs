@@ -25,7 +25,8 @@ use crate::schema::{
 };
 use crate::sqlite::catalog::read_catalog;
 use crate::sqlite::failure::{failure, is_of_machine};
-use crate::sqlite::open::{configure, open_connection};
+use crate::sqlite::gathering_vfs::gathering_vfs;
+use crate::sqlite::open::{configure, open_connection, open_in};
 use crate::sqlite::stand_in::{StandIn, TableLoader, index_term};
 use crate::sqlite::statement::{ImposterMode, Statement, define_imposter, keep_modules};
 use crate::sqlite::target_plan::{PlannedObject, Storage, TargetPlan};
@@ -41,9 +42,10 @@ pub struct Target {
     cache_kib: u64,
 }
 
-/// How much of an index SQLite sorts at a time, in KiB: by its page cache's size. What fits into the processor's cache is
-/// sorted in half the time, and writing it to a file in between costs less than that.
-const SORTED_KIB: u64 = 4 << 10;
+/// A page cache that stays within the processor's own, in KiB: enough where pages are only appended. It is also how much of
+/// an index SQLite sorts at a time, which takes half as long as with a large one, and writing what was sorted to a file in
+/// between costs less than that.
+const SMALL_CACHE_KIB: u64 = 4 << 10;
 
 /// What is to be made of the tables that were loaded.
 #[derive(Debug, Clone, Copy)]
@@ -65,8 +67,9 @@ impl Finish<'_> {
 impl Target {
     /// Creates the database at `path`, which must not exist or be empty.
     ///
-    /// `cache_bytes`: how much SQLite may use for its page cache, and again for sorting an index; what does not
-    /// fit goes to temporary files (see [`crate::sqlite::set_temporary_folder`]).
+    /// `cache_bytes`: how much SQLite may use for its page cache where rows do not come in the order of their b-tree;
+    /// [`SMALL_CACHE_KIB`] otherwise, and again for sorting an index, whose rest goes to temporary files (see
+    /// [`crate::sqlite::set_temporary_folder`]).
     ///
     /// # Errors
     /// `Damaged` for a page size no database has; what SQLite says.
@@ -82,7 +85,11 @@ impl Target {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let mut connection = open_connection(path, flags | OpenFlags::SQLITE_OPEN_EXRESCODE)?;
+        let flags = flags | OpenFlags::SQLITE_OPEN_EXRESCODE;
+        let mut connection = match gathering_vfs() {
+            Some(vfs) => open_in(path, flags, vfs)?,
+            None => open_connection(path, flags)?,
+        };
         let cache_kib = (cache_bytes / 1024).max(256);
         let pragmas = format!(
             "PRAGMA page_size={};
@@ -136,6 +143,8 @@ impl Target {
         let place = |error: Error| error.in_table(&table.name);
         let shape = StandIn { table, plain, typed_reals };
         let name = stand_in_name(ordinal);
+        // Where there is a rowid, rows come in its order; other keys may be ordered by a collation.
+        self.use_cache(if shape.has_rowid() { SMALL_CACHE_KIB } else { self.cache_kib }).map_err(place)?;
         self.execute(format!("DROP TABLE IF EXISTS main.\"{name}\"").as_bytes()).map_err(place)?;
         self.execute(shape.definition(&name).as_bytes()).map_err(place)?;
         let mut into = name.clone();
@@ -163,8 +172,7 @@ impl Target {
         let Finish { plan, tables, extents } = made;
         let path = self.path.clone();
         let place = |error: Error| error.at(&path);
-        let sorting = format!("PRAGMA cache_size=-{}", self.cache_kib.min(SORTED_KIB));
-        self.execute(sorting.as_bytes()).map_err(place)?;
+        self.use_cache(SMALL_CACHE_KIB).map_err(place)?;
         for (position, planned) in plan.objects.iter().enumerate() {
             self.interrupt.check()?;
             match planned.storage {
@@ -386,6 +394,10 @@ impl Target {
             self.connection.execute_batch(sql).map_err(failure)?;
         }
         self.connection.close().map_err(|(_, error)| failure(error))
+    }
+
+    fn use_cache(&self, kib: u64) -> Result<()> {
+        self.execute(format!("PRAGMA cache_size=-{}", kib.min(self.cache_kib)).as_bytes())
     }
 
     fn execute(&self, sql: &[u8]) -> Result<()> {
