@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::budget::{Budget, Reservation, free_bytes};
 use crate::digest::{ContentDigest, RowHasher};
+use crate::durable::sync_tree;
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::order::{OrderKey, Sorter, with_order_columns};
 use crate::frame::weight::memory_of;
@@ -24,7 +25,7 @@ use crate::sqlite::Extent;
 use crate::sqlite::catalog::Catalog;
 use crate::sqlite::check::CheckReport;
 use crate::sqlite::database::CHECKING;
-use crate::sqlite::open::{OpenOptions, Source};
+use crate::sqlite::open::Source;
 use crate::sqlite::stand_in::TableLoader;
 use crate::sqlite::target::{Finish, Target};
 use crate::sqlite::target_plan::{TargetPlan, plan_target};
@@ -34,6 +35,8 @@ use crate::sqlite::target_plan::{TargetPlan, plan_target};
 pub struct RebuildOptions {
     /// Whether the rebuilt database is read again and matched with the snapshot.
     pub verify: bool,
+    /// Whether the rebuilt database will be published: then a large one is synced while work on it goes on.
+    pub sync: bool,
     /// How much memory to use, in bytes.
     pub memory_limit_bytes: u64,
     /// A private folder for what does not fit into memory.
@@ -94,19 +97,44 @@ pub fn rebuild(snapshot: &Snapshot, path: &Path, options: &RebuildOptions, run: 
         })?;
         extents.push(loaded);
     }
-    target.finish(Finish { plan: &plan, tables: &tables, extents: &extents }, |index| {
-        run.progress.begin(Phase {
-            kind: PhaseKind::Indexing,
-            subject: index,
-            total_rows: None,
-            total_bytes: None,
-        });
-    })?;
-    run.progress.end();
-    let built = Built { plan: &plan, tables: &tables, extents: &extents, path };
-    let proven = || prove(snapshot, &built, options, run).map_err(|error| told_as_unreadable(path, error));
-    let check = if options.verify { Some(proven()?) } else { None };
+    let finish = || {
+        target.finish(Finish { plan: &plan, tables: &tables, extents: &extents }, |index| {
+            run.progress.begin(Phase {
+                kind: PhaseKind::Indexing,
+                subject: index,
+                total_rows: None,
+                total_bytes: None,
+            });
+        })?;
+        run.progress.end();
+        Ok(())
+    };
+    let check = if options.verify {
+        finish()?;
+        let built = Built { plan: &plan, tables: &tables, extents: &extents, path };
+        let proven = || prove(snapshot, &built, options, run);
+        let proven = while_syncing(path, options, proven);
+        Some(proven.map_err(|error| told_as_unreadable(path, error))?)
+    } else {
+        while_syncing(path, options, finish)?;
+        None
+    };
     Ok(Rebuilt { tables: tables.len(), rows: manifest.tables.iter().map(TableEntry::row_count).sum(), check })
+}
+
+/// Does `work` while the file is synced, where it is worth it: publishing it syncs it again, which has little left to do then.
+fn while_syncing<T>(path: &Path, options: &RebuildOptions, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    const LARGE_BYTES: u64 = 64 << 20;
+    if !options.sync || std::fs::metadata(path).is_ok_and(|file| file.len() < LARGE_BYTES) {
+        return work();
+    }
+    std::thread::scope(|scope| {
+        let syncing = start_thread(scope, || sync_tree(path))?;
+        let done = work()?;
+        // What could not be written is not asked for again: nothing of it may be published.
+        syncing.join().map_err(|_| Error::new(ErrorKind::Failed, "a syncing thread stopped"))??;
+        Ok(done)
+    })
 }
 
 /// Loads one table.
@@ -360,8 +388,7 @@ fn prove(
     let manifest = &snapshot.manifest;
     let mismatch =
         |message: &str| Err(Error::new(ErrorKind::Mismatch, message.to_string()).at(snapshot.path()));
-    let open = OpenOptions { allow_empty: true, ..OpenOptions::default() };
-    let source = Source::open(built.path, &open, run.interrupt)?;
+    let source = Source::open_own(built.path, run.interrupt)?;
     let (catalog, _) = source.read_catalog()?;
     if catalog.header != manifest.database {
         return mismatch("the restored header is not the one the manifest names");

@@ -11,9 +11,8 @@ use crate::run::{Interrupt, Run};
 use crate::schema::{Cell, Generated, ObjectKind, SchemaObject, Table};
 use crate::sqlite::catalog::{Catalog, read_catalog};
 use crate::sqlite::check::{CheckDepth, CheckReport, check_database};
-use crate::sqlite::failure::failure;
 use crate::sqlite::not_kept::{NotKept, find_not_kept, is_plain, lost_with_key, read_unknown_collations};
-use crate::sqlite::open::{Source, open_to_check};
+use crate::sqlite::open::{Source, open_own_to_check, open_to_check};
 use crate::sqlite::read_only_vfs::Sharing;
 use crate::sqlite::rows::{TableScan, count_rows, estimate_row_count};
 use crate::sqlite::schema_check::mentions_check;
@@ -152,17 +151,10 @@ impl Checker {
         cache_bytes: u64,
         interrupt: &Interrupt,
     ) -> Result<CheckReport> {
-        let checked = || {
-            let connection = open_to_check(&self.file, self.sharing, interrupt)?;
-            // The check itself looks at every cell of every page.
-            let pragmas = format!(
-                "PRAGMA cache_size=-{}; PRAGMA cell_size_check=OFF;",
-                (cache_bytes / 1024).max(2_000)
-            );
-            connection.execute_batch(&pragmas).map_err(failure)?;
-            check_on(connection, CheckDepth::Full, catalog, extents, interrupt)
-        };
-        checked().map_err(|error| error.instead_at(&self.path))
+        let connection = open_own_to_check(&self.file, cache_bytes, interrupt);
+        let checked = connection
+            .and_then(|connection| check_on(connection, CheckDepth::Full, catalog, extents, interrupt));
+        checked.map_err(|error| error.instead_at(&self.path))
     }
 }
 

@@ -18,6 +18,7 @@ use crate::run::{Interrupt, Run};
 use crate::sqlite::authorizer::authorize;
 use crate::sqlite::failure::failure;
 use crate::sqlite::not_kept::NotKept;
+use crate::sqlite::piecewise_vfs::{piecewise_read_only_vfs, piecewise_vfs};
 use crate::sqlite::read_only_vfs::{Sharing, read_only_vfs};
 use crate::sqlite::statement::keep_modules;
 use crate::sqlite::wal_index::{FoldedIn, folded_in};
@@ -75,6 +76,24 @@ impl Source {
         // In this order: what is folded in after the first look counts as begun.
         source.folded_in = folded_in(&source.connection).map_err(|error| error.at(path))?;
         source.still = Looks::of(path);
+        Ok(source)
+    }
+
+    /// Opens a private file that this program has just built.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub(crate) fn open_own(path: &Path, interrupt: &Interrupt) -> Result<Self> {
+        let flags = read_only_flags();
+        let mut connection = match piecewise_vfs() {
+            Some(vfs) => open_in(path, flags, vfs)?,
+            None => open_connection(path, flags)?,
+        };
+        configure(&mut connection, Duration::ZERO, interrupt)
+            .and_then(|()| configure_to_read(&connection))
+            .map_err(|error| error.at(path))?;
+        let source = Self::of(connection, path, None, Reading::Locked);
+        source.begin().map_err(|error| error.at(path))?;
         Ok(source)
     }
 
@@ -221,10 +240,12 @@ pub(super) fn check_file(path: &Path, options: &OpenOptions) -> Result<()> {
     Ok(())
 }
 
+fn read_only_flags() -> OpenFlags {
+    OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_EXRESCODE
+}
+
 fn open_read_only(path: &Path, options: &OpenOptions, interrupt: &Interrupt) -> Result<Connection> {
-    let flags =
-        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_EXRESCODE;
-    let mut connection = open_connection(path, flags)?;
+    let mut connection = open_connection(path, read_only_flags())?;
     configure(&mut connection, options.busy_timeout, interrupt)
         .and_then(|()| configure_to_read(&connection))
         .map_err(|error| error.at(path))?;
@@ -241,22 +262,42 @@ pub(super) fn configure_to_read(connection: &Connection) -> Result<()> {
         .map_err(failure)
 }
 
+/// SQLite's own default.
+const LEAST_CACHE_KIB: u64 = 2_000;
+
 /// Opens a database a second time to run checks on it, which need a connection that may write in SQLite's eyes.
 ///
 /// Not in the system's eyes: the file is opened for reading only, wherever SQLite can be made to do so. A source
 /// that is open already keeps everybody from writing meanwhile.
 pub(crate) fn open_to_check(path: &Path, sharing: Sharing, interrupt: &Interrupt) -> Result<Connection> {
+    let connection = open_to_check_in(path, read_only_vfs(sharing), interrupt)?;
+    if sharing == Sharing::Alone {
+        connection.execute_batch("PRAGMA locking_mode=EXCLUSIVE;").map_err(failure)?;
+    }
+    Ok(connection)
+}
+
+/// As [`open_to_check`], for a private file that this program has just built; with `cache_bytes` of it in memory.
+pub(crate) fn open_own_to_check(path: &Path, cache_bytes: u64, interrupt: &Interrupt) -> Result<Connection> {
+    let connection = open_to_check_in(path, piecewise_read_only_vfs(), interrupt)?;
+    // What is checked of every page by the check itself need not be checked again whenever it is read.
+    let pragmas = format!(
+        "PRAGMA cache_size=-{}; PRAGMA cell_size_check=OFF;",
+        (cache_bytes / 1024).max(LEAST_CACHE_KIB)
+    );
+    connection.execute_batch(&pragmas).map_err(failure)?;
+    Ok(connection)
+}
+
+fn open_to_check_in(path: &Path, vfs: Option<&CStr>, interrupt: &Interrupt) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_EXRESCODE;
-    let mut connection = match read_only_vfs(sharing) {
+    let mut connection = match vfs {
         Some(vfs) => open_in(path, flags, vfs)?,
         None => open_connection(path, flags)?,
     };
     configure(&mut connection, Duration::ZERO, interrupt)?;
-    if sharing == Sharing::Alone {
-        connection.execute_batch("PRAGMA locking_mode=EXCLUSIVE;").map_err(failure)?;
-    }
     connection
         .execute_batch("PRAGMA query_only=ON; PRAGMA cell_size_check=ON; PRAGMA mmap_size=0;")
         .map_err(failure)?;

@@ -2,7 +2,7 @@
 //!
 //! Two things need it beyond rusqlite's own statements. Names in a database need not be valid UTF-8, so SQL
 //! text is bytes here. And a cell read through `sqlite3_column_value` costs one call for the value instead of
-//! one per question about it. Apart from the file systems of `read_only_vfs` and `gathering_vfs`, this is the only module
+//! one per question about it. Apart from the file systems of `read_only_vfs` and `piecewise_vfs`, this is the only module
 //! that calls SQLite's C interface; nothing outside `sqlite` may use it.
 #![expect(unsafe_code, reason = "reads cells and binds bytes through SQLite's C interface")]
 

@@ -25,8 +25,8 @@ use crate::schema::{
 };
 use crate::sqlite::catalog::read_catalog;
 use crate::sqlite::failure::{failure, is_of_machine};
-use crate::sqlite::gathering_vfs::gathering_vfs;
 use crate::sqlite::open::{configure, open_connection, open_in};
+use crate::sqlite::piecewise_vfs::piecewise_vfs;
 use crate::sqlite::stand_in::{StandIn, TableLoader, index_term};
 use crate::sqlite::statement::{ImposterMode, Statement, define_imposter, keep_modules};
 use crate::sqlite::target_plan::{PlannedObject, Storage, TargetPlan};
@@ -86,7 +86,7 @@ impl Target {
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let flags = flags | OpenFlags::SQLITE_OPEN_EXRESCODE;
-        let mut connection = match gathering_vfs() {
+        let mut connection = match piecewise_vfs() {
             Some(vfs) => open_in(path, flags, vfs)?,
             None => open_connection(path, flags)?,
         };
