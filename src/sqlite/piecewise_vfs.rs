@@ -366,15 +366,19 @@ unsafe extern "C" fn read(
         }
         let is_there = parts.buffers.ahead.part(offset, count).is_some() || parts.read_ahead(offset, count);
         parts.buffers.read_end = offset.saturating_add(i64::from(length));
-        match parts.buffers.ahead.part(offset, count).filter(|_| is_there) {
-            Some(part) => {
-                std::ptr::copy_nonoverlapping(part.as_ptr(), bytes.cast(), count);
-                ffi::SQLITE_OK
-            }
-            None => parts
-                .methods
-                .xRead
-                .map_or(ffi::SQLITE_IOERR_READ, |read| read(parts.real, bytes, length, offset)),
+        if let Some(part) = parts.buffers.ahead.part(offset, count).filter(|_| is_there) {
+            std::ptr::copy_nonoverlapping(part.as_ptr(), bytes.cast(), count);
+            return ffi::SQLITE_OK;
+        }
+        let Some(read) = parts.methods.xRead else { return ffi::SQLITE_IOERR_READ };
+        let code = read(parts.real, bytes, length, offset);
+        if code != ffi::SQLITE_IOERR_SHORT_READ || parts.buffers.waiting.bytes.is_empty() {
+            return code;
+        }
+        // The file may only be shorter because what follows is not written yet.
+        match parts.flush() {
+            ffi::SQLITE_OK => read(parts.real, bytes, length, offset),
+            code => code,
         }
     }
 }
@@ -446,3 +450,6 @@ unsafe extern "C" fn shm_barrier(file: *mut ffi::sqlite3_file) {
 unsafe extern "C" fn shm_unmap(file: *mut ffi::sqlite3_file, delete: c_int) -> c_int {
     passed_on!(file, xShmUnmap, ffi::SQLITE_IOERR_SHMMAP, delete)
 }
+
+#[cfg(test)]
+mod tests;
