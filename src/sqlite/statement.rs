@@ -298,7 +298,7 @@ impl<'c> Statement<'c> {
     }
 
     /// # Safety
-    /// With SQLITE_STATIC, the bytes must stay until the binding is replaced or cleared.
+    /// With `SQLITE_STATIC`, the bytes must stay until the binding is replaced or cleared.
     unsafe fn bind_text_as(
         &mut self,
         parameter: usize,
@@ -313,7 +313,7 @@ impl<'c> Statement<'c> {
     }
 
     /// # Safety
-    /// With SQLITE_STATIC, the bytes must stay until the binding is replaced or cleared.
+    /// With `SQLITE_STATIC`, the bytes must stay until the binding is replaced or cleared.
     unsafe fn bind_blob_as(
         &mut self,
         parameter: usize,

@@ -206,7 +206,7 @@ fn a_real_is_never_not_a_number() {
 fn the_first_broken_row_counts_and_every_row_before_it_is_given() {
     let table = table(&[("a", ""), ("b", "")]);
     let count = 2 * BLOCK_CELLS;
-    let real = |row: usize| Value::Real(row as f64 / 2.0 + 0.25);
+    let real = |row: usize| Value::Real(f64::from(u32::try_from(row).expect("is small")) / 2.0 + 0.25);
     let rows = numbered((0..count).map(|row| vec![real(row), real(row)]).collect());
     let mapping = mapping_of(&table, &rows);
     let sound = batch_of(&mapping, &rows);

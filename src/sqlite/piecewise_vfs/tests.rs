@@ -24,7 +24,8 @@ impl Opened {
             let mut memory = vec![0_u64; size.div_ceil(8)];
             let flags = ffi::SQLITE_OPEN_MAIN_DB | ffi::SQLITE_OPEN_READWRITE | ffi::SQLITE_OPEN_CREATE;
             let open = (*vfs).xOpen.expect("opens");
-            let code = open(vfs, name.as_ptr(), memory.as_mut_ptr().cast(), flags, &raw mut *(&mut 0));
+            let mut out_flags = 0;
+            let code = open(vfs, name.as_ptr(), memory.as_mut_ptr().cast(), flags, &raw mut out_flags);
             assert_eq!(code, ffi::SQLITE_OK);
             Self { memory, _name: name }
         }
@@ -37,14 +38,14 @@ impl Opened {
     fn write(&mut self, bytes: &[u8], offset: usize) -> c_int {
         let length = c_int::try_from(bytes.len()).expect("is short");
         // SAFETY: the file is open.
-        unsafe { write(self.file(), bytes.as_ptr().cast(), length, offset as i64) }
+        unsafe { write(self.file(), bytes.as_ptr().cast(), length, signed(offset)) }
     }
 
     fn read(&mut self, length: usize, offset: usize) -> (c_int, Vec<u8>) {
         let mut bytes = vec![0xaa; length];
         let count = c_int::try_from(length).expect("is short");
         // SAFETY: the file is open.
-        let code = unsafe { read(self.file(), bytes.as_mut_ptr().cast(), count, offset as i64) };
+        let code = unsafe { read(self.file(), bytes.as_mut_ptr().cast(), count, signed(offset)) };
         (code, bytes)
     }
 
@@ -59,6 +60,10 @@ impl Opened {
         // SAFETY: the file is open, and not used afterwards.
         unsafe { close(self.file()) }
     }
+}
+
+fn signed(offset: usize) -> i64 {
+    i64::try_from(offset).expect("is small")
 }
 
 /// Xorshift: the same numbers in every run.
@@ -88,15 +93,15 @@ fn a_file_holds_what_was_written_whatever_was_read_meanwhile() {
                 // Mostly one after the other, sometimes anywhere, and behind a hole.
                 0..20 => {
                     let at = if numbers.below(12) == 0 { numbers.below(pages + 4) } else { next };
-                    let bytes: Vec<u8> = (0..page).map(|index| (index + step) as u8).collect();
+                    let bytes: Vec<u8> = (0..page).map(|index| (index + step).to_le_bytes()[0]).collect();
                     assert_eq!(file.write(&bytes, at * page), ffi::SQLITE_OK);
                     model.resize(model.len().max((at + 1) * page), 0);
                     model[at * page..][..page].copy_from_slice(&bytes);
                     next = (at + 1) % 300;
                 }
                 20..38 => {
-                    let mut at = numbers.below(pages + 1);
-                    for _ in 0..numbers.below(24) {
+                    let first = numbers.below(pages + 1);
+                    for at in first..first + numbers.below(24) {
                         let (code, bytes) = file.read(page, at * page);
                         let mut expected: Vec<u8> =
                             model.iter().skip(at * page).take(page).copied().collect();
@@ -107,14 +112,13 @@ fn a_file_holds_what_was_written_whatever_was_read_meanwhile() {
                             code,
                             if is_whole { ffi::SQLITE_OK } else { ffi::SQLITE_IOERR_SHORT_READ }
                         );
-                        at += 1;
                     }
                 }
                 38 => assert_eq!(file.size(), model.len()),
                 _ if numbers.below(8) == 0 => {
                     let size = numbers.below(pages + 1) * page;
                     // SAFETY: the file is open.
-                    assert_eq!(unsafe { truncate(file.file(), size as i64) }, ffi::SQLITE_OK);
+                    assert_eq!(unsafe { truncate(file.file(), signed(size)) }, ffi::SQLITE_OK);
                     model.truncate(size);
                 }
                 _ => {
