@@ -117,9 +117,10 @@ impl TableLoad<'_> {
     fn insert(&self, batches: Receiver<Batch<'_>>, loader: &mut TableLoader<'_>) -> Result<bool> {
         let mut fits = true;
         for batch in batches {
-            let DecodedBatch { rows, content_bytes, .. } = batch?;
+            // Kept whole: it is charged for as long as it is there.
+            let batch = batch?;
             self.run.interrupt.check()?;
-            RowDecoder::new(&self.entry.table, &self.entry.mapping, &rows)?.for_each_row(
+            RowDecoder::new(&self.entry.table, &self.entry.mapping, &batch.rows)?.for_each_row(
                 |rowid, cells| {
                     fits = fits && loader.insert(rowid, cells)?;
                     Ok(())
@@ -128,7 +129,7 @@ impl TableLoad<'_> {
             if !fits {
                 break;
             }
-            self.run.progress.advance(rows.num_rows() as u64, content_bytes);
+            self.run.progress.advance(batch.rows.num_rows() as u64, batch.content_bytes);
         }
         Ok(fits)
     }
