@@ -90,6 +90,7 @@ pub struct RowHasher {
     /// Whether the whole row is kept, however large.
     keeps_rows: bool,
     digest: ContentDigest,
+    last_hash: u128,
 }
 
 impl fmt::Debug for RowHasher {
@@ -149,7 +150,14 @@ impl RowHasher {
         };
         self.digest.row_count += 1;
         self.digest.sum = self.digest.sum.wrapping_add(hash);
+        self.last_hash = hash;
         size
+    }
+
+    /// The hash of the row that ended last.
+    #[must_use]
+    pub fn last_hash(&self) -> u128 {
+        self.last_hash
     }
 
     /// Adds a row whose canonical encoding is known already.
@@ -193,15 +201,27 @@ impl RowHasher {
 /// the cells, which borrow from `encoded`. `None` for what was never written so.
 #[must_use]
 pub fn read_encoded_row(encoded: &[u8], has_rowid: bool) -> Option<(Option<i64>, Vec<Cell<'_>>)> {
+    let mut cells = Vec::new();
+    let rowid = read_encoded_cells(encoded, has_rowid, &mut cells)?;
+    Some((rowid, cells))
+}
+
+/// As [`read_encoded_row`], with the cells in place of those that `cells` held.
+#[must_use]
+pub fn read_encoded_cells<'r>(
+    encoded: &'r [u8],
+    has_rowid: bool,
+    cells: &mut Vec<Cell<'r>>,
+) -> Option<Option<i64>> {
+    cells.clear();
     let mut rest = encoded;
-    let mut take = |count: usize| -> Option<&[u8]> {
+    let mut take = |count: usize| -> Option<&'r [u8]> {
         let (taken, left) = rest.split_at_checked(count)?;
         rest = left;
         Some(taken)
     };
     let number = |bytes: &[u8]| bytes.try_into().ok().map(u64::from_le_bytes);
     let rowid = if has_rowid { Some(number(take(8)?)?.cast_signed()) } else { None };
-    let mut cells = Vec::new();
     while let Some(tag) = take(1) {
         cells.push(match tag[0] {
             TAG_NULL => Cell::Null,
@@ -219,7 +239,7 @@ pub fn read_encoded_row(encoded: &[u8], has_rowid: bool) -> Option<(Option<i64>,
             _ => return None,
         });
     }
-    Some((rowid, cells))
+    Some(rowid)
 }
 
 /// A SHA-256, written as 64 lower-case hex digits.

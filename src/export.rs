@@ -5,6 +5,7 @@
 
 mod encoders;
 mod order;
+mod partitioned;
 mod plan;
 mod report;
 mod selection;
@@ -154,6 +155,7 @@ impl Export<'_> {
             file.size_bytes = Some(facts.size_bytes);
             file.sha256 = Some(facts.sha256);
             file.tail = Some(facts.tail.clone());
+            file.chosen = facts.chosen.clone();
         }
         Ok(entry)
     }
@@ -193,6 +195,7 @@ impl Export<'_> {
             digest: read.digest,
             row_groups: row_groups.to_vec(),
             tail: None,
+            chosen: Vec::new(),
         };
         TableEntry {
             table: self.planned.catalog.tables[planned.ordinal].clone(),

@@ -3,6 +3,7 @@
 //! The only place that prints and that knows clap and indicatif. Arguments pass two stages: what was typed
 //! (`args`), and what it means (each verb's `options`), which is all the library ever sees.
 
+mod allocator;
 mod args;
 mod ask;
 mod confine;

@@ -13,7 +13,7 @@ use crate::cli::exit::{error_document, print_error, write_stderr, write_stdout};
 use crate::cli::progress::{ProgressStyle, reporter};
 use crate::cli::terminal::Terminal;
 use crate::cli::text::safe_json;
-use crate::cli::{confine, diff, digest, export, inspect, man, restore, verify};
+use crate::cli::{allocator, confine, diff, digest, export, inspect, man, restore, verify};
 
 /// What a verb has to say at its end.
 pub(crate) struct Outcome {
@@ -50,6 +50,7 @@ impl Outcome {
 
 /// Runs the program.
 pub(crate) fn run() -> ExitCode {
+    allocator::keep_blocks();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

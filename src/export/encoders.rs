@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::{ArrayRef, RecordBatch};
 use polars::prelude::DataFrame;
@@ -17,9 +17,9 @@ use crate::budget::{Budget, Reservation};
 use crate::digest::ContentDigest;
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::crossing::{to_arrow, to_polars};
-use crate::frame::weight::{largest_cell, memory_of};
+use crate::frame::weight::{has_larger_value, largest_value, memory_of};
 use crate::frame::{Cuts, TableMapping, digest_batch};
-use crate::parquet_file::{EncodedRowGroup, LARGE_CELL_BYTES, TableEncoder, TableWriter};
+use crate::parquet_file::{EncodedRowGroup, LARGE_CELL_BYTES, TableEncoder, TableWriter, Trials};
 use crate::run::{Interrupt, start_thread};
 use crate::schema::Table;
 
@@ -30,20 +30,30 @@ const COPIES_OF_LARGE_CELL: u64 = 3;
 /// What an encoder needs beside the row group it encodes, in bytes: a page in its three forms, dictionary and compressor.
 pub(crate) const ENCODER_BYTES: u64 = 8 * 1024 * 1024;
 
+/// So many row groups are encoded after one trial: what rows are like changes slowly.
+const ROW_GROUPS_PER_TRIAL: usize = 8;
+
 /// A row group on its way to an encoder: its frames, and what it is charged.
 struct Group<'b> {
     index: usize,
     frames: Vec<DataFrame>,
+    trials: Arc<Trials>,
+    /// The digest of its rows as they were read; `None` where they were sorted since.
+    digest: Option<ContentDigest>,
     charge: Reservation<'b>,
 }
 
 /// Takes frames in order and hands whole row groups to the encoders.
 pub(crate) struct FrameQueue<'a> {
+    encoder: &'a TableEncoder,
     sender: SyncSender<Group<'a>>,
     failed: &'a AtomicBool,
     next_index: usize,
     cuts: Cuts,
     frames: Vec<DataFrame>,
+    /// Of the first frame of this row group or one shortly before it.
+    trials: Arc<Trials>,
+    digest: Option<ContentDigest>,
     charge: Reservation<'a>,
     /// The largest cell of the row group so far, if it is large.
     largest_cell: u64,
@@ -66,14 +76,29 @@ impl FrameQueue<'_> {
 
     /// Hands the next frame over, whose rows have `bytes` bytes together; waits while the encoders are busy.
     ///
+    /// `digest`: of these rows as they were read. Where it is `None`, which must be so for all frames or none, an encoder
+    /// computes that of its row group.
+    ///
     /// # Errors
     /// `Failed` once an encoder has failed, whose own error then counts.
-    pub(crate) fn send(&mut self, batch: &RecordBatch, bytes: u64) -> Result<()> {
+    pub(crate) fn send(
+        &mut self,
+        batch: &RecordBatch,
+        bytes: u64,
+        digest: Option<ContentDigest>,
+    ) -> Result<()> {
         self.check()?;
-        let largest_cell = Some(largest_cell(batch)).filter(|&cell| cell > LARGE_CELL_BYTES).unwrap_or(0);
+        let columns = batch.columns().iter().filter(|column| has_larger_value(column, LARGE_CELL_BYTES));
+        let largest_cell = columns.map(largest_value).max().unwrap_or(0);
         let more_for_cells = largest_cell.saturating_sub(self.largest_cell) * COPIES_OF_LARGE_CELL;
         self.largest_cell = self.largest_cell.max(largest_cell);
         self.charge.grow(memory_of(batch) + more_for_cells);
+        if self.frames.is_empty() && self.next_index % ROW_GROUPS_PER_TRIAL == 0 {
+            self.trials = Arc::new(self.encoder.try_out(batch)?);
+        }
+        if let Some(digest) = digest {
+            self.digest.get_or_insert_default().add(digest);
+        }
         self.frames.push(to_polars(batch)?);
         if self.cuts.end_frame(batch.num_rows() as u64, bytes) { self.send_group() } else { Ok(()) }
     }
@@ -88,7 +113,13 @@ impl FrameQueue<'_> {
 
     fn send_group(&mut self) -> Result<()> {
         let frames = std::mem::take(&mut self.frames);
-        let group = Group { index: self.next_index, frames, charge: self.charge.take() };
+        let group = Group {
+            index: self.next_index,
+            frames,
+            trials: Arc::clone(&self.trials),
+            digest: self.digest.take(),
+            charge: self.charge.take(),
+        };
         self.next_index += 1;
         self.largest_cell = 0;
         self.sender.send(group).map_err(|_| stopped())?;
@@ -151,11 +182,14 @@ pub(crate) fn encode_in_parallel<T>(
         let more = (1..threads).map_while(|_| start().ok());
         let workers: Vec<_> = std::iter::once(first).chain(more).collect();
         let produced = produce(FrameQueue {
+            encoder,
             sender,
             failed: &failed,
             next_index: 0,
             cuts: Cuts::default(),
             frames: Vec::new(),
+            trials: Arc::default(),
+            digest: None,
             charge: budget.reserve(0),
             largest_cell: 0,
         });
@@ -224,12 +258,14 @@ impl<'b> Encoders<'b> {
     }
 
     fn encode(&self, group: Group<'b>) -> Result<()> {
-        let Group { index, frames, mut charge } = group;
-        let mut digest = ContentDigest::default();
+        let Group { index, frames, trials, digest: known, mut charge } = group;
+        let mut digest = known.unwrap_or_default();
         let mut columns = Vec::with_capacity(frames.len());
         for frame in frames {
             let batch = to_arrow(frame, self.encoder.schema())?;
-            digest.add(digest_batch(self.table, self.mapping, &batch)?);
+            if known.is_none() {
+                digest.add(digest_batch(self.table, self.mapping, &batch)?);
+            }
             columns.push(batch.into_parts().1.into_iter());
         }
         let sizes: Vec<u64> = (0..self.encoder.schema().fields().len())
@@ -237,7 +273,7 @@ impl<'b> Encoders<'b> {
             .collect();
         let (whole, mut left) = (charge.bytes(), sizes.iter().sum::<u64>());
         let all = left.max(1);
-        let mut encoder = self.encoder.row_group(index, self.interrupt);
+        let mut encoder = self.encoder.row_group(index, &trials, self.interrupt);
         for size in sizes {
             encoder.encode_column(columns.iter_mut().filter_map(Iterator::next).collect())?;
             left -= size;

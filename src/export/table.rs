@@ -2,8 +2,8 @@
 //!
 //! Optimistic: the first pass starts from a guess at which storage classes each column has and that rows are
 //! in order already. The first cell that does not fit, or row out of order, turns the rest of the pass into
-//! counting; a second pass then writes with full knowledge. What is written depends on the rows alone, never
-//! on the guess.
+//! counting; a second pass then writes with full knowledge. Rows in no order that do not fit into memory go another
+//! way ([`crate::export::partitioned`]). What is written depends on the rows alone, never on the guess or the way.
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -13,8 +13,10 @@ use crate::digest::{ContentDigest, RowHasher};
 use crate::durable::Stage;
 use crate::error::{Error, ErrorKind, Result};
 use crate::export::encoders::{ENCODER_BYTES, EncodingResources, FrameQueue, encode_in_parallel};
-use crate::frame::order::{InOrderCheck, OrderKey, Sorter, with_order_columns};
-use crate::frame::{ClassCounts, FRAME_BYTES, FrameBuilder, TableMapping, plan_mapping, row_size};
+use crate::frame::order::{InOrderCheck, OrderKey, Sorter, Window, with_order_columns};
+use crate::frame::{
+    ClassCounts, FRAME_BYTES, FRAME_ROWS, FrameBuilder, TableMapping, plan_mapping, row_size,
+};
 use crate::parquet_file::{
     FileFacts, RowGroupEntry, TableEncoder, TableWriter, WriterSettings, sorting_terms,
 };
@@ -27,10 +29,10 @@ use crate::sqlite::open::Source;
 /// Rows looked at before the first guess.
 const SAMPLE_ROWS: u64 = 1_000;
 /// Rows between two words to the progress.
-const ROWS_PER_STEP: u64 = 4_096;
+pub(super) const ROWS_PER_STEP: u64 = 4_096;
 /// How often a row is in memory while it is encoded, beside its copy in SQLite: as it came, and a large cell of it as
 /// values, page and compressed page.
-const COPIES_OF_ROW: u64 = 4;
+pub(super) const COPIES_OF_ROW: u64 = 4;
 
 /// One table to be exported, and how.
 pub(crate) struct TableJob<'a> {
@@ -57,6 +59,25 @@ pub(crate) struct WrittenTable {
     pub(crate) in_key_order: bool,
 }
 
+/// What becomes of a pass when a row is out of order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Disorder {
+    /// All rows are sorted.
+    IsSorted,
+    /// It finds its place among the last rows. One that is too late for that ends the pass.
+    IsSmall,
+    /// It ends the pass.
+    Ends,
+}
+
+/// What the first rows show.
+struct Sample {
+    counts: Vec<ClassCounts>,
+    in_order: bool,
+    rows: u64,
+    content_bytes: u64,
+}
+
 /// What one pass over the rows found and, if all went well, wrote.
 struct Pass {
     counts: Vec<ClassCounts>,
@@ -78,7 +99,7 @@ pub(crate) struct ReadTable<'a> {
 pub(crate) type FooterOf<'f> = dyn Fn(&ReadTable<'_>, &[RowGroupEntry]) -> Result<Vec<(String, String)>> + 'f;
 
 impl TableJob<'_> {
-    fn table(&self) -> &Table {
+    pub(super) fn table(&self) -> &Table {
         &self.catalog.tables[self.ordinal]
     }
 
@@ -88,24 +109,41 @@ impl TableJob<'_> {
     /// What SQLite says; I/O failures; `Interrupted`; `Mismatch` if what was encoded is not what was read.
     pub(crate) fn write(&self, footer: &FooterOf<'_>) -> Result<WrittenTable> {
         let place = |error: Error| error.in_table(&self.table().name);
-        let guess = plan_mapping(self.table(), &self.sample()?);
-        let first = self.pass(&guess, false).map_err(place)?;
-        let mapping = plan_mapping(self.table(), &first.counts);
-        let (pass, in_key_order) = match first.written {
-            Some(_) if same_columns(&guess, &mapping) => (first, true),
-            rejected => {
-                drop(rejected);
-                self.stage.remove_file(self.staged_name)?;
-                let second = self.pass(&mapping, !first.in_order).map_err(place)?;
-                if second.digest != first.digest {
-                    return Err(place(Error::new(ErrorKind::Mismatch, "two readings of the table differ")));
+        let sample = self.sample()?;
+        let is_large = self.is_large(&sample)?;
+        let mut mapping = plan_mapping(self.table(), &sample.counts);
+        let mut disorder = if sample.in_order { Disorder::Ends } else { Disorder::IsSmall };
+        let mut read_before = None;
+        let differ = || place(Error::new(ErrorKind::Mismatch, "two readings of the table differ"));
+        let (pass, writer) = loop {
+            let mut pass = self.pass(&mapping, disorder).map_err(place)?;
+            let written = pass.written.take();
+            let is_whole = pass.in_order || disorder == Disorder::IsSorted;
+            if is_whole {
+                let known = plan_mapping(self.table(), &pass.counts);
+                let is_right = same_columns(&mapping, &known);
+                mapping = known;
+                if read_before.replace(pass.digest).is_some_and(|before| before != pass.digest) {
+                    return Err(differ());
                 }
-                (second, first.in_order)
+                match written {
+                    Some(writer) if is_right => break (pass, writer),
+                    // All was read, and some of it had no place under a mapping that was made for it.
+                    _ if is_right => return Err(differ()),
+                    _ => {}
+                }
+            } else if disorder == Disorder::Ends {
+                disorder = Disorder::IsSmall;
+            } else if is_large {
+                drop(written);
+                self.stage.remove_file(self.staged_name)?;
+                return self.write_partitioned(footer).map_err(place);
+            } else {
+                disorder = Disorder::IsSorted;
             }
+            self.stage.remove_file(self.staged_name)?;
         };
-        let Some(writer) = pass.written else {
-            return Err(place(Error::new(ErrorKind::Mismatch, "two readings of the table differ")));
-        };
+        let in_key_order = disorder == Disorder::Ends;
         let (digest, content_bytes) = (pass.digest, pass.content_bytes);
         let read = ReadTable { mapping: &mapping, digest, content_bytes, in_key_order };
         let facts = writer.finish(|row_groups| footer(&read, row_groups)).map_err(place)?;
@@ -115,32 +153,83 @@ impl TableJob<'_> {
         Ok(WrittenTable { mapping, facts, content_bytes, in_key_order })
     }
 
-    /// Storage classes of the first rows.
-    fn sample(&self) -> Result<Vec<ClassCounts>> {
-        let mut counts = vec![ClassCounts::default(); self.table().stored_columns().count()];
-        let mut rows = 0;
-        self.source.for_each_row(self.catalog, self.ordinal, |_, cells| {
-            count(&mut counts, cells);
-            rows += 1;
-            Ok(if rows < SAMPLE_ROWS { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+    /// Looks at the first rows, and at some others for their order.
+    fn sample(&self) -> Result<Sample> {
+        let table = self.table();
+        let key = OrderKey::new(self.order, table)?;
+        let (mut hasher, mut check, mut key_bytes) = (RowHasher::default(), InOrderCheck::new(), Vec::new());
+        let mut sample = Sample {
+            counts: vec![ClassCounts::default(); table.stored_columns().count()],
+            in_order: true,
+            rows: 0,
+            content_bytes: 0,
+        };
+        self.source.for_each_row(self.catalog, self.ordinal, |rowid, cells| {
+            count(&mut sample.counts, cells);
+            key_bytes.clear();
+            key.encode(rowid, cells, &mut key_bytes);
+            sample.in_order = check.push(&key_bytes);
+            sample.rows += 1;
+            sample.content_bytes += hasher.add_row(rowid, cells) as u64;
+            Ok(if sample.rows < SAMPLE_ROWS { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
         })?;
-        Ok(counts)
+        if sample.in_order && sample.rows == SAMPLE_ROWS && !key.is_rowid_ascending() {
+            sample.in_order = self.places_are_in_order(&key)?;
+        }
+        Ok(sample)
+    }
+
+    /// Whether rows here and there in the table are in order among themselves.
+    fn places_are_in_order(&self, key: &OrderKey) -> Result<bool> {
+        const PLACES: i128 = 64;
+        const ROWS: u64 = 64;
+        let Some((first, last)) = self.source.rowid_bounds(self.table())? else { return Ok(true) };
+        let span = i128::from(last) - i128::from(first);
+        let (mut in_order, mut key_bytes) = (true, Vec::new());
+        for place in 1..PLACES {
+            let from = i64::try_from(i128::from(first) + span * place / PLACES).ok();
+            let (mut check, mut rows) = (InOrderCheck::new(), 0);
+            self.source.for_each_row_from(self.catalog, self.ordinal, from, |rowid, cells| {
+                key_bytes.clear();
+                key.encode(rowid, cells, &mut key_bytes);
+                in_order &= check.push(&key_bytes);
+                rows += 1;
+                Ok(if in_order && rows < ROWS { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+            })?;
+            if !in_order {
+                break;
+            }
+        }
+        Ok(in_order)
+    }
+
+    /// Whether the table is likely to have more rows than can be sorted in memory.
+    fn is_large(&self, sample: &Sample) -> Result<bool> {
+        let Some(rows) = self.source.estimate_row_count(self.table()).filter(|_| sample.rows > 0) else {
+            return Ok(self.source.size_bytes()? > self.bytes_for_frames() / 2);
+        };
+        let bytes = u128::from(sample.content_bytes) * u128::from(rows) / u128::from(sample.rows);
+        // In frames they take about half as much again.
+        Ok(bytes + bytes / 2 > u128::from(self.bytes_for_frames() / 2))
     }
 
     /// Reads all rows; writes them as long as they fit `mapping` and, unless they are to be sorted, are in order.
-    fn pass(&self, mapping: &TableMapping, sort: bool) -> Result<Pass> {
+    fn pass(&self, mapping: &TableMapping, disorder: Disorder) -> Result<Pass> {
         let table = self.table();
         let encoder = TableEncoder::new(mapping, &self.settings, sorting_terms(table, mapping, self.order))?;
         let file = self.stage.create_file(self.staged_name)?;
         let writer = TableWriter::create(file, &self.stage.path_of(self.staged_name)?, &encoder)?;
-        let budget = Budget::new(self.bytes_for_frames());
+        // The window has a batch on its way in, one on its way out, and one half of which is gone.
+        let windowed = self.held_back_bytes() + 3 * FRAME_BYTES.min(self.held_back_bytes());
+        let for_window = if disorder == Disorder::IsSmall { windowed } else { 0 };
+        let budget = Budget::new(self.bytes_for_frames().saturating_sub(for_window));
         let resources = EncodingResources {
             threads: self.worker_count(),
             budget: &budget,
             interrupt: self.run.interrupt,
         };
         let (read, writer) = encode_in_parallel(table, mapping, &encoder, writer, resources, |queue| {
-            self.read(mapping, sort, &budget, queue)
+            self.read(mapping, disorder, &budget, queue)
         })?;
         let Read { counts, digest, content_bytes, in_order, fits } = read;
         Ok(Pass {
@@ -148,17 +237,19 @@ impl TableJob<'_> {
             digest,
             content_bytes,
             in_order,
-            written: (fits && (in_order || sort)).then_some(writer),
+            written: (fits && (in_order || disorder == Disorder::IsSorted)).then_some(writer),
         })
     }
 
     fn read(
         &self,
         mapping: &TableMapping,
-        sort: bool,
+        disorder: Disorder,
         budget: &Budget,
         mut queue: FrameQueue<'_>,
     ) -> Result<Read> {
+        let (sort, windowed) = (disorder == Disorder::IsSorted, disorder == Disorder::IsSmall);
+        let has_keys = sort || windowed;
         let table = self.table();
         let subject = table.name.lossy();
         let kind = if sort { PhaseKind::Sorting } else { PhaseKind::Exporting };
@@ -166,12 +257,14 @@ impl TableJob<'_> {
         self.run.progress.begin(Phase { kind, subject: &subject, total_rows, total_bytes: None });
         let key = OrderKey::new(self.order, table)?;
         let mut reader = RowReader {
-            key: (sort || !key.is_rowid_ascending()).then_some(key),
+            key: (has_keys || !key.is_rowid_ascending()).then_some(key),
             key_bytes: Vec::new(),
             check: InOrderCheck::new(),
             hasher: RowHasher::default(),
             width: mapping.width(),
-            builder: FrameBuilder::new(mapping, sort),
+            builder: FrameBuilder::new(mapping, has_keys),
+            window: windowed.then(|| self.window(mapping)),
+            hashes: Vec::new(),
             sorter: sort.then(|| self.sorter(mapping)),
             sorted_bytes: self.bytes_for_frames(),
             result: Read {
@@ -182,28 +275,33 @@ impl TableJob<'_> {
                 fits: true,
             },
         };
-        let is_utf16 = self.catalog.header.encoding != TextEncoding::Utf8;
         let mut step = (0, 0);
         self.source.for_each_row(self.catalog, self.ordinal, |rowid, cells| {
-            if is_utf16 && cells.iter().any(is_half_a_unit_long) {
-                return Err(Error::new(
-                    ErrorKind::Failed,
-                    "a TEXT has an odd number of bytes in a UTF-16 database: SQLite can read it but not store it again",
-                )
-                .hint("update that value, or leave its table out with --exclude"));
-            }
+            refuse_half_units(self.catalog, cells)?;
             step = (step.0 + 1, step.1 + reader.take(rowid, cells, &mut queue)?);
             self.run.interrupt.check()?;
             if step.0 == ROWS_PER_STEP {
                 self.run.progress.advance(step.0, step.1);
                 step = (0, 0);
             }
-            Ok(ControlFlow::Continue(()))
+            let is_over = matches!(disorder, Disorder::Ends | Disorder::IsSmall) && !reader.result.in_order;
+            Ok(if is_over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })?;
         self.run.progress.advance(step.0, step.1);
         let read = reader.finish(budget, &mut queue);
         self.run.progress.end();
         read
+    }
+
+    fn window(&self, mapping: &TableMapping) -> Window<'_> {
+        let schema = with_order_columns(&mapping.arrow_schema());
+        Window::new(&schema, self.held_back_bytes(), self.run.interrupt)
+    }
+
+    /// Bytes of rows that are held back for late ones to find their place.
+    fn held_back_bytes(&self) -> u64 {
+        const MOST: u64 = 8 * 1024 * 1024;
+        (self.bytes_for_frames() / 8).min(MOST)
     }
 
     fn sorter(&self, mapping: &TableMapping) -> Sorter<'_> {
@@ -213,12 +311,12 @@ impl TableJob<'_> {
     }
 
     /// Bytes that frames may take, wherever they are.
-    fn bytes_for_frames(&self) -> u64 {
+    pub(super) fn bytes_for_frames(&self) -> u64 {
         free_bytes(self.memory_limit_bytes).saturating_sub(self.worker_count() as u64 * ENCODER_BYTES)
     }
 
     /// Threads that encode: as many as asked for, and as few as the memory limit wants.
-    fn worker_count(&self) -> usize {
+    pub(super) fn worker_count(&self) -> usize {
         let fitting = free_bytes(self.memory_limit_bytes) / 4 / ENCODER_BYTES;
         usize::try_from(fitting).unwrap_or(usize::MAX).clamp(1, self.threads.max(1))
     }
@@ -244,6 +342,10 @@ struct RowReader<'a> {
     /// How many Parquet columns there are.
     width: usize,
     builder: FrameBuilder,
+    /// Where late rows find their place.
+    window: Option<Window<'a>>,
+    /// The hashes of the rows in the builder, for the window.
+    hashes: Vec<u128>,
     sorter: Option<Sorter<'a>>,
     /// What sorted rows and their encoding may take together.
     sorted_bytes: u64,
@@ -259,12 +361,33 @@ impl RowReader<'_> {
         if let Some(key) = &self.key {
             self.key_bytes.clear();
             key.encode(rowid, cells, &mut self.key_bytes);
-            self.result.in_order = self.check.push(&self.key_bytes);
+            if self.window.is_none() {
+                self.result.in_order = self.check.push(&self.key_bytes);
+            }
         }
         if !self.result.fits || (!self.result.in_order && self.sorter.is_none()) {
             return Ok(size_bytes);
         }
         let row_bytes = row_size(cells, self.width);
+        if self.window.is_some() {
+            if row_bytes > self.sorted_bytes / 8 {
+                // Sorting is made for rows that are large against the memory.
+                self.result.in_order = false;
+                return Ok(size_bytes);
+            }
+            if row_bytes > FRAME_BYTES {
+                // It is held back as well.
+                queue.wait_for_room(row_bytes.saturating_mul(COPIES_OF_ROW + 1))?;
+            }
+            self.result.fits = self.builder.push_row_with_key(rowid, cells, &self.key_bytes);
+            self.hashes.push(self.hasher.last_hash());
+            if self.builder.size_bytes() >= FRAME_BYTES.min(self.sorted_bytes / 8)
+                || self.builder.row_count() as u64 >= FRAME_ROWS
+            {
+                self.fill_window(queue)?;
+            }
+            return Ok(size_bytes);
+        }
         if let Some(sorter) = &mut self.sorter {
             if row_bytes > FRAME_BYTES {
                 // When it is encoded, the rows that are still to come share the memory with it.
@@ -282,21 +405,47 @@ impl RowReader<'_> {
         self.result.fits = self.builder.push_row(rowid, cells);
         let (rows, bytes) = (self.builder.row_count() as u64, self.builder.size_bytes());
         if queue.frame_ends(rows, bytes) {
-            queue.send(&self.builder.finish()?, bytes)?;
+            let digest = self.hasher.take();
+            self.result.digest.add(digest);
+            queue.send(&self.builder.finish()?, bytes, Some(digest))?;
         }
         Ok(size_bytes)
     }
 
+    /// Hands the rows in the builder to the window, and what comes out of it to the encoders.
+    fn fill_window(&mut self, queue: &mut FrameQueue<'_>) -> Result<()> {
+        let Some(window) = self.window.as_mut().filter(|_| self.result.fits) else { return Ok(()) };
+        if self.builder.row_count() > 0 {
+            let hashes = std::mem::take(&mut self.hashes);
+            self.result.in_order = window.push(self.builder.finish()?, hashes)?;
+        }
+        while self.result.in_order
+            && let Some(frame) = window.next_frame(|rows, bytes| queue.frame_ends(rows, bytes))?
+        {
+            queue.send(&frame.batch, frame.bytes, Some(frame.digest))?;
+        }
+        Ok(())
+    }
+
     fn finish(mut self, budget: &Budget, queue: &mut FrameQueue<'_>) -> Result<Read> {
-        self.result.digest = self.hasher.take();
+        let digest = self.hasher.take();
+        self.result.digest.add(digest);
         if !self.result.fits {
+            return Ok(self.result);
+        }
+        if let Some(window) = &mut self.window {
+            window.end();
+            if self.result.in_order {
+                self.fill_window(queue)?;
+                queue.finish()?;
+            }
             return Ok(self.result);
         }
         let bytes = self.builder.size_bytes();
         let rest = if self.builder.row_count() > 0 { Some(self.builder.finish()?) } else { None };
         let Some(mut sorter) = self.sorter else {
             if let Some(batch) = rest.filter(|_| self.result.in_order) {
-                queue.send(&batch, bytes)?;
+                queue.send(&batch, bytes, Some(digest))?;
             }
             queue.finish()?;
             return Ok(self.result);
@@ -311,7 +460,7 @@ impl RowReader<'_> {
             taken = (rows, bytes);
             queue.frame_ends(rows, bytes)
         })? {
-            queue.send(&batch, taken.1)?;
+            queue.send(&batch, taken.1, None)?;
             drop(batch);
             // A large row is let go before the next is read.
             queue.wait_for_room(0)?;
@@ -321,12 +470,27 @@ impl RowReader<'_> {
     }
 }
 
+/// Refuses a row that a restore could not store.
+///
+/// # Errors
+/// `Failed` for a text that ends in the middle of a UTF-16 unit.
+pub(super) fn refuse_half_units(catalog: &Catalog, cells: &[Cell<'_>]) -> Result<()> {
+    if catalog.header.encoding == TextEncoding::Utf8 || !cells.iter().any(is_half_a_unit_long) {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Failed,
+        "a TEXT has an odd number of bytes in a UTF-16 database: SQLite can read it but not store it again",
+    )
+    .hint("update that value, or leave its table out with --exclude"))
+}
+
 /// Whether it is a text that ends in the middle of a UTF-16 unit. Only a damaged or hand-made file has one.
 fn is_half_a_unit_long(cell: &Cell<'_>) -> bool {
     matches!(cell, Cell::RawText(bytes) if bytes.len() % 2 == 1)
 }
 
-fn count(counts: &mut [ClassCounts], cells: &[Cell<'_>]) {
+pub(super) fn count(counts: &mut [ClassCounts], cells: &[Cell<'_>]) {
     counts.iter_mut().zip(cells).for_each(|(counts, cell)| counts.count(cell.class()));
 }
 

@@ -17,6 +17,7 @@ use crate::frame::mapping::TableMapping;
 use crate::schema::Cell;
 
 mod columns;
+mod views;
 
 use columns::{ColumnBuilder, NullArrays};
 

@@ -20,12 +20,6 @@ pub(super) fn array_bytes(batch: &RecordBatch) -> u64 {
     byte_count(batch.num_columns()) * ARRAY_BYTES
 }
 
-/// The size of the largest text or blob of `batch` in bytes.
-#[must_use]
-pub fn largest_cell(batch: &RecordBatch) -> u64 {
-    batch.columns().iter().map(largest_value).max().unwrap_or(0)
-}
-
 /// The size of the largest text or blob of an array in bytes; 0 for numbers.
 #[must_use]
 pub fn largest_value(array: &ArrayRef) -> u64 {
@@ -35,6 +29,18 @@ pub fn largest_value(array: &ArrayRef) -> u64 {
         _ => None,
     };
     largest.map_or(0, u64::from)
+}
+
+/// Whether an array may have a text or blob of more than `bytes` bytes; looked into only where it has so many at all.
+#[must_use]
+pub fn has_larger_value(array: &ArrayRef, bytes: u64) -> bool {
+    let buffers = match array.data_type() {
+        DataType::Utf8View => array.as_string_view().data_buffers(),
+        DataType::BinaryView => array.as_binary_view().data_buffers(),
+        _ => return false,
+    };
+    buffers.iter().map(Buffer::len).max().is_some_and(|most| byte_count(most) > bytes)
+        && largest_value(array) > bytes
 }
 
 /// The address of every allocation behind `batch`, and its whole size in bytes.

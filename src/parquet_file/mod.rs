@@ -7,6 +7,7 @@
 //! `independent` reads the same files with polars' decoder, as a second opinion, `foreign` reads files of other
 //! programs. Row groups are the only split: a table is always one file.
 
+pub mod choice;
 pub mod damage;
 pub mod foreign;
 pub mod independent;
@@ -25,6 +26,7 @@ use parquet::errors::ParquetError;
 
 use crate::error::{Error, ErrorKind};
 
+pub use choice::{Choice, ChosenFor, Layout};
 pub use damage::{DamageKind, DamagedPart, FilePart, damaged_parts};
 pub use foreign::{Finding, FindingKind, ForeignColumn, ForeignFile, Origin, origin_of};
 pub use independent::IndependentReader;
@@ -36,7 +38,7 @@ pub use seal::{SealCheck, SealState, check_seal, check_seal_with, has_seal_tag};
 pub use settings::{LARGE_CELL_BYTES, SortingTerm, WriterSettings};
 pub use sorting::sorting_terms;
 pub use writer::{
-    EncodedRowGroup, FileFacts, FileTail, RowGroupEncoder, RowGroupEntry, TableEncoder, TableWriter,
+    EncodedRowGroup, FileFacts, FileTail, RowGroupEncoder, RowGroupEntry, TableEncoder, TableWriter, Trials,
 };
 
 /// An error of the `parquet` crate while `doing` something: I/O failures keep their own kind and hint, and

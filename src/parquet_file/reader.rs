@@ -24,7 +24,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::parquet_file::damage::hash_range;
 use crate::parquet_file::parquet_error;
 use crate::parquet_file::profile::{self, Footer};
-use crate::parquet_file::settings::{BYTES_DICTIONARY_BYTES, PAGE_BYTES, SortingTerm};
+use crate::parquet_file::settings::{DICTIONARY_BYTES, PAGE_BYTES, SortingTerm};
 
 mod batches;
 pub(super) mod budget;
@@ -45,7 +45,7 @@ const BATCH_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Most bytes of one column's pages in hand while its values are small: a dictionary, and a page that is full with the
 /// last value it took.
-const PAGES_BYTES: u64 = 2 * PAGE_BYTES as u64 + BYTES_DICTIONARY_BYTES as u64;
+const PAGES_BYTES: u64 = 2 * PAGE_BYTES as u64 + DICTIONARY_BYTES as u64;
 
 /// What reading a column takes whatever it holds, in bytes: a zstd decoder of its own, most of it.
 const COLUMN_BYTES: u64 = 128 * 1024;

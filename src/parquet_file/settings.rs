@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::mapping::{ColumnRole, MainClass, ParquetColumn};
+use crate::parquet_file::choice::{Choice, Layout};
 
 /// zstd level unless asked otherwise: nearly as fast as no compression, and higher levels gain little on text.
 pub const DEFAULT_COMPRESSION_LEVEL: i32 = 3;
@@ -46,17 +47,9 @@ const CELLS_IN_HAND: usize = 2_000_000;
 /// Values looked at together before a page's size is checked; small, so that pages keep to their size.
 const WRITE_BATCH_ROWS: usize = 1024;
 
-/// Dictionary size in bytes for integers: 1,024 distinct ones. Columns with more (ids, times) pack far better
-/// as deltas, and should not first fill a large dictionary.
-const INTEGER_DICTIONARY_BYTES: usize = 8 * 1024;
-
-/// Dictionary size in bytes for reals: 8,192 distinct ones, as prices and measured steps have. Beyond that the
-/// plain values are smaller.
-const REAL_DICTIONARY_BYTES: usize = 64 * 1024;
-
-/// Dictionary size in bytes for text and blobs: thousands of categories. Columns with more values are smaller
-/// without one, and readers load a dictionary before the first row.
-pub(super) const BYTES_DICTIONARY_BYTES: usize = 256 * 1024;
+/// Largest dictionary in bytes: thousands of categories, tens of thousands of prices or measured steps. Readers load
+/// it before the first row.
+pub(super) const DICTIONARY_BYTES: usize = 256 * 1024;
 
 /// Bytes of a text or blob kept as minimum and maximum: enough to skip by, whatever the values' size.
 const STATISTICS_BYTES: usize = 64;
@@ -68,7 +61,7 @@ pub const LARGE_CELL_BYTES: u64 = 1024 * 1024;
 /// What a user may choose about the files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WriterSettings {
-    /// zstd level, 1 to 22.
+    /// zstd level, 1 to 22: the most effort that is spent on any column.
     pub compression_level: i32,
 }
 
@@ -78,15 +71,13 @@ impl Default for WriterSettings {
     }
 }
 
-impl WriterSettings {
-    /// # Errors
-    /// [`ErrorKind::Usage`] where zstd has no such level.
-    fn compression(self) -> Result<Compression> {
-        ZstdLevel::try_new(self.compression_level).map(Compression::ZSTD).map_err(|error| {
-            let message = format!("there is no zstd level {}", self.compression_level);
-            Error::new(ErrorKind::Usage, message).hint("choose a level from 1 to 22").because(error)
-        })
-    }
+/// # Errors
+/// [`ErrorKind::Usage`] where zstd has no such level.
+fn compression(level: i32) -> Result<Compression> {
+    ZstdLevel::try_new(level).map(Compression::ZSTD).map_err(|error| {
+        let message = format!("there is no zstd level {level}");
+        Error::new(ErrorKind::Usage, message).hint("choose a level from 1 to 22").because(error)
+    })
 }
 
 /// One term of the order that a file's footer claims for its rows.
@@ -102,7 +93,7 @@ pub struct SortingTerm {
     pub nulls_first: bool,
 }
 
-/// The properties of the file as a whole; columns are encoded under [`column_properties`].
+/// The properties of the file as a whole; column chunks are encoded under [`chunk_properties`].
 pub(super) fn file_properties(
     settings: WriterSettings,
     sorting: &[SortingTerm],
@@ -118,37 +109,45 @@ pub(super) fn file_properties(
         });
     }
     let sorting = (!columns.is_empty()).then_some(columns);
-    Ok(Arc::new(common_properties(settings.compression()?).set_sorting_columns(sorting).build()))
+    Ok(Arc::new(
+        common_properties(compression(settings.compression_level)?).set_sorting_columns(sorting).build(),
+    ))
 }
 
-/// The properties under which one column is encoded, beside `column_count` others.
+/// The properties under which a column chunk is encoded, beside `column_count` others.
 ///
-/// `large_cells` is for a column chunk that holds a cell of more than [`LARGE_CELL_BYTES`].
-pub(super) fn column_properties(
-    settings: WriterSettings,
-    column: ParquetColumn<'_>,
+/// `large_cells` is for a chunk that holds a cell of more than [`LARGE_CELL_BYTES`].
+pub(super) fn chunk_properties(
+    choice: Choice,
     column_count: usize,
     large_cells: bool,
 ) -> Result<WriterPropertiesPtr> {
-    let page_bytes = share(PAGES_IN_HAND_BYTES, column_count, MIN_PAGE_BYTES, PAGE_BYTES);
-    let (fallback, dictionary_bytes) = match column.class {
-        // Keys and times differ by little from row to row.
-        MainClass::Integer => (Encoding::DELTA_BINARY_PACKED, INTEGER_DICTIONARY_BYTES),
-        MainClass::Real => (Encoding::PLAIN, REAL_DICTIONARY_BYTES),
-        MainClass::Text | MainClass::Blob => (Encoding::PLAIN, BYTES_DICTIONARY_BYTES),
-    };
-    // No two rows share a rowid.
-    let has_dictionary = !large_cells && column.role != ColumnRole::Rowid;
     let statistics = if large_cells { EnabledStatistics::None } else { EnabledStatistics::Page };
-    let properties = common_properties(settings.compression()?)
-        .set_encoding(fallback)
-        .set_dictionary_enabled(has_dictionary)
-        .set_dictionary_page_size_limit(dictionary_bytes.min(page_bytes))
-        .set_data_page_size_limit(page_bytes)
+    let properties = common_properties(compression(choice.level)?)
+        .set_dictionary_enabled(choice.layout == Layout::Dictionary)
+        .set_dictionary_page_size_limit(dictionary_bytes(column_count))
+        .set_data_page_size_limit(page_bytes(column_count))
         .set_data_page_row_count_limit(share(CELLS_IN_HAND, column_count, MIN_PAGE_ROWS, PAGE_ROWS))
-        .set_statistics_enabled(statistics)
-        .build();
-    Ok(Arc::new(properties))
+        .set_statistics_enabled(statistics);
+    let properties = match choice.layout {
+        // Every value is known to have room in the dictionary: where the writer should see that otherwise, it goes on
+        // as every reader knows it.
+        Layout::Dictionary | Layout::Plain => properties.set_encoding(Encoding::PLAIN),
+        Layout::Deltas => properties.set_encoding(Encoding::DELTA_BINARY_PACKED),
+        Layout::Lengths => properties.set_encoding(Encoding::DELTA_LENGTH_BYTE_ARRAY),
+        Layout::ByteStreams => properties.set_encoding(Encoding::BYTE_STREAM_SPLIT),
+    };
+    Ok(Arc::new(properties.build()))
+}
+
+/// The largest data page beside those of `column_count` columns, in bytes before compression.
+fn page_bytes(column_count: usize) -> usize {
+    share(PAGES_IN_HAND_BYTES, column_count, MIN_PAGE_BYTES, PAGE_BYTES)
+}
+
+/// The largest dictionary beside those of `column_count` columns, in bytes.
+pub(super) fn dictionary_bytes(column_count: usize) -> usize {
+    page_bytes(column_count).min(DICTIONARY_BYTES)
 }
 
 /// What is the same for the file and for every column.

@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::frame::testing::{Row, Value, batch_of, digest_of, mapping_of, numbered, rows_of, table};
 use crate::frame::{TableMapping, digest_batch};
 use crate::parquet_file::{
-    EncodedRowGroup, FileFacts, TableEncoder, TableReader, TableWriter, WriterSettings,
+    EncodedRowGroup, FileFacts, TableEncoder, TableReader, TableWriter, Trials, WriterSettings,
 };
 use crate::schema::Table;
 
@@ -40,7 +40,8 @@ pub(crate) fn encode(
     frames: &[RecordBatch],
 ) -> Result<EncodedRowGroup> {
     let interrupt = crate::run::Interrupt::new();
-    let mut group = encoder.row_group(index, &interrupt);
+    let trials = Trials::default();
+    let mut group = encoder.row_group(index, &trials, &interrupt);
     for column in 0..frames.first().map_or(0, RecordBatch::num_columns) {
         group.encode_column(frames.iter().map(|frame| Arc::clone(frame.column(column))).collect())?;
     }

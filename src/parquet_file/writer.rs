@@ -4,6 +4,7 @@
 //! Equal batches under equal settings give equal bytes: nothing here knows a clock, a host or a thread. No
 //! file is created, synced or renamed here; that is the caller's.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::{ContentDigest, Sha256Digest, Sha256Hasher};
 use crate::error::{Error, ErrorKind, Result};
+use crate::parquet_file::choice::{Choice, ChosenFor};
 use crate::parquet_file::damage::{END_BYTES, hash_range};
 use crate::parquet_file::parquet_error;
 use crate::parquet_file::seal::{empty_seal, patch_seal};
@@ -24,7 +26,7 @@ mod encode;
 mod hashed_file;
 
 use encode::chunk_size;
-pub use encode::{EncodedRowGroup, RowGroupEncoder, TableEncoder};
+pub use encode::{EncodedRowGroup, RowGroupEncoder, TableEncoder, Trials};
 use hashed_file::HashedFile;
 
 /// Size of a piece read back at a time for the file digest, in bytes.
@@ -70,6 +72,8 @@ pub struct FileFacts {
     pub digest: ContentDigest,
     /// Its row groups in file order.
     pub row_groups: Vec<RowGroupEntry>,
+    /// How the chunks of each column are laid out.
+    pub chosen: Vec<Vec<ChosenFor>>,
     /// What follows them.
     pub tail: FileTail,
 }
@@ -80,6 +84,8 @@ pub struct TableWriter {
     path: PathBuf,
     writer: SerializedFileWriter<HashedFile>,
     row_groups: Vec<RowGroupEntry>,
+    /// By column: how many chunks are laid out in each way.
+    chosen: Vec<BTreeMap<Choice, u64>>,
 }
 
 impl TableWriter {
@@ -98,7 +104,7 @@ impl TableWriter {
             .map_err(|error| parquet_error(ErrorKind::Failed, "writing a table file", Some(path), error))?;
         // Counted by the writer, so every later offset is right.
         writer.write_all(&empty_seal()).map_err(|error| Error::io("writing a table file", path, error))?;
-        Ok(Self { path: path.to_owned(), writer, row_groups: Vec::new() })
+        Ok(Self { path: path.to_owned(), writer, row_groups: Vec::new(), chosen: Vec::new() })
     }
 
     /// Appends the next row group; `digest` is of its rows as they were read.
@@ -113,6 +119,10 @@ impl TableWriter {
             return Err(Error::new(ErrorKind::Mismatch, message).at(&self.path));
         }
         let sizes: Vec<u64> = group.chunks.iter().map(chunk_size).collect();
+        self.chosen.resize_with(group.choices.len(), BTreeMap::new);
+        for (chosen, choice) in self.chosen.iter_mut().zip(group.choices) {
+            *chosen.entry(choice).or_default() += 1;
+        }
         let begun_at = self.writer.bytes_written();
         // Nothing of what came before may be left in a buffer once chunks are being hashed.
         self.writer.flush().map_err(|error| Error::io("writing a table file", &self.path, error))?;
@@ -187,7 +197,10 @@ impl TableWriter {
         let mut digest = ContentDigest::default();
         self.row_groups.iter().for_each(|group| digest.add(group.digest));
         let (rows, row_groups) = (digest.row_count, self.row_groups);
-        Ok(FileFacts { size_bytes, sha256, rows, digest, row_groups, tail })
+        let chosen = self.chosen.into_iter().map(|chosen| {
+            chosen.into_iter().map(|(choice, row_groups)| ChosenFor { choice, row_groups }).collect()
+        });
+        Ok(FileFacts { size_bytes, sha256, rows, digest, row_groups, chosen: chosen.collect(), tail })
     }
 }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::digest::{ContentDigest, RowHasher, Sha256Digest, Sha256Hasher};
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::mapping::TableMapping;
-use crate::parquet_file::{FileTail, RowGroupEntry};
+use crate::parquet_file::{ChosenFor, FileTail, RowGroupEntry};
 use crate::schema::{Cell, DatabaseHeader, SchemaObject, Table, TotalOrder};
 use crate::snapshot::json::refuse_repeated_keys;
 use crate::sqlite::not_kept::NotKept;
@@ -140,6 +140,9 @@ pub struct DataFile {
     pub digest: ContentDigest,
     /// Its row groups, in order.
     pub row_groups: Vec<RowGroupEntry>,
+    /// How the chunks of each Parquet column are laid out; unknown to a file about itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub chosen: Vec<Vec<ChosenFor>>,
     /// What follows them; unknown to a file about itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tail: Option<FileTail>,

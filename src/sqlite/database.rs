@@ -14,7 +14,7 @@ use crate::sqlite::check::{CheckDepth, CheckReport, check_database};
 use crate::sqlite::not_kept::{NotKept, find_not_kept, is_plain, lost_with_key, read_unknown_collations};
 use crate::sqlite::open::{Source, open_own_to_check, open_to_check};
 use crate::sqlite::read_only_vfs::Sharing;
-use crate::sqlite::rows::{TableScan, count_rows, estimate_row_count};
+use crate::sqlite::rows::{TableScan, count_rows, estimate_row_count, rowid_bounds};
 use crate::sqlite::schema_check::mentions_check;
 use crate::sqlite::watch::{Extent, Watch, bound_expressions};
 
@@ -43,9 +43,25 @@ impl Source {
         ordinal: usize,
         take: impl FnMut(Option<i64>, &[Cell<'_>]) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
+        self.for_each_row_from(catalog, ordinal, None, take)
+    }
+
+    /// As [`Self::for_each_row`], but begins with the first rowid that is not below `from`; only for tables whose
+    /// [`Self::rowid_bounds`] are known.
+    ///
+    /// # Errors
+    /// As [`Self::for_each_row`].
+    pub fn for_each_row_from(
+        &self,
+        catalog: &Catalog,
+        ordinal: usize,
+        from: Option<i64>,
+        take: impl FnMut(Option<i64>, &[Cell<'_>]) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
         let (table, root_page) = (&catalog.tables[ordinal], catalog.root_pages[ordinal]);
         let scan = || {
-            let mut scan = TableScan::open(&self.connection, table, root_page, catalog.header.encoding)?;
+            let mut scan =
+                TableScan::open(&self.connection, table, root_page, catalog.header.encoding, from)?;
             scan.for_each_row(take)?;
             Ok(scan.key_is_lost().map(str::to_string))
         };
@@ -57,6 +73,14 @@ impl Source {
             found.extend(lost_with_key(table, reason));
         }
         Ok(())
+    }
+
+    /// The first and the last rowid of the table; `None` where it is empty, has no rowids, or they have no name left.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn rowid_bounds(&self, table: &Table) -> Result<Option<(i64, i64)>> {
+        rowid_bounds(&self.connection, table).map_err(|error| error.in_table(&table.name).at(self.path()))
     }
 
     /// What a restore cannot rebuild and only rows could show, of the tables that have been read so far: the key of

@@ -17,6 +17,7 @@ pub mod not_kept;
 pub mod open;
 mod piecewise_vfs;
 mod private_copy;
+mod read_ahead;
 mod read_only_vfs;
 pub mod recovered;
 mod rows;
@@ -39,6 +40,7 @@ use rusqlite::Connection;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sqlite::failure::failure;
 
+pub(crate) use failure::RECOVER_HINT;
 pub use watch::{Extent, set_expression_timeout};
 
 /// Says where SQLite puts temporary files of this process, such as those of sorting an index.

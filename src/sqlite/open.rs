@@ -18,10 +18,10 @@ use crate::run::{Interrupt, Run};
 use crate::sqlite::authorizer::authorize;
 use crate::sqlite::failure::failure;
 use crate::sqlite::not_kept::NotKept;
-use crate::sqlite::piecewise_vfs::{piecewise_read_only_vfs, piecewise_vfs};
+use crate::sqlite::read_ahead::read_ahead;
 use crate::sqlite::read_only_vfs::{Sharing, read_only_vfs};
 use crate::sqlite::statement::keep_modules;
-use crate::sqlite::wal_index::{FoldedIn, folded_in};
+use crate::sqlite::wal_index::{FoldedIn, LastCommit, folded_in, last_commit};
 
 /// How a database is opened.
 #[derive(Debug, Clone)]
@@ -46,6 +46,8 @@ pub struct Source {
     pub(super) still: Option<Looks>,
     /// How far the WAL was folded in when the transaction began.
     folded_in: FoldedIn,
+    /// The commit that the transaction sees, in WAL mode; `None` where that is not known.
+    seen: Option<LastCommit>,
     pub(super) reading: Reading,
     /// What reading rows has shown that a restore cannot rebuild; see [`Self::not_kept_found`].
     pub(super) not_kept: RefCell<Vec<NotKept>>,
@@ -73,6 +75,7 @@ impl Source {
         let connection = open_read_only(path, options, interrupt)?;
         let mut source = Self::of(connection, path, None, Reading::Locked);
         source.begin().map_err(|error| error.at(path))?;
+        source.seen = source.begin_again().map_err(|error| error.at(path))?;
         // In this order: what is folded in after the first look counts as begun.
         source.folded_in = folded_in(&source.connection).map_err(|error| error.at(path))?;
         source.still = Looks::of(path);
@@ -84,14 +87,8 @@ impl Source {
     /// # Errors
     /// What SQLite says.
     pub(crate) fn open_own(path: &Path, interrupt: &Interrupt) -> Result<Self> {
-        let flags = read_only_flags();
-        let mut connection = match piecewise_vfs() {
-            Some(vfs) => open_in(path, flags, vfs)?,
-            None => open_connection(path, flags)?,
-        };
-        configure(&mut connection, Duration::ZERO, interrupt)
-            .and_then(|()| configure_to_read(&connection))
-            .map_err(|error| error.at(path))?;
+        let options = OpenOptions { busy_timeout: Duration::ZERO, allow_empty: true };
+        let connection = open_read_only(path, &options, interrupt)?;
         let source = Self::of(connection, path, None, Reading::Locked);
         source.begin().map_err(|error| error.at(path))?;
         Ok(source)
@@ -99,7 +96,15 @@ impl Source {
 
     pub(super) fn of(connection: Connection, path: &Path, still: Option<Looks>, reading: Reading) -> Self {
         let not_kept = RefCell::default();
-        Self { connection, path: path.to_path_buf(), still, folded_in: FoldedIn::NoWal, reading, not_kept }
+        Self {
+            connection,
+            path: path.to_path_buf(),
+            still,
+            folded_in: FoldedIn::NoWal,
+            seen: None,
+            reading,
+            not_kept,
+        }
     }
 
     /// Ends the read transaction, so that writers need not wait any longer; nothing may be read after that.
@@ -175,6 +180,46 @@ impl Source {
         Ok(u64::from(pragma("PRAGMA page_count")?) * u64::from(pragma("PRAGMA page_size")?))
     }
 
+    /// Begins the transaction anew between two looks at which commit is the last: where they agree, the transaction sees
+    /// that one.
+    fn begin_again(&self) -> Result<Option<LastCommit>> {
+        let Some(before) = self.last_commit()? else { return Ok(None) };
+        self.connection.execute_batch("ROLLBACK").map_err(failure)?;
+        self.begin()?;
+        Ok(self.last_commit()?.filter(|after| *after == before))
+    }
+
+    /// Which commit is the last one in the WAL; `None` without a WAL, and where that cannot be looked at.
+    fn last_commit(&self) -> Result<Option<LastCommit>> {
+        let is_wal = folded_in(&self.connection)? != FoldedIn::NoWal;
+        Ok(if is_wal { last_commit(&self.connection) } else { None })
+    }
+
+    /// A second reader of the same commit, for another thread; `None` where there can be none, or it cannot be proven to
+    /// see the same.
+    ///
+    /// In rollback mode nobody can commit while the first reader has its lock. In WAL mode the last commit must still be
+    /// the one that the first reader sees.
+    #[must_use]
+    pub fn second_reader(&self, interrupt: &Interrupt) -> Option<Self> {
+        let path = match &self.reading {
+            Reading::Locked => &self.path,
+            Reading::Alone => return None,
+            Reading::Copy(copy, _) => copy,
+        };
+        let options = OpenOptions { busy_timeout: Duration::ZERO, ..OpenOptions::default() };
+        let connection = open_read_only(path, &options, interrupt).ok()?;
+        let second = Self::of(connection, &self.path, None, Reading::Locked);
+        second.begin().ok()?;
+        let is_wal = folded_in(&second.connection).ok()? != FoldedIn::NoWal;
+        let sees_the_same = match (is_wal, self.seen) {
+            (false, None) => self.folded_in == FoldedIn::NoWal,
+            (true, Some(seen)) => second.last_commit().ok()? == Some(seen),
+            _ => false,
+        };
+        sees_the_same.then_some(second)
+    }
+
     pub(super) fn begin(&self) -> Result<()> {
         // The transaction begins with the first read, not with BEGIN.
         self.connection.execute_batch("BEGIN").map_err(failure)?;
@@ -240,12 +285,10 @@ pub(super) fn check_file(path: &Path, options: &OpenOptions) -> Result<()> {
     Ok(())
 }
 
-fn read_only_flags() -> OpenFlags {
-    OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_EXRESCODE
-}
-
 fn open_read_only(path: &Path, options: &OpenOptions, interrupt: &Interrupt) -> Result<Connection> {
-    let mut connection = open_connection(path, read_only_flags())?;
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_EXRESCODE;
+    let mut connection = open_connection(path, flags)?;
     configure(&mut connection, options.busy_timeout, interrupt)
         .and_then(|()| configure_to_read(&connection))
         .map_err(|error| error.at(path))?;
@@ -259,7 +302,9 @@ pub(super) fn configure_to_read(connection: &Connection) -> Result<()> {
             // No memory map: another process may truncate the file, which would kill this one.
             "PRAGMA query_only=ON; PRAGMA cell_size_check=ON; PRAGMA mmap_size=0; PRAGMA temp_store=MEMORY;",
         )
-        .map_err(failure)
+        .map_err(failure)?;
+    read_ahead(connection);
+    Ok(())
 }
 
 /// SQLite's own default.
@@ -279,7 +324,7 @@ pub(crate) fn open_to_check(path: &Path, sharing: Sharing, interrupt: &Interrupt
 
 /// As [`open_to_check`], for a private file that this program has just built; with `cache_bytes` of it in memory.
 pub(crate) fn open_own_to_check(path: &Path, cache_bytes: u64, interrupt: &Interrupt) -> Result<Connection> {
-    let connection = open_to_check_in(path, piecewise_read_only_vfs(), interrupt)?;
+    let connection = open_to_check_in(path, read_only_vfs(Sharing::Locked), interrupt)?;
     // What is checked of every page by the check itself need not be checked again whenever it is read.
     let pragmas = format!(
         "PRAGMA cache_size=-{}; PRAGMA cell_size_check=OFF;",
@@ -301,6 +346,7 @@ fn open_to_check_in(path: &Path, vfs: Option<&CStr>, interrupt: &Interrupt) -> R
     connection
         .execute_batch("PRAGMA query_only=ON; PRAGMA cell_size_check=ON; PRAGMA mmap_size=0;")
         .map_err(failure)?;
+    read_ahead(&connection);
     Ok(connection)
 }
 

@@ -1,11 +1,11 @@
 //! Reads and writes that follow each other in a file, done in larger pieces.
 //!
-//! SQLite reads and writes page by page, and the system takes as long over one page as over several. These file systems
-//! are others of SQLite's but for that: bytes that are to be written right behind the last ones wait in a buffer, and
-//! where reads follow each other, more than is asked for is read. They are for a database that this program builds and
-//! checks and nobody else has open yet. Until a commit, others see the file as it was: whatever could tell the
-//! difference, a read of those bytes, a sync, a commit, a question about the size, writes the buffer out first, so that
-//! a write that fails is told at the latest by the commit.
+//! SQLite reads and writes page by page, and the system takes as long over one page as over several. This file system
+//! is SQLite's default one but for that: bytes that are to be written right behind the last ones wait in a buffer, and
+//! where reads follow each other, more than is asked for is read. It is for a database that this program builds and
+//! nobody else has open yet. Until a commit, others see the file as it was: whatever could tell the difference, a read
+//! of those bytes, a sync, a commit, a question about the size, writes the buffer out first, so that a write that fails
+//! is told at the latest by the commit. `read_ahead` does the reading for files that others may have.
 #![expect(unsafe_code, reason = "puts itself before SQLite's own file systems through its C interface")]
 
 use std::ffi::{CStr, c_int, c_void};
@@ -13,8 +13,6 @@ use std::mem::size_of;
 use std::sync::OnceLock;
 
 use rusqlite::ffi;
-
-use crate::sqlite::read_only_vfs::{Sharing, read_only_vfs};
 
 /// How much is read or written at once, in bytes: more is not faster, since the system must find as much memory in one
 /// piece.
@@ -29,49 +27,31 @@ type Open = unsafe extern "C" fn(
     *mut c_int,
 ) -> c_int;
 
-/// A file system of this module, once it is registered, and how the one it is a copy of opens files.
-struct Registered {
-    name: &'static CStr,
-    base_open: OnceLock<Option<Open>>,
-}
+const NAME: &CStr = c"parklite-pieces";
 
-static PLAIN: Registered = Registered { name: c"parklite-pieces", base_open: OnceLock::new() };
-static TO_CHECK: Registered = Registered { name: c"parklite-pieces-read", base_open: OnceLock::new() };
+/// How SQLite's default file system opens files; `None` where there is none that could be copied.
+static BASE_OPEN: OnceLock<Option<Open>> = OnceLock::new();
 
-/// The name of the one over SQLite's default file system; `None` where there is none that could be copied.
+/// The name of the file system, if there is one.
 pub(super) fn piecewise_vfs() -> Option<&'static CStr> {
-    PLAIN.register(open_plain, || Some(std::ptr::null()))
+    BASE_OPEN.get_or_init(register).map(|_| NAME)
 }
 
-/// The name of the one over [`read_only_vfs`], with SQLite's locks; `None` where there is none.
-pub(super) fn piecewise_read_only_vfs() -> Option<&'static CStr> {
-    TO_CHECK.register(open_to_check, || read_only_vfs(Sharing::Locked).map(CStr::as_ptr))
-}
-
-impl Registered {
-    fn register(
-        &'static self,
-        open: Open,
-        base: impl FnOnce() -> Option<*const std::ffi::c_char>,
-    ) -> Option<&'static CStr> {
-        let registered = self.base_open.get_or_init(|| {
-            // SAFETY: the name is null or static. File systems are never changed once they are registered.
-            let base = unsafe { ffi::sqlite3_vfs_find(base()?).as_ref() }?;
-            let own = ffi::sqlite3_vfs {
-                zName: self.name.as_ptr(),
-                pNext: std::ptr::null_mut(),
-                szOsFile: base.szOsFile + c_int::try_from(size_of::<PiecewiseFile>()).ok()?,
-                xOpen: Some(open),
-                ..*base
-            };
-            // SAFETY: the copy lives as long as the process, as SQLite demands; its functions are those of the original,
-            // which know nothing of their place but the name and the data that the copy shares, and `open`, which keeps
-            // the beginning of the file's memory for itself.
-            let code = unsafe { ffi::sqlite3_vfs_register(Box::leak(Box::new(own)), 0) };
-            base.xOpen.filter(|_| code == ffi::SQLITE_OK)
-        });
-        registered.map(|_| self.name)
-    }
+fn register() -> Option<Open> {
+    // SAFETY: SQLite's file systems are static, and never changed once the library is initialised, which the search does.
+    let base = unsafe { ffi::sqlite3_vfs_find(std::ptr::null()).as_ref() }?;
+    let own = ffi::sqlite3_vfs {
+        zName: NAME.as_ptr(),
+        pNext: std::ptr::null_mut(),
+        szOsFile: base.szOsFile + c_int::try_from(size_of::<PiecewiseFile>()).ok()?,
+        xOpen: Some(open_file),
+        ..*base
+    };
+    // SAFETY: the copy lives as long as the process, as SQLite demands; its functions are those of the original, which
+    // know nothing of their place but the name and the data that the copy shares, and `open_file`, which keeps the
+    // beginning of the file's memory for itself.
+    let code = unsafe { ffi::sqlite3_vfs_register(Box::leak(Box::new(own)), 0) };
+    base.xOpen.filter(|_| code == ffi::SQLITE_OK)
 }
 
 /// An open file as SQLite sees it; the default file system's own file follows in memory.
@@ -135,7 +115,7 @@ impl Run {
     }
 }
 
-/// The parts of a file that [`open_over`] has opened.
+/// The parts of a file that [`open_file`] has opened.
 struct Parts<'f> {
     buffers: &'f mut Buffers,
     real: *mut ffi::sqlite3_file,
@@ -144,9 +124,9 @@ struct Parts<'f> {
 
 impl Parts<'_> {
     /// # Safety
-    /// `file` was opened by [`open_over`] and is not closed; nothing else uses it now.
+    /// `file` was opened by [`open_file`] and is not closed; nothing else uses it now.
     unsafe fn of<'f>(file: *mut ffi::sqlite3_file) -> Parts<'f> {
-        // SAFETY: as the caller's; `open_over` gives methods of ours only to files whose other parts are set.
+        // SAFETY: as the caller's; `open_file` gives methods of ours only to files whose other parts are set.
         unsafe {
             let own = file.cast::<PiecewiseFile>();
             let real = own.add(1).cast::<ffi::sqlite3_file>();
@@ -202,40 +182,15 @@ impl Parts<'_> {
 /// Which files are worth it: the database, and those that SQLite sorts in.
 const IN_PIECES: c_int = ffi::SQLITE_OPEN_MAIN_DB | ffi::SQLITE_OPEN_TEMP_JOURNAL;
 
-unsafe extern "C" fn open_plain(
+unsafe extern "C" fn open_file(
     vfs: *mut ffi::sqlite3_vfs,
     name: ffi::sqlite3_filename,
     file: *mut ffi::sqlite3_file,
     flags: c_int,
     out_flags: *mut c_int,
 ) -> c_int {
-    // SAFETY: the arguments are SQLite's own.
-    unsafe { open_over(&PLAIN, vfs, name, file, flags, out_flags) }
-}
-
-unsafe extern "C" fn open_to_check(
-    vfs: *mut ffi::sqlite3_vfs,
-    name: ffi::sqlite3_filename,
-    file: *mut ffi::sqlite3_file,
-    flags: c_int,
-    out_flags: *mut c_int,
-) -> c_int {
-    // SAFETY: the arguments are SQLite's own.
-    unsafe { open_over(&TO_CHECK, vfs, name, file, flags, out_flags) }
-}
-
-/// # Safety
-/// As SQLite calls `xOpen`.
-unsafe fn open_over(
-    registered: &Registered,
-    vfs: *mut ffi::sqlite3_vfs,
-    name: ffi::sqlite3_filename,
-    file: *mut ffi::sqlite3_file,
-    flags: c_int,
-    out_flags: *mut c_int,
-) -> c_int {
-    let Some(&Some(base_open)) = registered.base_open.get() else { return ffi::SQLITE_CANTOPEN };
-    // SAFETY: as the caller's; `file` has room for both parts, and without methods SQLite takes it for not opened.
+    let Some(&Some(base_open)) = BASE_OPEN.get() else { return ffi::SQLITE_CANTOPEN };
+    // SAFETY: the arguments are SQLite's own; `file` has room for both parts, and without methods SQLite takes it for not opened.
     unsafe {
         if flags & IN_PIECES == 0 {
             return base_open(vfs, name, file, flags, out_flags);
@@ -336,7 +291,7 @@ macro_rules! passed_on {
 }
 
 unsafe extern "C" fn close(file: *mut ffi::sqlite3_file) -> c_int {
-    // SAFETY: SQLite calls this once for an open file; the buffers were made by `open_over`.
+    // SAFETY: SQLite calls this once for an open file; the buffers were made by `open_file`.
     unsafe {
         let mut parts = Parts::of(file);
         let flushed = parts.flush();

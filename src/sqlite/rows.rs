@@ -50,15 +50,16 @@ impl Drop for ImposterGuard<'_> {
 }
 
 impl<'c> TableScan<'c> {
-    /// Prepares a scan of `table`, whose b-tree has its root at `root_page`.
+    /// Prepares a scan of `table`, whose b-tree has its root at `root_page`, from the rowid `from` on.
     ///
     /// # Errors
-    /// What SQLite says.
+    /// What SQLite says; `Failed` where a rowid is given and the table has none that [`rowid_in_sql`] knows.
     pub(crate) fn open(
         connection: &'c Connection,
         table: &Table,
         root_page: u32,
         encoding: TextEncoding,
+        from: Option<i64>,
     ) -> Result<Self> {
         let mut sql = b"SELECT ".to_vec();
         let room = table.stored_columns().count() < MOST_RESULT_COLUMNS;
@@ -85,7 +86,18 @@ impl<'c> TableScan<'c> {
         sql.extend_from_slice(b" FROM main.");
         sql.extend_from_slice(&table.name.quoted());
         sql.extend_from_slice(&only_the_table(connection, table, encoding)?);
-        let cells = Statement::prepare(connection, &sql).map_err(|error| error.in_table(&table.name))?;
+        if from.is_some() {
+            let rowid = rowid_in_sql(table).ok_or_else(|| {
+                Error::new(ErrorKind::Failed, "the rowids of a table have no name").in_table(&table.name)
+            })?;
+            sql.extend_from_slice(b" WHERE ");
+            sql.extend_from_slice(&rowid);
+            sql.extend_from_slice(b" >= ?1");
+        }
+        let mut cells = Statement::prepare(connection, &sql).map_err(|error| error.in_table(&table.name))?;
+        if let Some(from) = from {
+            cells.bind_integer(1, from)?;
+        }
         let guard = ScanGuard::new(connection, table, root_page, encoding)?;
         Ok(Self { cells, rowids, encoding, table: table.name.clone(), guard })
     }
@@ -200,6 +212,44 @@ pub(crate) fn free_rowid_name(table: &Table) -> Option<&'static str> {
     ROWID_NAMES.into_iter().find(is_free)
 }
 
+/// How SQL names the rowid of a table; `None` where it has none, or columns have taken all its names.
+pub(crate) fn rowid_in_sql(table: &Table) -> Option<Vec<u8>> {
+    match table.rowid_alias.and_then(|alias| table.columns.get(alias)) {
+        Some(column) => Some(column.name.quoted()),
+        None if table.has_rowid() => free_rowid_name(table).map(|name| name.as_bytes().to_vec()),
+        None => None,
+    }
+}
+
+/// The first and the last rowid of a table; `None` where it is empty, or its rowids have no name.
+///
+/// # Errors
+/// What SQLite says.
+pub(crate) fn rowid_bounds(connection: &Connection, table: &Table) -> Result<Option<(i64, i64)>> {
+    let Some(rowid) = rowid_in_sql(table) else { return Ok(None) };
+    let bound = |function: &[u8]| {
+        let sql = [
+            b"SELECT ".as_slice(),
+            function,
+            b"(",
+            &rowid,
+            b") FROM main.",
+            &table.name.quoted(),
+            b" NOT INDEXED",
+        ];
+        let mut statement = Statement::prepare(connection, &sql.concat())?;
+        let mut cells = Vec::new();
+        if statement.step()? {
+            statement.read_row(0, TextEncoding::Utf8, &mut cells)?;
+        }
+        Ok(match cells.first() {
+            Some(Cell::Integer(rowid)) => Some(*rowid),
+            _ => None,
+        })
+    };
+    Ok(bound(b"min")?.zip(bound(b"max")?))
+}
+
 /// How many rows a table has; the pages of its b-tree are read for that, but no row.
 ///
 /// # Errors
@@ -225,18 +275,8 @@ pub(crate) fn estimate_row_count(connection: &Connection, table: &Table) -> Opti
     if let Ok(rows) = connection.query_row(statistics, [name], |row| row.get::<_, i64>(0)) {
         return u64::try_from(rows).ok();
     }
-    let rowid = match table.rowid_alias.and_then(|alias| table.columns.get(alias)) {
-        Some(column) => String::from_utf8(column.name.quoted()).ok()?,
-        None if table.has_rowid() => free_rowid_name(table)?.to_string(),
-        None => return None,
-    };
-    let quoted = String::from_utf8(table.name.quoted()).ok()?;
-    let bound = |function: &str| {
-        let sql = format!("SELECT {function}({rowid}) FROM main.{quoted} NOT INDEXED");
-        connection.query_row(&sql, [], |row| row.get::<_, Option<i64>>(0)).ok()
-    };
-    match (bound("min")?, bound("max")?) {
-        (Some(first), Some(last)) => u64::try_from(i128::from(last) - i128::from(first) + 1).ok(),
-        _ => Some(0),
+    match rowid_bounds(connection, table).ok()? {
+        Some((first, last)) => u64::try_from(i128::from(last) - i128::from(first) + 1).ok(),
+        None => rowid_in_sql(table).map(|_| 0),
     }
 }

@@ -41,10 +41,33 @@ pub(super) fn folded_in(connection: &Connection) -> Result<FoldedIn> {
     Ok(if mode == "wal" { read(connection).unwrap_or(FoldedIn::Unknown) } else { FoldedIn::NoWal })
 }
 
+/// Which commit is the last one: the header of the WAL-index, which every commit changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct LastCommit([u32; HEADER_WORDS]);
+
+/// Source: SQLite, "WAL-mode File Format", section 2.2: 48 bytes.
+const HEADER_WORDS: usize = 12;
+
+/// Tells it on a connection with a read transaction open, whatever that transaction sees; `None` where the shared memory
+/// cannot be looked at.
+pub(super) fn last_commit(connection: &Connection) -> Option<LastCommit> {
+    let mut words = [0; HEADER_WORDS];
+    for (index, word) in words.iter_mut().enumerate() {
+        *word = read_words(connection, [index * size_of::<u32>()])?[0];
+    }
+    Some(LastCommit(words))
+}
+
 fn read(connection: &Connection) -> Option<FoldedIn> {
-    const REGION_BYTES: c_int = 32 * 1024;
     const DONE_AT: usize = 96;
     const BEGUN_AT: usize = 128;
+    let [done, begun] = read_words(connection, [DONE_AT, BEGUN_AT])?;
+    Some(FoldedIn::Frames { done, begun })
+}
+
+/// The words at these places in bytes of the first region of the WAL-index.
+fn read_words<const N: usize>(connection: &Connection, places: [usize; N]) -> Option<[u32; N]> {
+    const REGION_BYTES: c_int = 32 * 1024;
     let mut file: *mut ffi::sqlite3_file = ptr::null_mut();
     // SAFETY: the connection is open and the out pointer matches what the control writes.
     let code = unsafe {
@@ -66,10 +89,8 @@ fn read(connection: &Connection) -> Option<FoldedIn> {
         // A read-only mapping is told as an error, and given all the same.
         methods.xShmMap?(file, 0, REGION_BYTES, 0, &raw mut region);
     }
-    let read = |offset: usize| {
-        // SAFETY: the region is mapped while the connection lives, is longer than this and aligned for it; another
-        // process may write there at any time, which is why it is read as volatile.
-        (!region.is_null()).then(|| unsafe { region.byte_add(offset).cast::<u32>().read_volatile() })
-    };
-    Some(FoldedIn::Frames { done: read(DONE_AT)?, begun: read(BEGUN_AT)? })
+    // SAFETY: the region is mapped while the connection lives, is longer than these places and aligned for them; another
+    // process may write there at any time, which is why it is read as volatile.
+    let read = |offset: usize| unsafe { region.byte_add(offset).cast::<u32>().read_volatile() };
+    (!region.is_null()).then(|| places.map(read))
 }

@@ -2,14 +2,11 @@
 
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayRef, BinaryViewBuilder, Float64Builder, GenericByteViewArray, GenericByteViewBuilder,
-    Int64Builder, StringViewBuilder, new_null_array,
-};
-use arrow::buffer::Buffer;
-use arrow::datatypes::ByteViewType;
+use arrow::array::{ArrayRef, Float64Array, Int64Array, NullBufferBuilder, new_null_array};
+use arrow::buffer::NullBuffer;
 
 use crate::frame::build::nearest_double;
+use crate::frame::build::views::Views;
 use crate::frame::mapping::{ColumnMapping, MainClass};
 use crate::schema::{Cell, CellClass};
 
@@ -88,7 +85,7 @@ fn class_bit(class: CellClass) -> u8 {
 #[derive(Debug)]
 struct Values {
     class: MainClass,
-    builder: Option<Builder>,
+    store: Option<(Store, NullBufferBuilder)>,
     /// NULLs since the last value.
     pending_nulls: usize,
     /// What the last batch took, and so probably the next.
@@ -97,44 +94,22 @@ struct Values {
 
 /// Room for the values of one batch.
 #[derive(Debug, Clone, Copy, Default)]
-struct Room {
-    rows: usize,
+pub(super) struct Room {
+    pub(super) rows: usize,
     /// Bytes of texts and blobs outside their views.
-    bytes: usize,
+    pub(super) bytes: usize,
 }
 
-/// Smallest and largest block of texts and blobs, in bytes.
-const BLOCK_BYTES: std::ops::RangeInclusive<usize> = 256..=256 * 1024;
-
 impl Room {
-    /// The room of the batch that `array` is, whose views refer to no block without using it.
-    fn of<T: ByteViewType>(array: &GenericByteViewArray<T>) -> Self {
-        Self { rows: array.len(), bytes: array.data_buffers().iter().map(Buffer::len).sum() }
-    }
-
     /// A little more than last time: one row too many would double the room.
-    fn rows(self) -> usize {
+    pub(super) fn rows(self) -> usize {
         self.rows + self.rows / 16
-    }
-
-    /// Blocks so small that the unused rest of the last one does not matter, and so large that they are not many.
-    fn block_bytes(self) -> Option<u32> {
-        let bytes = (self.bytes / 8).clamp(*BLOCK_BYTES.start(), *BLOCK_BYTES.end()).next_power_of_two();
-        u32::try_from(bytes).ok().filter(|_| self.rows > 0)
-    }
-
-    fn view_builder<T: ByteViewType>(self) -> GenericByteViewBuilder<T> {
-        let builder = GenericByteViewBuilder::with_capacity(self.rows());
-        match self.block_bytes() {
-            Some(bytes) => builder.with_fixed_block_size(bytes),
-            None => builder,
-        }
     }
 }
 
 impl Values {
     fn new(class: MainClass) -> Self {
-        Self { class, builder: None, pending_nulls: 0, room: Room::default() }
+        Self { class, store: None, pending_nulls: 0, room: Room::default() }
     }
 
     /// Adds a cell of this column's class, or NULL.
@@ -143,24 +118,29 @@ impl Values {
             self.pending_nulls += 1;
             return;
         }
-        let builder = self.builder.get_or_insert_with(|| Builder::new(self.class, self.room));
+        let (store, validity) = self.store.get_or_insert_with(|| {
+            (Store::new(self.class, self.room), NullBufferBuilder::new(self.room.rows()))
+        });
         if self.pending_nulls > 0 {
-            builder.append_nulls(std::mem::take(&mut self.pending_nulls));
+            store.append_nulls(self.pending_nulls);
+            validity.append_n_nulls(self.pending_nulls);
+            self.pending_nulls = 0;
         }
-        builder.append(cell);
+        store.append(cell);
+        validity.append_non_null();
     }
 
-    /// The values so far. The builder is dropped: a finished one would keep the block size it grew to, and
-    /// thousands of columns would each reserve megabytes.
+    /// The values so far. Their store is dropped: an empty one would keep the room it grew to, and thousands of
+    /// columns would each reserve megabytes.
     fn finish(&mut self, nulls: &mut NullArrays) -> ArrayRef {
         let pending_nulls = std::mem::take(&mut self.pending_nulls);
-        match self.builder.take() {
+        match self.store.take() {
             None => nulls.of(self.class),
-            Some(mut builder) => {
-                builder.append_nulls(pending_nulls);
-                let (array, room) = builder.finish();
-                self.room = room;
-                array
+            Some((mut store, mut validity)) => {
+                store.append_nulls(pending_nulls);
+                validity.append_n_nulls(pending_nulls);
+                self.room = store.room();
+                store.finish(validity.finish())
             }
         }
     }
@@ -187,30 +167,32 @@ impl NullArrays {
     }
 }
 
+/// Values of one class, with zeros in the places of NULLs.
 #[derive(Debug)]
-enum Builder {
-    Integer(Int64Builder),
-    Real(Float64Builder),
-    Text(StringViewBuilder),
-    Blob(BinaryViewBuilder),
+enum Store {
+    Integer(Vec<i64>),
+    Real(Vec<f64>),
+    Text(Views),
+    Blob(Views),
 }
 
-impl Builder {
+impl Store {
     fn new(class: MainClass, room: Room) -> Self {
         match class {
-            MainClass::Integer => Self::Integer(Int64Builder::with_capacity(room.rows())),
-            MainClass::Real => Self::Real(Float64Builder::with_capacity(room.rows())),
-            MainClass::Text => Self::Text(room.view_builder()),
-            MainClass::Blob => Self::Blob(room.view_builder()),
+            MainClass::Integer => Self::Integer(Vec::with_capacity(room.rows())),
+            MainClass::Real => Self::Real(Vec::with_capacity(room.rows())),
+            MainClass::Text => Self::Text(Views::new(room)),
+            MainClass::Blob => Self::Blob(Views::new(room)),
         }
     }
 
     fn append(&mut self, cell: Cell<'_>) {
         match (self, cell) {
-            (Self::Integer(builder), Cell::Integer(value)) => builder.append_value(value),
-            (Self::Real(builder), Cell::Real(value)) => builder.append_value(value),
-            (Self::Text(builder), Cell::Text(text)) => builder.append_value(text),
-            (Self::Blob(builder), Cell::Blob(bytes) | Cell::RawText(bytes)) => builder.append_value(bytes),
+            (Self::Integer(values), Cell::Integer(value)) => values.push(value),
+            (Self::Real(values), Cell::Real(value)) => values.push(value),
+            // Nothing but text gets in here: `finish` relies on it.
+            (Self::Text(views), Cell::Text(text)) => views.push(text.as_bytes()),
+            (Self::Blob(views), Cell::Blob(bytes) | Cell::RawText(bytes)) => views.push(bytes),
             // `FrameBuilder::push` asks `fits` of every cell before it adds one, whatever the input: a skipped cell
             // would shift all later rows of its column, which is worse than stopping.
             _ => unreachable!("a cell is pushed only where its class fits"),
@@ -219,27 +201,26 @@ impl Builder {
 
     fn append_nulls(&mut self, count: usize) {
         match self {
-            Self::Integer(builder) => builder.append_nulls(count),
-            Self::Real(builder) => builder.append_nulls(count),
-            Self::Text(builder) => (0..count).for_each(|_| builder.append_null()),
-            Self::Blob(builder) => (0..count).for_each(|_| builder.append_null()),
+            Self::Integer(values) => values.resize(values.len() + count, 0),
+            Self::Real(values) => values.resize(values.len() + count, 0.0),
+            Self::Text(views) | Self::Blob(views) => views.push_empty(count),
         }
     }
 
-    fn finish(self) -> (ArrayRef, Room) {
-        fn numbers(array: impl Array + 'static) -> (ArrayRef, Room) {
-            let room = Room { rows: array.len(), bytes: 0 };
-            (Arc::new(array), room)
-        }
-        fn views<T: ByteViewType>(array: GenericByteViewArray<T>) -> (ArrayRef, Room) {
-            let room = Room::of(&array);
-            (Arc::new(array), room)
-        }
+    fn room(&self) -> Room {
         match self {
-            Self::Integer(mut builder) => numbers(builder.finish()),
-            Self::Real(mut builder) => numbers(builder.finish()),
-            Self::Text(mut builder) => views(builder.finish()),
-            Self::Blob(mut builder) => views(builder.finish()),
+            Self::Integer(values) => Room { rows: values.len(), bytes: 0 },
+            Self::Real(values) => Room { rows: values.len(), bytes: 0 },
+            Self::Text(views) | Self::Blob(views) => views.room(),
+        }
+    }
+
+    fn finish(self, nulls: Option<NullBuffer>) -> ArrayRef {
+        match self {
+            Self::Integer(values) => Arc::new(Int64Array::new(values.into(), nulls)),
+            Self::Real(values) => Arc::new(Float64Array::new(values.into(), nulls)),
+            Self::Text(views) => Arc::new(views.finish_text(nulls)),
+            Self::Blob(views) => Arc::new(views.finish_blobs(nulls)),
         }
     }
 }

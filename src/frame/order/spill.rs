@@ -1,10 +1,11 @@
-//! Sorted runs on disk: Arrow IPC streams, uncompressed, in a private folder that somebody else owns.
+//! What a sort puts on disk, uncompressed, in a private folder that somebody else owns: sorted runs as Arrow IPC streams,
+//! and pieces of rows.
 //!
 //! A run is written once, read once and removed as soon as it is read, or when its owner is dropped. It is
 //! scratch: never synced, never part of a snapshot. No other module creates or removes files of a sort.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufReader};
+use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use arrow::datatypes::SchemaRef;
@@ -80,21 +81,94 @@ impl SpillFolder {
         Ok(run)
     }
 
-    /// Creates a file nobody else reads; another sort in the same folder only makes the number rise.
     fn create_file(&mut self) -> Result<(File, PathBuf)> {
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        loop {
-            let path = self.path.join(format!("run-{:06}.arrow", self.next_number));
-            self.next_number += 1;
-            match options.open(&path) {
-                Ok(file) => return Ok((file, path)),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(Error::io("creating a file for sorting", path, error)),
-            }
+        create_file(&self.path, &mut self.next_number)
+    }
+}
+
+/// Creates a file nobody else reads; another sort in the same folder only makes the number rise.
+fn create_file(folder: &Path, next_number: &mut u64) -> Result<(File, PathBuf)> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    loop {
+        let path = folder.join(format!("run-{next_number:06}.rows"));
+        *next_number += 1;
+        match options.open(&path) {
+            Ok(file) => return Ok((file, path)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(Error::io("creating a file for sorting", path, error)),
         }
+    }
+}
+
+/// Pieces of bytes on disk, read back in any order; dropping it removes the file.
+#[derive(Debug)]
+pub(super) struct Scratch {
+    /// `None` only while it is dropped: the file is closed before it is removed.
+    file: Option<File>,
+    path: PathBuf,
+    end: u64,
+}
+
+/// Where a piece lies in its [`Scratch`].
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Piece {
+    start: u64,
+    pub(super) bytes: usize,
+}
+
+impl Scratch {
+    /// Creates an empty one in the existing folder.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Failed`] where the file cannot be created.
+    pub(super) fn create(folder: &Path) -> Result<Self> {
+        let (file, path) = create_file(folder, &mut 1)?;
+        Ok(Self { file: Some(file), path, end: 0 })
+    }
+
+    /// Appends a piece.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Failed`] where the file cannot be written.
+    pub(super) fn append(&mut self, piece: &[u8]) -> Result<Piece> {
+        let written = match &mut self.file {
+            Some(file) => file.seek(SeekFrom::Start(self.end)).and_then(|_| file.write_all(piece)),
+            None => Ok(()),
+        };
+        written.map_err(|source| Error::io("writing a file for sorting", &self.path, source))?;
+        let start = self.end;
+        self.end += byte_count(piece.len());
+        Ok(Piece { start, bytes: piece.len() })
+    }
+
+    /// Reads a piece back to the end of `into`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Failed`] where the file cannot be read, or is shorter than what was written.
+    pub(super) fn read(&mut self, piece: Piece, into: &mut Vec<u8>) -> Result<()> {
+        let begin = into.len();
+        let read = match &mut self.file {
+            Some(file) => file
+                .seek(SeekFrom::Start(piece.start))
+                .and_then(|_| file.take(byte_count(piece.bytes)).read_to_end(into)),
+            None => Ok(0),
+        };
+        read.map_err(|source| Error::io("reading a file for sorting", &self.path, source))?;
+        if into.len() - begin == piece.bytes {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Failed, "a file for sorting is shorter than it was written").at(&self.path))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        drop(self.file.take());
+        // As with a run: the private folder goes as a whole.
+        let _ = fs::remove_file(&self.path);
     }
 }
 

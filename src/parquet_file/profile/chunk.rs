@@ -2,8 +2,8 @@
 
 use super::compact::{Compact, Kind, Parsed};
 use super::footer::{
-    BYTE_ARRAY, CONTRADICTION, Column, DELTA_BINARY_PACKED, Fields, INT64, PLAIN, Pages, RLE, RLE_DICTIONARY,
-    UNKNOWN_FIELD, must,
+    BYTE_ARRAY, BYTE_STREAM_SPLIT, CONTRADICTION, Column, DELTA_BINARY_PACKED, DELTA_LENGTH_BYTE_ARRAY,
+    DOUBLE, Fields, INT64, PLAIN, Pages, RLE, RLE_DICTIONARY, UNKNOWN_FIELD, must,
 };
 use crate::frame::cuts::ROW_GROUP_BYTES;
 
@@ -128,7 +128,12 @@ impl Chunk<'_> {
 /// Whether pages of a column of this type may be encoded so; levels and dictionaries included.
 pub(super) fn check_encoding(encoding: i32, physical_type: i32) -> Parsed<()> {
     let is_known = matches!(encoding, PLAIN | RLE | RLE_DICTIONARY)
-        || (encoding == DELTA_BINARY_PACKED && physical_type == INT64);
+        || matches!(
+            (encoding, physical_type),
+            (DELTA_BINARY_PACKED, INT64)
+                | (DELTA_LENGTH_BYTE_ARRAY, BYTE_ARRAY)
+                | (BYTE_STREAM_SPLIT, DOUBLE)
+        );
     must(is_known, "it is encoded in a way that parklite does not write")
 }
 

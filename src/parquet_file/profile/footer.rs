@@ -35,7 +35,9 @@ const CONVERTED_UTF8: i32 = 0;
 pub(super) const PLAIN: i32 = 0;
 pub(super) const RLE: i32 = 3;
 pub(super) const DELTA_BINARY_PACKED: i32 = 5;
+pub(super) const DELTA_LENGTH_BYTE_ARRAY: i32 = 6;
 pub(super) const RLE_DICTIONARY: i32 = 8;
+pub(super) const BYTE_STREAM_SPLIT: i32 = 9;
 const VERSION: i32 = 1;
 
 pub(super) const UNKNOWN_FIELD: &str = "it has a field that parklite does not write";

@@ -4,9 +4,9 @@
 //! that what has been encoded can be let go at once. Where pages end depends on where arrays end: see
 //! [`crate::frame::cuts`].
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow::array::{Array, ArrayRef};
+use arrow::array::{Array, ArrayRef, RecordBatch};
 use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowRowGroupWriterFactory, compute_leaves};
 use parquet::file::properties::WriterPropertiesPtr;
@@ -14,11 +14,13 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::TypePtr;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::frame::mapping::{ParquetColumn, TableMapping};
-use crate::frame::weight::largest_value;
+use crate::frame::mapping::{ColumnRole, ParquetColumn, TableMapping};
+use crate::frame::weight::has_larger_value;
+use crate::parquet_file::choice::{Choice, Limits, Trial, choose, try_out};
 use crate::parquet_file::parquet_error;
 use crate::parquet_file::settings::{
-    LARGE_CELL_BYTES, SortingTerm, WriterSettings, column_properties, file_properties, parquet_schema,
+    LARGE_CELL_BYTES, SortingTerm, WriterSettings, chunk_properties, dictionary_bytes, file_properties,
+    parquet_schema,
 };
 use crate::run::Interrupt;
 
@@ -34,10 +36,16 @@ pub(super) struct EncoderParts {
     columns: Vec<ColumnEncoder>,
 }
 
+/// What trying out a batch has shown, by column. By default nothing: then each row group is tried by itself.
+#[derive(Debug, Clone, Default)]
+pub struct Trials(Vec<Option<Trial>>);
+
 /// One encoded row group: the pages of all its column chunks, in memory.
 #[derive(Debug)]
 pub struct EncodedRowGroup {
     pub(super) chunks: Vec<ArrowColumnChunk>,
+    /// How each chunk is laid out.
+    pub(super) choices: Vec<Choice>,
     pub(super) row_count: u64,
 }
 
@@ -94,10 +102,35 @@ impl TableEncoder {
         &self.0.schema
     }
 
+    /// Tries out how the columns of `batch` are best laid out, for row groups that begin with it or follow.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Failed`] where zstd cannot be asked.
+    pub fn try_out(&self, batch: &RecordBatch) -> Result<Trials> {
+        let trials = self.0.columns.iter().zip(batch.columns()).map(|(column, array)| {
+            try_out(array, column.limits.level).map_err(|error| error.in_column(column.field.name()))
+        });
+        Ok(Trials(trials.collect::<Result<_>>()?))
+    }
+
     /// Begins the row group at `index`; high levels take long, so `interrupt` is looked at between arrays.
     #[must_use]
-    pub fn row_group<'e>(&'e self, index: usize, interrupt: &'e Interrupt) -> RowGroupEncoder<'e> {
-        RowGroupEncoder { encoder: self, interrupt, index, rows: None, chunks: Vec::new(), encoded_bytes: 0 }
+    pub fn row_group<'e>(
+        &'e self,
+        index: usize,
+        trials: &'e Trials,
+        interrupt: &'e Interrupt,
+    ) -> RowGroupEncoder<'e> {
+        RowGroupEncoder {
+            encoder: self,
+            trials,
+            interrupt,
+            index,
+            rows: None,
+            chunks: Vec::new(),
+            choices: Vec::new(),
+            encoded_bytes: 0,
+        }
     }
 }
 
@@ -105,11 +138,13 @@ impl TableEncoder {
 #[derive(Debug)]
 pub struct RowGroupEncoder<'e> {
     encoder: &'e TableEncoder,
+    trials: &'e Trials,
     interrupt: &'e Interrupt,
     index: usize,
     /// Rows of the first column, and so of all.
     rows: Option<usize>,
     chunks: Vec<ArrowColumnChunk>,
+    choices: Vec<Choice>,
     encoded_bytes: u64,
 }
 
@@ -131,9 +166,11 @@ impl RowGroupEncoder<'_> {
         if *self.rows.get_or_insert(rows) != rows {
             return failed("the columns of a row group have different numbers of rows");
         }
-        let chunk = column.encode(self.index, arrays, self.interrupt)?;
+        let trial = self.trials.0.get(self.chunks.len()).copied().flatten();
+        let (chunk, choice) = column.encode(self.index, arrays, trial, self.interrupt)?;
         self.encoded_bytes += chunk_size(&chunk);
         self.chunks.push(chunk);
+        self.choices.push(choice);
         Ok(())
     }
 
@@ -150,20 +187,29 @@ impl RowGroupEncoder<'_> {
     pub fn finish(self) -> Result<EncodedRowGroup> {
         match self.rows {
             Some(rows) if self.chunks.len() == self.encoder.0.columns.len() => {
-                Ok(EncodedRowGroup { chunks: self.chunks, row_count: rows as u64 })
+                Ok(EncodedRowGroup { chunks: self.chunks, choices: self.choices, row_count: rows as u64 })
             }
             _ => Err(Error::new(ErrorKind::Failed, "a row group has fewer columns than its file")),
         }
     }
 }
 
-/// Encodes chunks of one column. Every column has factories of its own: creating the writers of thousands of
-/// columns at once would take hundreds of megabytes.
+/// Encodes chunks of one column. Every column has factories of its own, made when they are needed first: creating the
+/// writers of thousands of columns at once would take hundreds of megabytes.
 #[derive(Debug)]
 struct ColumnEncoder {
     field: FieldRef,
-    usual: ArrowRowGroupWriterFactory,
-    for_large_cells: ArrowRowGroupWriterFactory,
+    schema: TypePtr,
+    column_count: usize,
+    limits: Limits,
+    factories: Mutex<Vec<(Form, Arc<ArrowRowGroupWriterFactory>)>>,
+}
+
+/// What a factory's chunks have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Form {
+    choice: Choice,
+    large_cells: bool,
 }
 
 impl ColumnEncoder {
@@ -173,24 +219,42 @@ impl ColumnEncoder {
         settings: WriterSettings,
         column_count: usize,
     ) -> Result<Self> {
-        let factory = |large_cells| {
-            let properties = column_properties(settings, column, column_count, large_cells)?;
-            let schema = parquet_schema(std::iter::once(column))?;
-            // A factory can only be made beside a file; this one's bytes go nowhere.
-            let writer = SerializedFileWriter::new(std::io::sink(), schema, properties)
-                .map_err(|error| parquet_error(ErrorKind::Failed, "preparing a column", None, error))?;
-            let schema = Arc::new(Schema::new(vec![Arc::clone(field)]));
-            Ok(ArrowRowGroupWriterFactory::new(&writer, schema))
-        };
-        Ok(Self { field: Arc::clone(field), usual: factory(false)?, for_large_cells: factory(true)? })
+        // No two rows share a rowid.
+        let has_dictionary = column.role != ColumnRole::Rowid;
+        Ok(Self {
+            field: Arc::clone(field),
+            schema: parquet_schema(std::iter::once(column))?,
+            column_count,
+            limits: Limits {
+                level: settings.compression_level,
+                dictionary_bytes: if has_dictionary { dictionary_bytes(column_count) } else { 0 },
+            },
+            factories: Mutex::new(Vec::new()),
+        })
+    }
+
+    fn factory(&self, form: Form) -> Result<Arc<ArrowRowGroupWriterFactory>> {
+        let mut factories = self.factories.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, factory)) = factories.iter().find(|(known, _)| *known == form) {
+            return Ok(Arc::clone(factory));
+        }
+        let properties = chunk_properties(form.choice, self.column_count, form.large_cells)?;
+        // A factory can only be made beside a file; this one's bytes go nowhere.
+        let writer = SerializedFileWriter::new(std::io::sink(), Arc::clone(&self.schema), properties)
+            .map_err(|error| parquet_error(ErrorKind::Failed, "preparing a column", None, error))?;
+        let schema = Arc::new(Schema::new(vec![Arc::clone(&self.field)]));
+        let factory = Arc::new(ArrowRowGroupWriterFactory::new(&writer, schema));
+        factories.push((form, Arc::clone(&factory)));
+        Ok(factory)
     }
 
     fn encode(
         &self,
         row_group_index: usize,
         arrays: Vec<ArrayRef>,
+        trial: Option<Trial>,
         interrupt: &Interrupt,
-    ) -> Result<ArrowColumnChunk> {
+    ) -> Result<(ArrowColumnChunk, Choice)> {
         let refuse = |message: &str| {
             Err(Error::new(ErrorKind::Failed, message.to_owned()).in_column(self.field.name()))
         };
@@ -201,8 +265,11 @@ impl ColumnEncoder {
             return refuse("a row has no rowid");
         }
         // Decided by the values alone, so that equal rows give equal bytes.
-        let has_large_cells = arrays.iter().any(|array| largest_value(array) > LARGE_CELL_BYTES);
-        let factory = if has_large_cells { &self.for_large_cells } else { &self.usual };
+        let large_cells = arrays.iter().any(|array| has_larger_value(array, LARGE_CELL_BYTES));
+        let dictionary_bytes = if large_cells { 0 } else { self.limits.dictionary_bytes };
+        let choice = choose(&arrays, trial, Limits { dictionary_bytes, ..self.limits })
+            .map_err(|error| error.in_column(self.field.name()))?;
+        let factory = self.factory(Form { choice, large_cells })?;
         let failed = |error| {
             parquet_error(ErrorKind::Failed, "encoding a column", None, error).in_column(self.field.name())
         };
@@ -217,6 +284,6 @@ impl ColumnEncoder {
             let [leaf] = leaves.as_slice() else { return refuse("a column is not flat") };
             writer.write(leaf).map_err(failed)?;
         }
-        writer.close().map_err(failed)
+        Ok((writer.close().map_err(failed)?, choice))
     }
 }

@@ -194,7 +194,8 @@ fn batches_of_other_columns_or_without_rows_and_wrong_digests_are_refused() {
     let missing = batch.project(&[0]).expect("the rowid alone");
     assert!(encode_group(&encoder, 0, &[missing]).is_err());
     let interrupt = crate::run::Interrupt::new();
-    let mut group = encoder.row_group(0, &interrupt);
+    let trials = Trials::default();
+    let mut group = encoder.row_group(0, &trials, &interrupt);
     group.encode_column(vec![Arc::clone(batch.column(0))]).expect("the rowid");
     let twice = vec![Arc::clone(batch.column(1)), Arc::clone(batch.column(1))];
     assert!(group.encode_column(twice).is_err(), "two rows beside one");

@@ -8,7 +8,7 @@ use arrow::compute::concat_batches;
 use parklite::digest::ContentDigest;
 use parklite::export::Selection;
 use parklite::frame::digest_batch;
-use parklite::parquet_file::{TableEncoder, TableReader, TableWriter, WriterSettings, sorting_terms};
+use parklite::parquet_file::{TableEncoder, TableReader, TableWriter, Trials, WriterSettings, sorting_terms};
 use parklite::snapshot::{
     DataFile, Location, MANIFEST_FILE, Manifest, SNAPSHOT_KEY, SUMS_FILE, Snapshot, TABLE_KEY, TableEntry,
     TableFooter, VIEWS_FILE, sums_text, views_text,
@@ -214,7 +214,8 @@ fn rewrite_file(
         change(&entry, &mut group);
         digest.add(group.digest);
         let interrupt = parklite::run::Interrupt::new();
-        let mut written = encoder.row_group(number, &interrupt);
+        let trials = Trials::default();
+        let mut written = encoder.row_group(number, &trials, &interrupt);
         for column in group.rows.columns() {
             written.encode_column(vec![Arc::clone(column)]).expect("encoded");
         }
@@ -229,6 +230,7 @@ fn rewrite_file(
             in_key_order: entry.files[0].in_key_order,
             digest,
             row_groups: row_groups.to_vec(),
+            chosen: Vec::new(),
             tail: None,
         };
         TableEntry { digest, files: vec![file], ..entry.clone() }

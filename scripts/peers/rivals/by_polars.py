@@ -1,0 +1,21 @@
+"""polars: reads through ConnectorX or ADBC, writes to SQLite through ADBC."""
+
+import sys
+
+import polars
+from shared import read_work
+
+work = read_work()
+engine = sys.argv[2]
+if work.verb == "export":
+    # ConnectorX wants two slashes before an absolute path, ADBC three.
+    uri = work.uri() if engine == "adbc" else f"sqlite://{work.database.absolute()}"
+    for table in work.tables:
+        frame = polars.read_database_uri(work.query(table), uri, engine=engine)
+        frame.write_parquet(work.parquet(table), compression="zstd", compression_level=3)
+else:
+    work.make_tables()
+    for table in work.tables:
+        frame = polars.read_parquet(work.parquet(table))
+        frame.write_database(table, work.uri(), if_table_exists="append", engine="adbc")
+    work.make_indexes()

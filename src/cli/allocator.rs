@@ -1,0 +1,36 @@
+//! How the C library's allocator gives memory back to the system, which is a matter of the whole process.
+//!
+//! By itself it returns every block of a few hundred kilobytes at once and asks for it anew a moment later; each page of
+//! it is then cleared by the system again. Blocks of frames and pages come and go by the thousand, and that took a tenth
+//! of an export.
+
+/// Tells the allocator to keep what is needed again in a moment. Must be called before any thread is started.
+pub(crate) fn keep_blocks() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    glibc::keep_blocks();
+}
+
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[expect(unsafe_code, reason = "the allocator's settings have no safe interface")]
+mod glibc {
+    use std::ffi::c_int;
+
+    unsafe extern "C" {
+        fn mallopt(parameter: c_int, value: c_int) -> c_int;
+    }
+
+    /// Source: `malloc.h` of the GNU C library.
+    const TRIM_THRESHOLD: c_int = -1;
+    const TOP_PAD: c_int = -2;
+    const MMAP_THRESHOLD: c_int = -3;
+
+    pub(super) fn keep_blocks() {
+        const MIB: c_int = 1024 * 1024;
+        // Larger blocks are single large cells: they are better given back.
+        for (parameter, value) in [(MMAP_THRESHOLD, 8 * MIB), (TRIM_THRESHOLD, 64 * MIB), (TOP_PAD, 4 * MIB)]
+        {
+            // SAFETY: known parameters of the allocator. Where it refuses a value, it goes on as it is.
+            unsafe { mallopt(parameter, value) };
+        }
+    }
+}

@@ -1,0 +1,343 @@
+//! Exporting a table whose rows are in another order than asked for and do not fit into memory.
+//!
+//! Several readers of one commit deal its rows out to ranges of keys, in whatever order they come; then range after range
+//! is sorted and encoded. The table is read once: which Parquet columns there are is decided when all rows are known.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use crate::budget::Budget;
+use crate::digest::{ContentDigest, RowHasher, read_encoded_cells};
+use crate::error::{Error, ErrorKind, Result};
+use crate::export::encoders::{EncodingResources, FrameQueue, encode_in_parallel};
+use crate::export::table::{
+    COPIES_OF_ROW, FooterOf, ROWS_PER_STEP, ReadTable, TableJob, WrittenTable, count, refuse_half_units,
+};
+use crate::frame::order::{OrderKey, PartitionedRows, Partitions, Splitters, parts_for};
+use crate::frame::{ClassCounts, FRAME_BYTES, FrameBuilder, TableMapping, plan_mapping};
+use crate::parquet_file::{TableEncoder, TableWriter, sorting_terms};
+use crate::progress::{Phase, PhaseKind};
+use crate::run::{Run, start_thread};
+use crate::schema::Cell;
+use crate::sqlite::RECOVER_HINT;
+use crate::sqlite::catalog::Catalog;
+use crate::sqlite::open::Source;
+
+/// Places of a table from which rows are taken to see how its keys are spread.
+const SAMPLE_PLACES: i128 = 256;
+/// Rows taken from each.
+const ROWS_PER_PLACE: usize = 8;
+/// Ranges of rowids for each reader: so many that none of them waits long for the last.
+const RANGES_PER_READER: usize = 16;
+/// The share of the memory for frames that a range of keys may take while it is sorted.
+const SORTING_SHARE: u64 = 4;
+
+/// What all readers have read.
+#[derive(Default)]
+struct Dealt {
+    counts: Vec<ClassCounts>,
+    digest: ContentDigest,
+    content_bytes: u64,
+}
+
+/// What one reader read of one range of rowids.
+struct RangeEnds {
+    /// The first rowid that was read.
+    first: Option<i64>,
+    /// The first rowid beyond the range, as the scan of it met it.
+    beyond: Option<i64>,
+}
+
+impl TableJob<'_> {
+    /// Reads, sorts and writes the table.
+    ///
+    /// # Errors
+    /// As [`TableJob::write`].
+    pub(super) fn write_partitioned(&self, footer: &FooterOf<'_>) -> Result<WrittenTable> {
+        let table = self.table();
+        let key = OrderKey::new(self.order, table)?;
+        let memory_bytes = self.bytes_for_frames() / SORTING_SHARE;
+        let splitters = self.splitters(&key, memory_bytes)?;
+        let subject = table.name.lossy();
+        let total_rows = self.source.estimate_row_count(table);
+        let kind = PhaseKind::Sorting;
+        self.run.progress.begin(Phase { kind, subject: &subject, total_rows, total_bytes: None });
+        let (dealt, readers) = self.deal_out(&key, &Arc::new(splitters))?;
+        let rows = PartitionedRows::new(readers, memory_bytes, self.run.interrupt)?;
+        self.run.progress.end();
+        let mapping = plan_mapping(table, &dealt.counts);
+        let encoder =
+            TableEncoder::new(&mapping, &self.settings, sorting_terms(table, &mapping, self.order))?;
+        let file = self.stage.create_file(self.staged_name)?;
+        let writer = TableWriter::create(file, &self.stage.path_of(self.staged_name)?, &encoder)?;
+        let budget = Budget::new(self.bytes_for_frames().saturating_sub(memory_bytes));
+        let resources = EncodingResources {
+            threads: self.worker_count(),
+            budget: &budget,
+            interrupt: self.run.interrupt,
+        };
+        let total_rows = Some(dealt.digest.row_count);
+        let kind = PhaseKind::Exporting;
+        self.run.progress.begin(Phase { kind, subject: &subject, total_rows, total_bytes: None });
+        let ((), writer) = encode_in_parallel(table, &mapping, &encoder, writer, resources, |queue| {
+            self.hand_over(rows, &mapping, queue)
+        })?;
+        self.run.progress.end();
+        let Dealt { digest, content_bytes, .. } = dealt;
+        let read = ReadTable { mapping: &mapping, digest, content_bytes, in_key_order: false };
+        let facts = writer.finish(|row_groups| footer(&read, row_groups))?;
+        if facts.digest != digest {
+            return Err(Error::new(ErrorKind::Mismatch, "what was encoded is not what was read"));
+        }
+        Ok(WrittenTable { mapping, facts, content_bytes, in_key_order: false })
+    }
+
+    /// Where ranges of keys end, seen from rows all over the table.
+    fn splitters(&self, key: &OrderKey, memory_bytes: u64) -> Result<Splitters> {
+        let table = self.table();
+        let mut keys = Vec::new();
+        let places: Vec<Option<i64>> = match self.source.rowid_bounds(table)? {
+            Some((first, last)) => {
+                let span = i128::from(last) - i128::from(first);
+                let place = |number| i128::from(first) + span * number / SAMPLE_PLACES;
+                (0..SAMPLE_PLACES).map(|number| i64::try_from(place(number)).ok()).collect()
+            }
+            None => vec![None],
+        };
+        let rows = ROWS_PER_PLACE * usize::try_from(SAMPLE_PLACES).unwrap_or(1) / places.len().max(1);
+        for from in places {
+            let mut left = rows;
+            self.source.for_each_row_from(self.catalog, self.ordinal, from, |rowid, cells| {
+                let mut bytes = Vec::new();
+                key.encode(rowid, cells, &mut bytes);
+                keys.push(bytes);
+                left -= 1;
+                Ok(if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+            })?;
+        }
+        // Keys and what sorting takes come on top of the rows themselves: half as much again is rarely too little.
+        let bytes = self.source.size_bytes()?;
+        Ok(Splitters::of_sample(keys, parts_for(bytes + bytes / 2, memory_bytes)))
+    }
+
+    /// Reads the whole table with as many readers as there may be.
+    fn deal_out(&self, key: &OrderKey, splitters: &Arc<Splitters>) -> Result<(Dealt, Vec<Partitions>)> {
+        let table = self.table();
+        let bounds = self.source.rowid_bounds(table)?;
+        let wanted = if bounds.is_some() { self.threads.max(1) } else { 1 };
+        // All but the first reader; where one cannot see the same commit, the others do its work.
+        let others: Vec<Source> =
+            (1..wanted).map_while(|_| self.source.second_reader(self.run.interrupt)).collect();
+        let count = others.len() + 1;
+        let starts = match bounds {
+            Some((first, last)) if count > 1 => range_starts(first, last, count * RANGES_PER_READER),
+            _ => vec![None],
+        };
+        let memory_bytes = self.bytes_for_frames() / 2 / count as u64;
+        let new_reader = || Reader {
+            catalog: self.catalog,
+            ordinal: self.ordinal,
+            run: self.run,
+            key,
+            starts: &starts,
+            dealt: Dealt {
+                counts: vec![ClassCounts::default(); table.stored_columns().count()],
+                ..Dealt::default()
+            },
+            hasher: RowHasher::keeping_rows(),
+            key_bytes: Vec::new(),
+            partitions: Partitions::new(Arc::clone(splitters), self.spill_folder, memory_bytes),
+            ends: Vec::new(),
+        };
+        let (next, failed) = (&AtomicUsize::new(0), &AtomicBool::new(false));
+        let done = std::thread::scope(|scope| -> Result<Vec<Reader<'_>>> {
+            let mut threads = Vec::with_capacity(others.len());
+            for source in others {
+                let reader = new_reader();
+                // Where the system has no thread left, the others do its work.
+                threads.extend(start_thread(scope, move || reader.run(&source, next, failed)).ok());
+            }
+            let mut done = vec![new_reader().run(self.source, next, failed)];
+            for thread in threads {
+                let stopped = |_| Err(Error::new(ErrorKind::Failed, "a reading thread stopped"));
+                done.push(thread.join().unwrap_or_else(stopped));
+            }
+            done.into_iter().collect()
+        })?;
+        check_ends(&starts, done.iter().flat_map(|reader| &reader.ends))?;
+        let mut sum = Dealt {
+            counts: vec![ClassCounts::default(); table.stored_columns().count()],
+            ..Dealt::default()
+        };
+        let mut partitions = Vec::with_capacity(done.len());
+        for Reader { dealt, partitions: own, .. } in done {
+            sum.counts.iter_mut().zip(&dealt.counts).for_each(|(sum, counts)| sum.add(counts));
+            sum.digest.add(dealt.digest);
+            sum.content_bytes += dealt.content_bytes;
+            partitions.push(own);
+        }
+        Ok((sum, partitions))
+    }
+
+    /// Builds frames of the rows in order.
+    fn hand_over(
+        &self,
+        mut ranges: PartitionedRows<'_>,
+        mapping: &TableMapping,
+        mut queue: FrameQueue<'_>,
+    ) -> Result<()> {
+        let has_rowid = self.table().has_rowid();
+        let mut builder = FrameBuilder::new(mapping, false);
+        let mut hasher = RowHasher::default();
+        let mut step = (0, 0);
+        while let Some(range) = ranges.next_range()? {
+            let mut cells: Vec<Cell<'_>> = Vec::new();
+            for row in range.rows() {
+                if row.len() as u64 > FRAME_BYTES {
+                    queue.wait_for_room((row.len() as u64).saturating_mul(COPIES_OF_ROW))?;
+                }
+                let rowid = read_encoded_cells(row, has_rowid, &mut cells);
+                if !rowid.is_some_and(|rowid| builder.push_row(rowid, &cells)) {
+                    return Err(Error::new(ErrorKind::Mismatch, "a sorted row is not one that was read"));
+                }
+                hasher.add_encoded(row);
+                let (rows, bytes) = (builder.row_count() as u64, builder.size_bytes());
+                if queue.frame_ends(rows, bytes) {
+                    queue.send(&builder.finish()?, bytes, Some(hasher.take()))?;
+                }
+                step = (step.0 + 1, step.1 + row.len() as u64);
+                if step.0 == ROWS_PER_STEP {
+                    self.run.interrupt.check()?;
+                    self.run.progress.advance(step.0, step.1);
+                    step = (0, 0);
+                }
+            }
+        }
+        self.run.progress.advance(step.0, step.1);
+        if builder.row_count() > 0 {
+            let bytes = builder.size_bytes();
+            queue.send(&builder.finish()?, bytes, Some(hasher.take()))?;
+        }
+        queue.finish()
+    }
+}
+
+/// The first rowids of ranges of equal width; the first range begins with whatever comes first.
+fn range_starts(first: i64, last: i64, ranges: usize) -> Vec<Option<i64>> {
+    let span = i128::from(last) - i128::from(first) + 1;
+    let start = |range: usize| i128::from(first) + span * range as i128 / ranges as i128;
+    let mut starts: Vec<Option<i64>> =
+        (1..ranges).filter_map(|range| i64::try_from(start(range)).ok()).map(Some).collect();
+    starts.dedup();
+    starts.insert(0, None);
+    starts
+}
+
+/// Makes sure that the ranges together are one scan from the first row to the last: the row that the scan of one met
+/// beyond its end must be the one with which the scan of the next began. In a damaged b-tree it is not.
+fn check_ends<'r>(starts: &[Option<i64>], ends: impl Iterator<Item = &'r (usize, RangeEnds)>) -> Result<()> {
+    let mut by_range: Vec<Option<&RangeEnds>> = vec![None; starts.len()];
+    for (range, found) in ends {
+        by_range[*range] = Some(found);
+    }
+    let mut expected: Option<Option<i64>> = None;
+    for found in by_range {
+        let Some(found) = found else {
+            return Err(Error::new(ErrorKind::Failed, "a part of the table was not read"));
+        };
+        // A range without rows meets what lies beyond it at once.
+        let begun = found.first.or(found.beyond);
+        if expected.is_some_and(|expected| expected != begun) {
+            return Err(Error::new(
+                ErrorKind::Damaged,
+                "the rowids of the table are not where its b-tree says: the database is damaged",
+            )
+            .hint(RECOVER_HINT));
+        }
+        expected = Some(found.beyond);
+    }
+    match expected {
+        Some(Some(_)) => Err(Error::new(ErrorKind::Failed, "rows after the last were not read")),
+        _ => Ok(()),
+    }
+}
+
+/// One reader and what it has dealt out.
+struct Reader<'a> {
+    catalog: &'a Catalog,
+    ordinal: usize,
+    run: Run<'a>,
+    key: &'a OrderKey,
+    starts: &'a [Option<i64>],
+    dealt: Dealt,
+    hasher: RowHasher,
+    key_bytes: Vec<u8>,
+    partitions: Partitions,
+    ends: Vec<(usize, RangeEnds)>,
+}
+
+impl Reader<'_> {
+    /// Reads until all is read, and stops the others where it cannot.
+    fn run(mut self, source: &Source, next: &AtomicUsize, failed: &AtomicBool) -> Result<Self> {
+        let result = self.read(source, next, failed);
+        if result.is_err() {
+            failed.store(true, Ordering::Relaxed);
+        }
+        result.map(|()| self)
+    }
+
+    /// Reads ranges of rowids that nobody else has taken until none is left.
+    fn read(&mut self, source: &Source, next: &AtomicUsize, failed: &AtomicBool) -> Result<()> {
+        while !failed.load(Ordering::Relaxed) {
+            let range = next.fetch_add(1, Ordering::Relaxed);
+            let Some(&from) = self.starts.get(range) else { return Ok(()) };
+            let until = self.starts.get(range + 1).copied().flatten();
+            let ends = self.read_range(source, from, until, failed)?;
+            self.ends.push((range, ends));
+        }
+        // Another reader's error counts.
+        Ok(())
+    }
+
+    fn read_range(
+        &mut self,
+        source: &Source,
+        from: Option<i64>,
+        until: Option<i64>,
+        failed: &AtomicBool,
+    ) -> Result<RangeEnds> {
+        let (catalog, run) = (self.catalog, self.run);
+        let mut found = RangeEnds { first: None, beyond: None };
+        let mut step = (0, 0);
+        source.for_each_row_from(catalog, self.ordinal, from, |rowid, cells| {
+            if let (Some(rowid), Some(until)) = (rowid, until)
+                && rowid >= until
+            {
+                found.beyond = Some(rowid);
+                return Ok(ControlFlow::Break(()));
+            }
+            found.first = found.first.or(rowid);
+            refuse_half_units(catalog, cells)?;
+            count(&mut self.dealt.counts, cells);
+            let size_bytes = self.hasher.add_row(rowid, cells) as u64;
+            self.dealt.content_bytes += size_bytes;
+            self.key_bytes.clear();
+            self.key.encode(rowid, cells, &mut self.key_bytes);
+            self.partitions.push(&self.key_bytes, self.hasher.last_row())?;
+            step = (step.0 + 1, step.1 + size_bytes);
+            run.interrupt.check()?;
+            if step.0 == ROWS_PER_STEP {
+                run.progress.advance(step.0, step.1);
+                step = (0, 0);
+                if failed.load(Ordering::Relaxed) {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        run.progress.advance(step.0, step.1);
+        self.dealt.digest.add(self.hasher.take());
+        Ok(found)
+    }
+}

@@ -1,0 +1,341 @@
+//! Sorting more rows than there is memory for: rows are dealt out to ranges of keys as they are read, and each range is
+//! sorted by itself when all have been read.
+//!
+//! Rows stay in their canonical encoding, behind their keys, so that nothing but bytes is moved until a row is in its
+//! place. Every byte is written and read once; only a range that turned out too large for the memory is dealt out again.
+//! Where ranges end follows from a sample and shows in nothing but time.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::gather::equal_keys;
+use super::spill::{Piece, Scratch};
+use crate::error::{Error, ErrorKind, Result};
+use crate::frame::weight::byte_count;
+use crate::run::Interrupt;
+
+/// What stands before a row: the length of its key, and its own.
+const HEAD_BYTES: usize = 4 + 8;
+
+/// What a row takes in memory beside its bytes while its range is sorted.
+const ENTRY_BYTES: u64 = size_of::<Entry>() as u64;
+
+/// Rows of a range whose keys become the sample when it is dealt out again.
+const SAMPLE_KEYS: usize = 4_096;
+
+/// Ends of ranges of keys.
+#[derive(Debug)]
+pub struct Splitters {
+    /// What all keys of the sample begin with.
+    common: Vec<u8>,
+    /// What comes after that in the first keys of all ranges but the first.
+    firsts: Vec<u128>,
+}
+
+impl Splitters {
+    /// Ends of at most `parts` ranges that hold about as many keys of the sample each.
+    #[must_use]
+    pub fn of_sample(mut keys: Vec<Vec<u8>>, parts: usize) -> Self {
+        keys.sort_unstable();
+        let common = match (keys.first(), keys.last()) {
+            (Some(first), Some(last)) => common_prefix(first, last).to_vec(),
+            _ => Vec::new(),
+        };
+        let words = keys.iter().map(|key| word(&key[common.len()..]));
+        let mut words: Vec<u128> = words.collect();
+        let least = words.first().copied().unwrap_or(0);
+        let places = (1..parts).map(|part| part * words.len() / parts.max(1));
+        let mut firsts: Vec<u128> = places.filter_map(|place| words.get(place).copied()).collect();
+        firsts.dedup();
+        firsts.retain(|&first| first > least);
+        if firsts.is_empty() && parts > 1 {
+            // Most keys look alike: at least they are parted from the others.
+            words.retain(|&word| word > least);
+            firsts.extend(words.first());
+        }
+        Self { common, firsts }
+    }
+
+    /// How many ranges there are.
+    fn parts(&self) -> usize {
+        self.firsts.len() + 1
+    }
+
+    /// The range of a key. Never falls where keys rise.
+    fn part_of(&self, key: &[u8]) -> usize {
+        let (head, tail) = key.split_at(key.len().min(self.common.len()));
+        match head.cmp(&self.common) {
+            std::cmp::Ordering::Less => 0,
+            std::cmp::Ordering::Greater => self.firsts.len(),
+            std::cmp::Ordering::Equal => {
+                let word = word(tail);
+                self.firsts.partition_point(|&first| first <= word)
+            }
+        }
+    }
+}
+
+fn common_prefix<'k>(a: &'k [u8], b: &[u8]) -> &'k [u8] {
+    &a[..a.iter().zip(b).take_while(|(a, b)| a == b).count()]
+}
+
+/// The first bytes of a key as a number that compares as they do, and where one key begins with the other, not wrongly.
+fn word(key: &[u8]) -> u128 {
+    let mut bytes = [0; 16];
+    let taken = key.len().min(16);
+    bytes[..taken].copy_from_slice(&key[..taken]);
+    u128::from_be_bytes(bytes)
+}
+
+/// Rows on their way to their ranges, of one reader.
+#[derive(Debug)]
+pub struct Partitions {
+    splitters: Arc<Splitters>,
+    folder: PathBuf,
+    buffer_bytes: usize,
+    scratch: Option<Scratch>,
+    ranges: Vec<Range>,
+}
+
+/// The rows of one range so far.
+#[derive(Debug, Default)]
+struct Range {
+    buffer: Vec<u8>,
+    pieces: Vec<Piece>,
+    rows: u64,
+    bytes: u64,
+}
+
+impl Partitions {
+    /// Deals rows out within `memory_bytes`; `folder` exists and is nobody else's.
+    #[must_use]
+    pub fn new(splitters: Arc<Splitters>, folder: &Path, memory_bytes: u64) -> Self {
+        const BUFFER_BYTES: std::ops::RangeInclusive<usize> = 4 * 1024..=512 * 1024;
+        let share = usize::try_from(memory_bytes).unwrap_or(usize::MAX) / splitters.parts();
+        let ranges = (0..splitters.parts()).map(|_| Range::default()).collect();
+        let buffer_bytes = share.clamp(*BUFFER_BYTES.start(), *BUFFER_BYTES.end());
+        Self { splitters, folder: folder.to_path_buf(), buffer_bytes, scratch: None, ranges }
+    }
+
+    /// Takes a row: its key and its canonical encoding.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Failed`] where it cannot be put on disk, or its key is too large.
+    pub fn push(&mut self, key: &[u8], row: &[u8]) -> Result<()> {
+        let key_bytes = u32::try_from(key.len()).map_err(|_| {
+            Error::new(ErrorKind::Failed, "the values that a row is ordered by are too large to sort by")
+        })?;
+        let part = self.splitters.part_of(key);
+        let range = &mut self.ranges[part];
+        let size = HEAD_BYTES + key.len() + row.len();
+        if range.buffer.len() + size > self.buffer_bytes && !range.buffer.is_empty() {
+            flush(&mut self.scratch, &self.folder, range)?;
+        }
+        if range.buffer.capacity() == 0 {
+            range.buffer.reserve_exact(self.buffer_bytes);
+        }
+        range.buffer.extend_from_slice(&key_bytes.to_le_bytes());
+        range.buffer.extend_from_slice(&byte_count(row.len()).to_le_bytes());
+        range.buffer.extend_from_slice(key);
+        range.buffer.extend_from_slice(row);
+        range.rows += 1;
+        range.bytes += byte_count(size);
+        if range.buffer.len() > self.buffer_bytes {
+            flush(&mut self.scratch, &self.folder, range)?;
+            range.buffer = Vec::new();
+        }
+        Ok(())
+    }
+
+    /// Ends the input: from here on only what is on disk is left of it.
+    fn settle(&mut self) -> Result<()> {
+        for range in &mut self.ranges {
+            if !range.buffer.is_empty() {
+                flush(&mut self.scratch, &self.folder, range)?;
+            }
+            range.buffer = Vec::new();
+        }
+        Ok(())
+    }
+}
+
+fn flush(scratch: &mut Option<Scratch>, folder: &Path, range: &mut Range) -> Result<()> {
+    let scratch = match scratch {
+        Some(scratch) => scratch,
+        none => none.insert(Scratch::create(folder)?),
+    };
+    range.pieces.push(scratch.append(&range.buffer)?);
+    range.buffer.clear();
+    Ok(())
+}
+
+/// Rows dealt out by all readers, to be taken range by range, in the order of their keys.
+pub struct PartitionedRows<'run> {
+    readers: Vec<Partitions>,
+    next: usize,
+    memory_bytes: u64,
+    /// Of a range that was too large: its own ranges, which come before all that is left here.
+    inner: Option<Box<PartitionedRows<'run>>>,
+    interrupt: &'run Interrupt,
+}
+
+impl<'run> PartitionedRows<'run> {
+    /// Takes what readers with the same splitters have dealt out. No range of more than `memory_bytes` is held at once,
+    /// unless it is one row.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Failed`] where rows cannot be put on disk.
+    pub fn new(mut readers: Vec<Partitions>, memory_bytes: u64, interrupt: &'run Interrupt) -> Result<Self> {
+        readers.iter_mut().try_for_each(Partitions::settle)?;
+        Ok(Self { readers, next: 0, memory_bytes, inner: None, interrupt })
+    }
+
+    /// The rows of the next range in order; `None` once there are no more. It is empty where a range is.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Failed`] where rows cannot be read back, or two have one key; [`ErrorKind::Interrupted`].
+    pub fn next_range(&mut self) -> Result<Option<SortedRows>> {
+        self.interrupt.check()?;
+        if let Some(inner) = &mut self.inner {
+            if let Some(rows) = inner.next_range()? {
+                return Ok(Some(rows));
+            }
+            self.inner = None;
+        }
+        let part = self.next;
+        let ranges = || self.readers.iter().filter_map(|reader| reader.ranges.get(part));
+        if ranges().next().is_none() {
+            return Ok(None);
+        }
+        self.next += 1;
+        let rows: u64 = ranges().map(|range| range.rows).sum();
+        let bytes: u64 = ranges().map(|range| range.bytes).sum();
+        if rows > 1 && bytes.saturating_add(rows.saturating_mul(ENTRY_BYTES)) > self.memory_bytes {
+            self.inner = Some(Box::new(self.deal_out_again(part, rows, bytes)?));
+            return self.next_range();
+        }
+        let mut held = Vec::with_capacity(usize::try_from(bytes).unwrap_or(0));
+        for reader in &mut self.readers {
+            let Some(scratch) = &mut reader.scratch else { continue };
+            for piece in std::mem::take(&mut reader.ranges[part].pieces) {
+                scratch.read(piece, &mut held)?;
+            }
+        }
+        SortedRows::sort(held).map(Some)
+    }
+
+    /// Deals the rows of one range out to ranges of its own.
+    fn deal_out_again(&mut self, part: usize, rows: u64, bytes: u64) -> Result<Self> {
+        let step = usize::try_from(rows / byte_count(SAMPLE_KEYS)).unwrap_or(usize::MAX).max(1);
+        let (mut keys, mut row) = (Vec::new(), 0_usize);
+        self.for_each_row(part, |key, _| {
+            if row.is_multiple_of(step) {
+                keys.push(key.to_vec());
+            }
+            row += 1;
+            Ok(())
+        })?;
+        let wanted = parts_for(bytes.saturating_add(rows.saturating_mul(ENTRY_BYTES)), self.memory_bytes);
+        let splitters = Arc::new(Splitters::of_sample(keys, wanted.max(2)));
+        let folder = self.readers.first().map(|reader| reader.folder.clone()).unwrap_or_default();
+        let mut inner = Partitions::new(splitters, &folder, self.memory_bytes / 2);
+        self.for_each_row(part, |key, row| inner.push(key, row))?;
+        self.readers.iter_mut().for_each(|reader| reader.ranges[part].pieces = Vec::new());
+        if inner.ranges.iter().any(|range| range.rows == rows) {
+            // All keys agree in more bytes than are compared at once, which only a few rows can do.
+            return Err(Error::new(
+                ErrorKind::Failed,
+                "rows that are ordered by very similar values do not fit into memory",
+            )
+            .hint("raise --memory-limit, or order this table by something else with --order-by"));
+        }
+        Self::new(vec![inner], self.memory_bytes, self.interrupt)
+    }
+
+    /// Hands out the rows of a range in no order, a piece at a time.
+    fn for_each_row(&mut self, part: usize, mut take: impl FnMut(&[u8], &[u8]) -> Result<()>) -> Result<()> {
+        let mut held = Vec::new();
+        for reader in &mut self.readers {
+            let Some(scratch) = &mut reader.scratch else { continue };
+            for &piece in &reader.ranges[part].pieces {
+                self.interrupt.check()?;
+                held.clear();
+                scratch.read(piece, &mut held)?;
+                let mut rest = held.as_slice();
+                while !rest.is_empty() {
+                    let (key, row, next) = split_row(rest)?;
+                    take(key, row)?;
+                    rest = next;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How many ranges make one of them, on average, half as large as fits.
+#[must_use]
+pub fn parts_for(bytes: u64, memory_bytes: u64) -> usize {
+    const MOST: u64 = 512;
+    usize::try_from((bytes / (memory_bytes / 2).max(1) + 1).min(MOST)).unwrap_or(1)
+}
+
+/// The key and the row at the beginning of `bytes`, and what follows.
+fn split_row(bytes: &[u8]) -> Result<(&[u8], &[u8], &[u8])> {
+    let split = || {
+        let (key_bytes, rest) = bytes.split_first_chunk()?;
+        let (row_bytes, rest) = rest.split_first_chunk()?;
+        let (key, rest) = rest.split_at_checked(usize::try_from(u32::from_le_bytes(*key_bytes)).ok()?)?;
+        let (row, rest) = rest.split_at_checked(usize::try_from(u64::from_le_bytes(*row_bytes)).ok()?)?;
+        Some((key, row, rest))
+    };
+    split().ok_or_else(|| Error::new(ErrorKind::Failed, "a file for sorting is not what was written"))
+}
+
+/// The rows of one range in memory, in order.
+pub struct SortedRows {
+    bytes: Vec<u8>,
+    entries: Vec<Entry>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    /// The beginning of the key, after what all keys have in common.
+    word: u128,
+    key_start: usize,
+    row_start: usize,
+    row_end: usize,
+}
+
+impl SortedRows {
+    fn sort(bytes: Vec<u8>) -> Result<Self> {
+        let mut entries = Vec::new();
+        let mut rest = bytes.as_slice();
+        while !rest.is_empty() {
+            let (key, row, next) = split_row(rest)?;
+            let row_end = bytes.len() - next.len();
+            let row_start = row_end - row.len();
+            entries.push(Entry { word: 0, key_start: row_start - key.len(), row_start, row_end });
+            rest = next;
+        }
+        let key = |entry: &Entry| &bytes[entry.key_start..entry.row_start];
+        let common = entries.first().map_or(0, |first| {
+            let shared = |common, entry| common_prefix(key(first), key(entry)).len().min(common);
+            entries.iter().fold(key(first).len(), shared)
+        });
+        for entry in &mut entries {
+            entry.word = word(&bytes[entry.key_start + common..entry.row_start]);
+        }
+        let order = |a: &Entry, b: &Entry| a.word.cmp(&b.word).then_with(|| key(a).cmp(key(b)));
+        entries.sort_unstable_by(order);
+        if entries.windows(2).any(|pair| order(&pair[0], &pair[1]).is_eq()) {
+            return Err(equal_keys());
+        }
+        Ok(Self { bytes, entries })
+    }
+
+    /// The canonical encodings of the rows, in order.
+    pub fn rows(&self) -> impl Iterator<Item = &[u8]> {
+        self.entries.iter().map(|entry| &self.bytes[entry.row_start..entry.row_end])
+    }
+}
