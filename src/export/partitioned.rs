@@ -67,7 +67,8 @@ impl TableJob<'_> {
         let rows = PartitionedRows::new(readers, memory_bytes, self.run.interrupt)?;
         self.run.progress.end();
         let mapping = plan_mapping(table, &dealt.counts);
-        let encoder = TableEncoder::new(&mapping, &self.settings, sorting_terms(table, &mapping, self.order))?;
+        let encoder =
+            TableEncoder::new(&mapping, &self.settings, sorting_terms(table, &mapping, self.order))?;
         let file = self.stage.create_file(self.staged_name)?;
         let writer = TableWriter::create(file, &self.stage.path_of(self.staged_name)?, &encoder)?;
         let budget = Budget::new(self.bytes_for_frames().saturating_sub(memory_bytes));
@@ -165,7 +166,10 @@ impl TableJob<'_> {
             done.into_iter().collect()
         })?;
         check_ends(&starts, done.iter().flat_map(|reader| &reader.ends))?;
-        let mut sum = Dealt { counts: vec![ClassCounts::default(); table.stored_columns().count()], ..Dealt::default() };
+        let mut sum = Dealt {
+            counts: vec![ClassCounts::default(); table.stored_columns().count()],
+            ..Dealt::default()
+        };
         let mut partitions = Vec::with_capacity(done.len());
         for Reader { dealt, partitions: own, .. } in done {
             sum.counts.iter_mut().zip(&dealt.counts).for_each(|(sum, counts)| sum.add(counts));
@@ -223,7 +227,8 @@ impl TableJob<'_> {
 fn range_starts(first: i64, last: i64, ranges: usize) -> Vec<Option<i64>> {
     let span = i128::from(last) - i128::from(first) + 1;
     let start = |range: usize| i128::from(first) + span * range as i128 / ranges as i128;
-    let mut starts: Vec<Option<i64>> = (1..ranges).filter_map(|range| i64::try_from(start(range)).ok()).map(Some).collect();
+    let mut starts: Vec<Option<i64>> =
+        (1..ranges).filter_map(|range| i64::try_from(start(range)).ok()).map(Some).collect();
     starts.dedup();
     starts.insert(0, None);
     starts

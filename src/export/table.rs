@@ -14,7 +14,9 @@ use crate::durable::Stage;
 use crate::error::{Error, ErrorKind, Result};
 use crate::export::encoders::{ENCODER_BYTES, EncodingResources, FrameQueue, encode_in_parallel};
 use crate::frame::order::{InOrderCheck, OrderKey, Sorter, Window, with_order_columns};
-use crate::frame::{ClassCounts, FRAME_BYTES, FRAME_ROWS, FrameBuilder, TableMapping, plan_mapping, row_size};
+use crate::frame::{
+    ClassCounts, FRAME_BYTES, FRAME_ROWS, FrameBuilder, TableMapping, plan_mapping, row_size,
+};
 use crate::parquet_file::{
     FileFacts, RowGroupEntry, TableEncoder, TableWriter, WriterSettings, sorting_terms,
 };
@@ -387,7 +389,9 @@ impl RowReader<'_> {
             }
             self.result.fits = self.builder.push_row_with_key(rowid, cells, &self.key_bytes);
             self.hashes.push(self.hasher.last_hash());
-            if self.builder.size_bytes() >= self.window_batch_bytes || self.builder.row_count() as u64 >= FRAME_ROWS {
+            if self.builder.size_bytes() >= self.window_batch_bytes
+                || self.builder.row_count() as u64 >= FRAME_ROWS
+            {
                 self.fill_window(queue)?;
             }
             return Ok(size_bytes);

@@ -8,9 +8,7 @@ use std::collections::HashSet;
 use std::hash::{BuildHasherDefault, Hasher};
 
 use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::datatypes::{
-    BinaryViewType, ByteViewType, DataType, Float64Type, Int64Type, StringViewType,
-};
+use arrow::datatypes::{BinaryViewType, ByteViewType, DataType, Float64Type, Int64Type, StringViewType};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 

@@ -243,8 +243,11 @@ impl<'run> PartitionedRows<'run> {
         self.readers.iter_mut().for_each(|reader| reader.ranges[part].pieces = Vec::new());
         if inner.ranges.iter().any(|range| range.rows == rows) {
             // All keys agree in more bytes than are compared at once, which only a few rows can do.
-            return Err(Error::new(ErrorKind::Failed, "rows that are ordered by very similar values do not fit into memory")
-                .hint("raise --memory-limit, or order this table by something else with --order-by"));
+            return Err(Error::new(
+                ErrorKind::Failed,
+                "rows that are ordered by very similar values do not fit into memory",
+            )
+            .hint("raise --memory-limit, or order this table by something else with --order-by"));
         }
         Self::new(vec![inner], self.memory_bytes, self.interrupt)
     }
