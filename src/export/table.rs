@@ -1,14 +1,15 @@
 //! Exporting one table: read, plan, order, encode.
 //!
-//! Optimistic: the first pass starts from a guess at which storage classes each column has and that rows are
-//! in order already. The first cell that does not fit, or row out of order, turns the rest of the pass into
-//! counting; a second pass then writes with full knowledge. Rows in no order that do not fit into memory go another
-//! way ([`crate::export::partitioned`]). What is written depends on the rows alone, never on the guess or the way.
+//! Optimistic: the first pass starts from a guess, made of the first rows, at which storage classes each column has and
+//! whether rows are in order already. The first cell that does not fit, or row out of order where they seemed to be in
+//! order, turns the rest of the pass into counting; a second pass then writes with full knowledge. Rows in no order that
+//! do not fit into memory go another way ([`crate::export::partitioned`]). What is written depends on the rows alone,
+//! never on the guess or the way.
 
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use crate::budget::{Budget, free_bytes};
+use crate::budget::{Budget, free_bytes, limit_for};
 use crate::digest::{ContentDigest, RowHasher};
 use crate::durable::Stage;
 use crate::error::{Error, ErrorKind, Result};
@@ -26,6 +27,8 @@ use crate::sqlite::open::Source;
 
 /// Rows looked at before the first guess.
 const SAMPLE_ROWS: u64 = 1_000;
+/// What frames of the smallest table may take, in bytes.
+const LEAST_FRAMES_BYTES: u64 = 4 * 1024 * 1024;
 /// Rows between two words to the progress.
 pub(super) const ROWS_PER_STEP: u64 = 4_096;
 /// How often a row is in memory while it is encoded, beside its copy in SQLite: as it came, and a large cell of it as
@@ -69,7 +72,7 @@ enum Disorder {
 }
 
 /// What the first rows show.
-struct Sample {
+pub(crate) struct Sample {
     counts: Vec<ClassCounts>,
     in_order: bool,
     rows: u64,
@@ -101,19 +104,22 @@ impl TableJob<'_> {
         &self.catalog.tables[self.ordinal]
     }
 
-    /// Writes the table's file.
+    /// Writes the table's file; `sample` is what [`Self::sample`] has shown.
     ///
     /// # Errors
     /// What SQLite says; I/O failures; `Interrupted`; `Mismatch` if what was encoded is not what was read.
-    pub(crate) fn write(&self, footer: &FooterOf<'_>) -> Result<WrittenTable> {
+    pub(crate) fn write(&self, sample: &Sample, footer: &FooterOf<'_>) -> Result<WrittenTable> {
         let place = |error: Error| error.in_table(&self.table().name);
-        let sample = self.sample()?;
-        let is_large = self.is_large(&sample)?;
+        let is_large = self.is_large(sample)?;
         if is_large && !sample.in_order {
             return self.write_partitioned(footer).map_err(place);
         }
         let guess = plan_mapping(self.table(), &sample.counts);
-        let disorder = if is_large { Disorder::Ends } else { Disorder::IsCounted };
+        let disorder = match (is_large, sample.in_order) {
+            (true, _) => Disorder::Ends,
+            (false, true) => Disorder::IsCounted,
+            (false, false) => Disorder::IsSorted,
+        };
         let first = self.pass(&guess, disorder).map_err(place)?;
         if is_large && !first.in_order {
             drop(first);
@@ -122,7 +128,10 @@ impl TableJob<'_> {
         }
         let mapping = plan_mapping(self.table(), &first.counts);
         let (pass, in_key_order) = match first.written {
-            Some(_) if same_columns(&guess, &mapping) => (first, true),
+            Some(_) if same_columns(&guess, &mapping) => {
+                let in_order = first.in_order;
+                (first, in_order)
+            }
             rejected => {
                 drop(rejected);
                 self.stage.remove_file(self.staged_name)?;
@@ -147,7 +156,10 @@ impl TableJob<'_> {
     }
 
     /// Looks at the first rows.
-    fn sample(&self) -> Result<Sample> {
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub(crate) fn sample(&self) -> Result<Sample> {
         let table = self.table();
         let key = OrderKey::new(self.order, table)?;
         let (mut hasher, mut check, mut key_bytes) = (RowHasher::default(), InOrderCheck::new(), Vec::new());
@@ -171,12 +183,28 @@ impl TableJob<'_> {
 
     /// Whether the table is likely to have more rows than can be sorted in memory.
     fn is_large(&self, sample: &Sample) -> Result<bool> {
-        let Some(rows) = self.source.estimate_row_count(self.table()).filter(|_| sample.rows > 0) else {
+        let Some(bytes) = self.estimate_bytes(sample) else {
             return Ok(self.source.size_bytes()? > self.bytes_for_frames() / 2);
         };
-        let bytes = u128::from(sample.content_bytes) * u128::from(rows) / u128::from(sample.rows);
         // In frames they take about half as much again.
-        Ok(bytes + bytes / 2 > u128::from(self.bytes_for_frames() / 2))
+        Ok(bytes.saturating_add(bytes / 2) > self.bytes_for_frames() / 2)
+    }
+
+    /// The least memory limit under which the table is not large with one encoder; `None` where nobody knows how many
+    /// rows it has.
+    pub(crate) fn comfortable_limit_bytes(&self, sample: &Sample) -> Option<u64> {
+        let frames = self.estimate_bytes(sample)?.saturating_mul(3).max(LEAST_FRAMES_BYTES);
+        Some(limit_for(frames.saturating_add(ENCODER_BYTES)))
+    }
+
+    /// About how many bytes all rows have; `None` where nobody knows how many rows there are.
+    fn estimate_bytes(&self, sample: &Sample) -> Option<u64> {
+        if sample.rows < SAMPLE_ROWS {
+            return Some(sample.content_bytes);
+        }
+        let rows = self.source.estimate_row_count(self.table())?;
+        let bytes = u128::from(sample.content_bytes) * u128::from(rows) / u128::from(sample.rows);
+        Some(u64::try_from(bytes).unwrap_or(u64::MAX))
     }
 
     /// Reads all rows; writes them as long as they fit `mapping` and, unless they are to be sorted, are in order.

@@ -56,7 +56,8 @@ impl Source {
     ) -> Result<()> {
         let (table, root_page) = (&catalog.tables[ordinal], catalog.root_pages[ordinal]);
         let scan = || {
-            let mut scan = TableScan::open(&self.connection, table, root_page, catalog.header.encoding, from)?;
+            let mut scan =
+                TableScan::open(&self.connection, table, root_page, catalog.header.encoding, from)?;
             scan.for_each_row(take)?;
             Ok(scan.key_is_lost().map(str::to_string))
         };
@@ -83,6 +84,11 @@ impl Source {
     #[must_use]
     pub fn not_kept_found(&self) -> Vec<NotKept> {
         self.not_kept.borrow().clone()
+    }
+
+    /// Adds what another reader of the same commit found.
+    pub fn add_not_kept_found(&self, found: Vec<NotKept>) {
+        self.not_kept.borrow_mut().extend(found);
     }
 
     /// How many rows a table roughly has, without scanning it.
