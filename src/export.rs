@@ -4,11 +4,14 @@
 //! with what was read; write the manifest; only then does the name appear.
 
 mod encoders;
+mod matched;
 mod order;
 mod partitioned;
 mod plan;
 mod report;
+mod sample;
 mod selection;
+mod side_by_side;
 mod table;
 mod tables;
 
@@ -19,7 +22,6 @@ use crate::durable::{
     Existing, Stage, apply_mode_to_tree, mode_of, parent_of, publish_directory, publish_file,
 };
 use crate::error::{Error, ErrorKind, Result};
-use crate::matching::{MatchingResources, match_data_file};
 use crate::parquet_file::WriterSettings;
 use crate::run::Run;
 use crate::schema::Cell;
@@ -27,6 +29,7 @@ use crate::snapshot::{
     InlineRow, MANIFEST_FILE, Manifest, SNAPSHOT_KEY, SUMS_FILE, Snapshot, SnapshotFacts, TableEntry,
     VIEWS_FILE, sums_text, views_text,
 };
+use crate::sqlite::not_kept::NotKept;
 use crate::sqlite::open::OpenOptions;
 use crate::sqlite::target_plan::plan_target;
 
@@ -111,7 +114,7 @@ impl Export<'_> {
         let entries = self.write_tables()?;
         self.planned.source.finish()?;
         if self.options.verify {
-            self.match_tables(&entries)?;
+            self.files().match_all(&entries)?;
         }
         let manifest = self.manifest(entries);
         if plan.form == OutputForm::Folder {
@@ -211,26 +214,6 @@ impl Export<'_> {
         Ok(entry)
     }
 
-    fn match_tables(&self, entries: &[TableEntry]) -> Result<()> {
-        for entry in entries {
-            for file in &entry.files {
-                let path = match self.planned.plan.form {
-                    OutputForm::Folder => self.stage.path_of(STAGED)?.join(&file.path),
-                    OutputForm::File => self.stage.path_of(STAGED)?,
-                };
-                let schema = &self.planned.plan.schema;
-                let ExportOptions { threads, memory_limit_bytes, .. } = *self.options;
-                let resources = MatchingResources { threads, memory_limit_bytes };
-                let findings = match_data_file(&path, entry, file, schema, resources, self.run)?;
-                if let Some(finding) = findings.first() {
-                    return Err(Error::new(ErrorKind::Mismatch, format!("what was written is not what was read: {finding}"))
-                        .hint("nothing was published; please report this, it is a mistake of this program or of the disk"));
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// Opens what was written the way a restore will, up to the plan of the database to be rebuilt.
     fn read_back(&self, manifest: &Manifest) -> Result<()> {
         let read = Snapshot::open(&self.stage.path_of(STAGED)?)?;
@@ -264,9 +247,20 @@ impl Export<'_> {
         let mut manifest = Manifest::new(facts, self.planned.catalog.header, plan.schema.clone(), entries);
         manifest.database.journal_mode = plan.journal_mode;
         manifest.schema_digest = crate::digest::schema_digest(&manifest.database, &manifest.schema);
-        manifest.not_kept = self.planned.not_kept_in_order();
+        manifest.not_kept = self.not_kept();
         manifest.left_out.clone_from(&plan.left_out);
         manifest
+    }
+
+    /// What cannot be rebuilt; what rows have shown stands in the order of the tables, whichever was read first.
+    fn not_kept(&self) -> Vec<NotKept> {
+        let PlannedSource { plan, catalog, .. } = self.planned;
+        let mut not_kept = self.planned.not_kept();
+        let place = |lost: &NotKept| {
+            plan.tables.iter().position(|table| catalog.tables[table.ordinal].name == lost.table)
+        };
+        not_kept[plan.not_kept.len()..].sort_by_key(place);
+        not_kept
     }
 
     fn write_manifest(&self, manifest: &Manifest) -> Result<()> {

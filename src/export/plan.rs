@@ -280,18 +280,6 @@ impl PlannedSource {
         not_kept
     }
 
-    /// As [`Self::not_kept`]; what rows have shown stands in the order of the tables, whichever was read first.
-    pub(crate) fn not_kept_in_order(&self) -> Vec<NotKept> {
-        let mut not_kept = self.not_kept();
-        let of_rows = self.plan.not_kept.len();
-        let place = |lost: &NotKept| {
-            let is_it = |table: &PlannedTable| self.catalog.tables[table.ordinal].name == lost.table;
-            self.plan.tables.iter().position(is_it)
-        };
-        not_kept[of_rows..].sort_by_key(place);
-        not_kept
-    }
-
     /// Tells what cannot be rebuilt, but for the first `known` of it.
     ///
     /// # Errors

@@ -9,11 +9,12 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use crate::budget::{Budget, free_bytes, limit_for};
+use crate::budget::{Budget, free_bytes};
 use crate::digest::{ContentDigest, RowHasher};
 use crate::durable::Stage;
 use crate::error::{Error, ErrorKind, Result};
 use crate::export::encoders::{ENCODER_BYTES, EncodingResources, FrameQueue, encode_in_parallel};
+use crate::export::sample::Sample;
 use crate::frame::order::{InOrderCheck, OrderKey, Sorter, with_order_columns};
 use crate::frame::{ClassCounts, FRAME_BYTES, FrameBuilder, TableMapping, plan_mapping, row_size};
 use crate::parquet_file::{
@@ -25,10 +26,6 @@ use crate::schema::{Cell, Table, TextEncoding, TotalOrder};
 use crate::sqlite::catalog::Catalog;
 use crate::sqlite::open::Source;
 
-/// Rows looked at before the first guess.
-const SAMPLE_ROWS: u64 = 1_000;
-/// What frames of the smallest table may take, in bytes.
-const LEAST_FRAMES_BYTES: u64 = 4 * 1024 * 1024;
 /// Rows between two words to the progress.
 pub(super) const ROWS_PER_STEP: u64 = 4_096;
 /// How often a row is in memory while it is encoded, beside its copy in SQLite: as it came, and a large cell of it as
@@ -69,14 +66,6 @@ enum Disorder {
     IsCounted,
     /// The pass ends: the next one needs to know nothing.
     Ends,
-}
-
-/// What the first rows show.
-pub(crate) struct Sample {
-    counts: Vec<ClassCounts>,
-    in_order: bool,
-    rows: u64,
-    content_bytes: u64,
 }
 
 /// What one pass over the rows found and, if all went well, wrote.
@@ -153,58 +142,6 @@ impl TableJob<'_> {
             return Err(place(Error::new(ErrorKind::Mismatch, "what was encoded is not what was read")));
         }
         Ok(WrittenTable { mapping, facts, content_bytes, in_key_order })
-    }
-
-    /// Looks at the first rows.
-    ///
-    /// # Errors
-    /// What SQLite says.
-    pub(crate) fn sample(&self) -> Result<Sample> {
-        let table = self.table();
-        let key = OrderKey::new(self.order, table)?;
-        let (mut hasher, mut check, mut key_bytes) = (RowHasher::default(), InOrderCheck::new(), Vec::new());
-        let mut sample = Sample {
-            counts: vec![ClassCounts::default(); table.stored_columns().count()],
-            in_order: true,
-            rows: 0,
-            content_bytes: 0,
-        };
-        self.source.for_each_row(self.catalog, self.ordinal, |rowid, cells| {
-            count(&mut sample.counts, cells);
-            key_bytes.clear();
-            key.encode(rowid, cells, &mut key_bytes);
-            sample.in_order = check.push(&key_bytes);
-            sample.rows += 1;
-            sample.content_bytes += hasher.add_row(rowid, cells) as u64;
-            Ok(if sample.rows < SAMPLE_ROWS { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
-        })?;
-        Ok(sample)
-    }
-
-    /// Whether the table is likely to have more rows than can be sorted in memory.
-    fn is_large(&self, sample: &Sample) -> Result<bool> {
-        let Some(bytes) = self.estimate_bytes(sample) else {
-            return Ok(self.source.size_bytes()? > self.bytes_for_frames() / 2);
-        };
-        // In frames they take about half as much again.
-        Ok(bytes.saturating_add(bytes / 2) > self.bytes_for_frames() / 2)
-    }
-
-    /// The least memory limit under which the table is not large with one encoder; `None` where nobody knows how many
-    /// rows it has.
-    pub(crate) fn comfortable_limit_bytes(&self, sample: &Sample) -> Option<u64> {
-        let frames = self.estimate_bytes(sample)?.saturating_mul(3).max(LEAST_FRAMES_BYTES);
-        Some(limit_for(frames.saturating_add(ENCODER_BYTES)))
-    }
-
-    /// About how many bytes all rows have; `None` where nobody knows how many rows there are.
-    fn estimate_bytes(&self, sample: &Sample) -> Option<u64> {
-        if sample.rows < SAMPLE_ROWS {
-            return Some(sample.content_bytes);
-        }
-        let rows = self.source.estimate_row_count(self.table())?;
-        let bytes = u128::from(sample.content_bytes) * u128::from(rows) / u128::from(sample.rows);
-        Some(u64::try_from(bytes).unwrap_or(u64::MAX))
     }
 
     /// Reads all rows; writes them as long as they fit `mapping` and, unless they are to be sorted, are in order.

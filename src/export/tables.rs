@@ -5,14 +5,15 @@
 //! later, when it is written alone and has all threads. What is written does not depend on any of this.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::budget::{Budget, free_bytes, limit_for};
 use crate::durable::Stage;
 use crate::error::{Error, ErrorKind, Result};
 use crate::export::encoders::ENCODER_BYTES;
 use crate::export::plan::{ExportPlan, OutputForm, PlannedTable};
-use crate::export::table::{FooterOf, ReadTable, Sample, TableJob, WrittenTable};
+use crate::export::sample::Sample;
+use crate::export::side_by_side::{Queue, in_order};
+use crate::export::table::{FooterOf, ReadTable, TableJob, WrittenTable};
 use crate::export::{ExportOptions, STAGED, json};
 use crate::parquet_file::RowGroupEntry;
 use crate::progress::{PartOfPhase, Phase, PhaseKind};
@@ -37,25 +38,20 @@ pub(super) struct TableFiles<'a> {
     pub(super) run: Run<'a>,
 }
 
-/// Tables on their way to several readers, the largest first.
-struct Queue<'a> {
-    /// Each with its place in the plan.
-    tables: Vec<(usize, &'a PlannedTable)>,
-    next: AtomicUsize,
-    /// The first place in the plan of a table that could not be written. Those before it are still tried, so that always
-    /// the same failure is told.
-    failed: AtomicUsize,
+/// What readers that work side by side share.
+struct Shared<'a> {
+    /// The tables, the largest first.
+    queue: Queue<&'a PlannedTable>,
     /// What is left of the memory limit.
     budget: Budget,
     budget_bytes: u64,
+    /// How many encoders each reader has.
     threads: usize,
 }
 
-/// What one reader has done.
-#[derive(Default)]
+/// What one reader has done: tables by place in the plan, `None` for one that is to be written alone.
 struct Done {
-    /// By place in the plan; those that are to be written alone are left out.
-    tables: Vec<(usize, Result<TableEntry>)>,
+    tables: Vec<(usize, Result<Option<TableEntry>>)>,
     not_kept: Vec<NotKept>,
 }
 
@@ -84,8 +80,9 @@ impl TableFiles<'_> {
             self.plan.tables.iter().enumerate().filter(|(_, table)| table.file_name.is_some()).collect();
         let ExportOptions { memory_limit_bytes, threads, .. } = *self.options;
         let free = free_bytes(memory_limit_bytes);
-        // Beside a reader, each has an encoder and some rows.
-        let fitting = usize::try_from(free / (2 * (ENCODER_BYTES + READER_BYTES))).unwrap_or(usize::MAX);
+        // Beside a reader, each has an encoder, and at least as much for its rows: else all tables would be large.
+        let fitting = free / (2 * (READER_BYTES + ENCODER_BYTES));
+        let fitting = usize::try_from(fitting).unwrap_or(usize::MAX);
         let wanted = threads.min(fitting).min(tables.len());
         if self.plan.form == OutputForm::File || wanted < 2 {
             return Ok(entries);
@@ -98,10 +95,8 @@ impl TableFiles<'_> {
         // Where nothing is known of one it may be the largest.
         tables.sort_by_key(|(_, table)| std::cmp::Reverse(self.weight(table)));
         let budget_bytes = free.saturating_sub(others.len() as u64 * READER_BYTES);
-        let queue = Queue {
-            tables,
-            next: AtomicUsize::new(0),
-            failed: AtomicUsize::new(usize::MAX),
+        let shared = Shared {
+            queue: Queue::new(tables),
             budget: Budget::new(budget_bytes),
             budget_bytes,
             threads: threads / (others.len() + 1),
@@ -109,11 +104,11 @@ impl TableFiles<'_> {
         let kind = PhaseKind::Exporting;
         self.run.progress.begin(Phase { kind, subject: "", total_rows: None, total_bytes: None });
         let done = std::thread::scope(|scope| -> Result<Vec<Done>> {
-            let queue = &queue;
+            let shared = &shared;
             // Where the system has no thread left, fewer of them do the same work.
-            let start = |other: Source| start_thread(scope, move || self.write_some(&other, queue)).ok();
+            let start = |other: Source| start_thread(scope, move || self.write_some(&other, shared)).ok();
             let threads: Vec<_> = others.into_iter().map_while(start).collect();
-            let mut done = vec![self.write_some(source, queue)];
+            let mut done = vec![self.write_some(source, shared)];
             for thread in threads {
                 let stopped = |_| Error::new(ErrorKind::Failed, "an exporting thread stopped");
                 done.push(thread.join().map_err(stopped)?);
@@ -127,9 +122,8 @@ impl TableFiles<'_> {
                 source.add_not_kept_found(done.not_kept);
             }
         }
-        tables.sort_by_key(|(place, _)| *place);
-        for (place, entry) in tables {
-            entries[place] = Some(entry?);
+        for (place, entry) in in_order(tables)? {
+            entries[place] = entry;
         }
         self.run.progress.end();
         Ok(entries)
@@ -142,20 +136,9 @@ impl TableFiles<'_> {
     }
 
     /// Writes tables that nobody else has taken until none is left.
-    fn write_some(&self, source: &Source, queue: &Queue<'_>) -> Done {
-        let mut done = Done::default();
-        while let Some(&(place, planned)) = queue.tables.get(queue.next.fetch_add(1, Ordering::Relaxed)) {
-            if place > queue.failed.load(Ordering::Relaxed) {
-                continue;
-            }
-            let entry = self.write_within(source, planned, queue).transpose();
-            if matches!(entry, Some(Err(_))) {
-                queue.failed.fetch_min(place, Ordering::Relaxed);
-            }
-            done.tables.extend(entry.map(|entry| (place, entry)));
-        }
-        done.not_kept = source.not_kept_found();
-        done
+    fn write_some(&self, source: &Source, shared: &Shared<'_>) -> Done {
+        let tables = shared.queue.work(|planned| self.write_within(source, planned, shared));
+        Done { tables, not_kept: source.not_kept_found() }
     }
 
     /// Writes a table within its share of the memory limit; `None` where it wants all of it.
@@ -163,20 +146,20 @@ impl TableFiles<'_> {
         &self,
         source: &Source,
         planned: &PlannedTable,
-        queue: &Queue<'_>,
+        shared: &Shared<'_>,
     ) -> Result<Option<TableEntry>> {
         let name = self.staged_name(planned)?;
         let progress = PartOfPhase::of(self.run.progress);
         let run = Run { progress: &progress, ..self.run };
         let files = TableFiles { run, ..*self };
-        let mut job = TableJob { threads: queue.threads, ..files.job(source, planned, &name) };
+        let mut job = TableJob { threads: shared.threads, ..files.job(source, planned, &name) };
         let sample = job.sample()?;
-        let Some(limit) = job.comfortable_limit_bytes(&sample) else { return Ok(None) };
+        let limit = job.comfortable_limit_bytes(&sample)?;
         let bytes = free_bytes(limit).saturating_add(job.threads.saturating_sub(1) as u64 * ENCODER_BYTES);
-        if bytes > queue.budget_bytes {
+        if bytes > shared.budget_bytes {
             return Ok(None);
         }
-        let share = queue.budget.reserve(bytes);
+        let share = shared.budget.reserve(bytes);
         self.run.interrupt.check()?;
         job.memory_limit_bytes = limit_for(share.bytes());
         files.write_sampled(&job, &sample, planned, &|_| Ok(Vec::new())).map(Some)
@@ -205,7 +188,7 @@ impl TableFiles<'_> {
             file.size_bytes = Some(facts.size_bytes);
             file.sha256 = Some(facts.sha256);
             file.tail = Some(facts.tail.clone());
-            file.chosen = facts.chosen.clone();
+            file.chosen.clone_from(&facts.chosen);
         }
         Ok(entry)
     }
