@@ -90,6 +90,7 @@ pub struct RowHasher {
     /// Whether the whole row is kept, however large.
     keeps_rows: bool,
     digest: ContentDigest,
+    last_hash: u128,
 }
 
 impl fmt::Debug for RowHasher {
@@ -149,7 +150,14 @@ impl RowHasher {
         };
         self.digest.row_count += 1;
         self.digest.sum = self.digest.sum.wrapping_add(hash);
+        self.last_hash = hash;
         size
+    }
+
+    /// The hash of the row that ended last.
+    #[must_use]
+    pub fn last_hash(&self) -> u128 {
+        self.last_hash
     }
 
     /// Adds a row whose canonical encoding is known already.

@@ -99,6 +99,7 @@ pub fn restore(path: &Path, target: &Path, options: &RestoreOptions, run: Run<'_
         |staged, temp_folder| {
             let rebuild_options = RebuildOptions {
                 verify: options.verify,
+                sync: true,
                 memory_limit_bytes: options.memory_limit_bytes,
                 temp_folder: temp_folder.to_path_buf(),
             };

@@ -195,6 +195,7 @@ fn prove_restore(
     require_space(stage.path(), snapshot.restored_size_bytes(), "the temporary database")?;
     let rebuild_options = RebuildOptions {
         verify: true,
+        sync: false,
         memory_limit_bytes: options.memory_limit_bytes,
         temp_folder: stage.path().to_path_buf(),
     };

@@ -27,7 +27,9 @@ mod glibc {
     pub(super) fn keep_blocks() {
         const MIB: c_int = 1024 * 1024;
         // Larger blocks are single large cells: they are better given back.
-        for (parameter, value) in [(MMAP_THRESHOLD, 8 * MIB), (TRIM_THRESHOLD, 64 * MIB), (TOP_PAD, 4 * MIB)] {
+        for (parameter, value) in
+            [(MMAP_THRESHOLD, 2 * MIB + MIB / 2), (TRIM_THRESHOLD, 32 * MIB), (TOP_PAD, 2 * MIB)]
+        {
             // SAFETY: known parameters of the allocator. Where it refuses a value, it goes on as it is.
             unsafe { mallopt(parameter, value) };
         }

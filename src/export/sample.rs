@@ -24,7 +24,7 @@ pub(crate) struct Sample {
 }
 
 impl TableJob<'_> {
-    /// Looks at the first rows.
+    /// Looks at the first rows, and at some others for their order.
     ///
     /// # Errors
     /// What SQLite says.
@@ -47,7 +47,34 @@ impl TableJob<'_> {
             sample.content_bytes += hasher.add_row(rowid, cells) as u64;
             Ok(if sample.rows < SAMPLE_ROWS { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
         })?;
+        if sample.in_order && sample.rows == SAMPLE_ROWS && !key.is_rowid_ascending() {
+            sample.in_order = self.places_are_in_order(&key)?;
+        }
         Ok(sample)
+    }
+
+    /// Whether rows here and there in the table are in order among themselves.
+    fn places_are_in_order(&self, key: &OrderKey) -> Result<bool> {
+        const PLACES: i128 = 64;
+        const ROWS: u64 = 64;
+        let Some((first, last)) = self.source.rowid_bounds(self.table())? else { return Ok(true) };
+        let span = i128::from(last) - i128::from(first);
+        let (mut in_order, mut key_bytes) = (true, Vec::new());
+        for place in 1..PLACES {
+            let from = i64::try_from(i128::from(first) + span * place / PLACES).ok();
+            let (mut check, mut rows) = (InOrderCheck::new(), 0);
+            self.source.for_each_row_from(self.catalog, self.ordinal, from, |rowid, cells| {
+                key_bytes.clear();
+                key.encode(rowid, cells, &mut key_bytes);
+                in_order &= check.push(&key_bytes);
+                rows += 1;
+                Ok(if in_order && rows < ROWS { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+            })?;
+            if !in_order {
+                break;
+            }
+        }
+        Ok(in_order)
     }
 
     /// Whether the table is likely to have more rows than can be sorted in memory.

@@ -1,10 +1,9 @@
 //! Exporting one table: read, plan, order, encode.
 //!
-//! Optimistic: the first pass starts from a guess, made of the first rows, at which storage classes each column has and
-//! whether rows are in order already. The first cell that does not fit, or row out of order where they seemed to be in
-//! order, turns the rest of the pass into counting; a second pass then writes with full knowledge. Rows in no order that
-//! do not fit into memory go another way ([`crate::export::partitioned`]). What is written depends on the rows alone,
-//! never on the guess or the way.
+//! Optimistic: the first pass starts from a guess, made of some rows ([`crate::export::sample`]), at which storage classes
+//! each column has and whether rows are in order already. Where a cell does not fit, or rows are less in order than they
+//! seemed, another pass follows that knows more. Rows in no order that do not fit into memory go another way
+//! ([`crate::export::partitioned`]). What is written depends on the rows alone, never on the guess or the way.
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -15,8 +14,10 @@ use crate::durable::Stage;
 use crate::error::{Error, ErrorKind, Result};
 use crate::export::encoders::{ENCODER_BYTES, EncodingResources, FrameQueue, encode_in_parallel};
 use crate::export::sample::Sample;
-use crate::frame::order::{InOrderCheck, OrderKey, Sorter, with_order_columns};
-use crate::frame::{ClassCounts, FRAME_BYTES, FrameBuilder, TableMapping, plan_mapping, row_size};
+use crate::frame::order::{InOrderCheck, OrderKey, Sorter, Window, with_order_columns};
+use crate::frame::{
+    ClassCounts, FRAME_BYTES, FRAME_ROWS, FrameBuilder, TableMapping, plan_mapping, row_size,
+};
 use crate::parquet_file::{
     FileFacts, RowGroupEntry, TableEncoder, TableWriter, WriterSettings, sorting_terms,
 };
@@ -60,11 +61,11 @@ pub(crate) struct WrittenTable {
 /// What becomes of a pass when a row is out of order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Disorder {
-    /// All rows are sorted from the beginning.
+    /// All rows are sorted.
     IsSorted,
-    /// The rest of the pass only counts, for the next one to know all.
-    IsCounted,
-    /// The pass ends: the next one needs to know nothing.
+    /// It finds its place among the last rows. One that is too late for that ends the pass.
+    IsSmall,
+    /// It ends the pass.
     Ends,
 }
 
@@ -100,41 +101,44 @@ impl TableJob<'_> {
     pub(crate) fn write(&self, sample: &Sample, footer: &FooterOf<'_>) -> Result<WrittenTable> {
         let place = |error: Error| error.in_table(&self.table().name);
         let is_large = self.is_large(sample)?;
-        if is_large && !sample.in_order {
-            return self.write_partitioned(footer).map_err(place);
-        }
-        let guess = plan_mapping(self.table(), &sample.counts);
-        let disorder = match (is_large, sample.in_order) {
+        let mut mapping = plan_mapping(self.table(), &sample.counts);
+        let mut disorder = match (sample.in_order, is_large) {
             (true, _) => Disorder::Ends,
-            (false, true) => Disorder::IsCounted,
+            (false, true) => Disorder::IsSmall,
+            // Reading a part of it in vain would cost more than sorting all of it.
             (false, false) => Disorder::IsSorted,
         };
-        let first = self.pass(&guess, disorder).map_err(place)?;
-        if is_large && !first.in_order {
-            drop(first);
-            self.stage.remove_file(self.staged_name)?;
-            return self.write_partitioned(footer).map_err(place);
-        }
-        let mapping = plan_mapping(self.table(), &first.counts);
-        let (pass, in_key_order) = match first.written {
-            Some(_) if same_columns(&guess, &mapping) => {
-                let in_order = first.in_order;
-                (first, in_order)
-            }
-            rejected => {
-                drop(rejected);
-                self.stage.remove_file(self.staged_name)?;
-                let disorder = if first.in_order { Disorder::IsCounted } else { Disorder::IsSorted };
-                let second = self.pass(&mapping, disorder).map_err(place)?;
-                if second.digest != first.digest {
-                    return Err(place(Error::new(ErrorKind::Mismatch, "two readings of the table differ")));
+        let mut read_before = None;
+        let differ = || place(Error::new(ErrorKind::Mismatch, "two readings of the table differ"));
+        let (pass, writer) = loop {
+            let mut pass = self.pass(&mapping, disorder).map_err(place)?;
+            let written = pass.written.take();
+            let is_whole = pass.in_order || disorder == Disorder::IsSorted;
+            if is_whole {
+                let known = plan_mapping(self.table(), &pass.counts);
+                let is_right = same_columns(&mapping, &known);
+                mapping = known;
+                if read_before.replace(pass.digest).is_some_and(|before| before != pass.digest) {
+                    return Err(differ());
                 }
-                (second, first.in_order)
+                match written {
+                    Some(writer) if is_right => break (pass, writer),
+                    // All was read, and some of it had no place under a mapping that was made for it.
+                    _ if is_right => return Err(differ()),
+                    _ => {}
+                }
+            } else if disorder == Disorder::Ends {
+                disorder = Disorder::IsSmall;
+            } else if is_large {
+                drop(written);
+                self.stage.remove_file(self.staged_name)?;
+                return self.write_partitioned(footer).map_err(place);
+            } else {
+                disorder = Disorder::IsSorted;
             }
+            self.stage.remove_file(self.staged_name)?;
         };
-        let Some(writer) = pass.written else {
-            return Err(place(Error::new(ErrorKind::Mismatch, "two readings of the table differ")));
-        };
+        let in_key_order = disorder == Disorder::Ends;
         let (digest, content_bytes) = (pass.digest, pass.content_bytes);
         let read = ReadTable { mapping: &mapping, digest, content_bytes, in_key_order };
         let facts = writer.finish(|row_groups| footer(&read, row_groups)).map_err(place)?;
@@ -150,7 +154,10 @@ impl TableJob<'_> {
         let encoder = TableEncoder::new(mapping, &self.settings, sorting_terms(table, mapping, self.order))?;
         let file = self.stage.create_file(self.staged_name)?;
         let writer = TableWriter::create(file, &self.stage.path_of(self.staged_name)?, &encoder)?;
-        let budget = Budget::new(self.bytes_for_frames());
+        // The window has a batch on its way in, one on its way out, and one half of which is gone.
+        let windowed = self.held_back_bytes() + 3 * self.window_batch_bytes();
+        let for_window = if disorder == Disorder::IsSmall { windowed } else { 0 };
+        let budget = Budget::new(self.bytes_for_frames().saturating_sub(for_window));
         let resources = EncodingResources {
             threads: self.worker_count(),
             budget: &budget,
@@ -176,7 +183,8 @@ impl TableJob<'_> {
         budget: &Budget,
         mut queue: FrameQueue<'_>,
     ) -> Result<Read> {
-        let sort = disorder == Disorder::IsSorted;
+        let (sort, windowed) = (disorder == Disorder::IsSorted, disorder == Disorder::IsSmall);
+        let has_keys = sort || windowed;
         let table = self.table();
         let subject = table.name.lossy();
         let kind = if sort { PhaseKind::Sorting } else { PhaseKind::Exporting };
@@ -184,12 +192,15 @@ impl TableJob<'_> {
         self.run.progress.begin(Phase { kind, subject: &subject, total_rows, total_bytes: None });
         let key = OrderKey::new(self.order, table)?;
         let mut reader = RowReader {
-            key: (sort || !key.is_rowid_ascending()).then_some(key),
+            key: (has_keys || !key.is_rowid_ascending()).then_some(key),
             key_bytes: Vec::new(),
             check: InOrderCheck::new(),
             hasher: RowHasher::default(),
             width: mapping.width(),
-            builder: FrameBuilder::new(mapping, sort),
+            builder: FrameBuilder::new(mapping, has_keys),
+            window: windowed.then(|| self.window(mapping)),
+            window_batch_bytes: self.window_batch_bytes(),
+            hashes: Vec::new(),
             sorter: sort.then(|| self.sorter(mapping)),
             sorted_bytes: self.bytes_for_frames(),
             result: Read {
@@ -209,13 +220,29 @@ impl TableJob<'_> {
                 self.run.progress.advance(step.0, step.1);
                 step = (0, 0);
             }
-            let is_over = disorder == Disorder::Ends && !reader.result.in_order;
+            let is_over = matches!(disorder, Disorder::Ends | Disorder::IsSmall) && !reader.result.in_order;
             Ok(if is_over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })?;
         self.run.progress.advance(step.0, step.1);
         let read = reader.finish(budget, &mut queue);
         self.run.progress.end();
         read
+    }
+
+    fn window(&self, mapping: &TableMapping) -> Window<'_> {
+        let schema = with_order_columns(&mapping.arrow_schema());
+        Window::new(&schema, self.held_back_bytes(), self.run.interrupt)
+    }
+
+    /// Bytes of rows that are held back for late ones to find their place.
+    fn held_back_bytes(&self) -> u64 {
+        const MOST: u64 = 32 * 1024 * 1024;
+        (self.bytes_for_frames() / 4).min(MOST)
+    }
+
+    /// The size of the batches in which rows get there.
+    fn window_batch_bytes(&self) -> u64 {
+        (self.held_back_bytes() / 2).min(FRAME_BYTES)
     }
 
     fn sorter(&self, mapping: &TableMapping) -> Sorter<'_> {
@@ -256,6 +283,12 @@ struct RowReader<'a> {
     /// How many Parquet columns there are.
     width: usize,
     builder: FrameBuilder,
+    /// Where late rows find their place.
+    window: Option<Window<'a>>,
+    /// The size of the batches that the window is given.
+    window_batch_bytes: u64,
+    /// The hashes of the rows in the builder, for the window.
+    hashes: Vec<u128>,
     sorter: Option<Sorter<'a>>,
     /// What sorted rows and their encoding may take together.
     sorted_bytes: u64,
@@ -271,12 +304,33 @@ impl RowReader<'_> {
         if let Some(key) = &self.key {
             self.key_bytes.clear();
             key.encode(rowid, cells, &mut self.key_bytes);
-            self.result.in_order = self.check.push(&self.key_bytes);
+            if self.window.is_none() {
+                self.result.in_order = self.check.push(&self.key_bytes);
+            }
         }
         if !self.result.fits || (!self.result.in_order && self.sorter.is_none()) {
             return Ok(size_bytes);
         }
         let row_bytes = row_size(cells, self.width);
+        if self.window.is_some() {
+            if row_bytes > self.sorted_bytes / 8 {
+                // Sorting is made for rows that are large against the memory.
+                self.result.in_order = false;
+                return Ok(size_bytes);
+            }
+            if row_bytes > FRAME_BYTES {
+                // It is held back as well.
+                queue.wait_for_room(row_bytes.saturating_mul(COPIES_OF_ROW + 1))?;
+            }
+            self.result.fits = self.builder.push_row_with_key(rowid, cells, &self.key_bytes);
+            self.hashes.push(self.hasher.last_hash());
+            if self.builder.size_bytes() >= self.window_batch_bytes
+                || self.builder.row_count() as u64 >= FRAME_ROWS
+            {
+                self.fill_window(queue)?;
+            }
+            return Ok(size_bytes);
+        }
         if let Some(sorter) = &mut self.sorter {
             if row_bytes > FRAME_BYTES {
                 // When it is encoded, the rows that are still to come share the memory with it.
@@ -301,10 +355,33 @@ impl RowReader<'_> {
         Ok(size_bytes)
     }
 
+    /// Hands the rows in the builder to the window, and what comes out of it to the encoders.
+    fn fill_window(&mut self, queue: &mut FrameQueue<'_>) -> Result<()> {
+        let Some(window) = self.window.as_mut().filter(|_| self.result.fits) else { return Ok(()) };
+        if self.builder.row_count() > 0 {
+            let hashes = std::mem::take(&mut self.hashes);
+            self.result.in_order = window.push(self.builder.finish()?, hashes)?;
+        }
+        while self.result.in_order
+            && let Some(frame) = window.next_frame(|rows, bytes| queue.frame_ends(rows, bytes))?
+        {
+            queue.send(&frame.batch, frame.bytes, Some(frame.digest))?;
+        }
+        Ok(())
+    }
+
     fn finish(mut self, budget: &Budget, queue: &mut FrameQueue<'_>) -> Result<Read> {
         let digest = self.hasher.take();
         self.result.digest.add(digest);
         if !self.result.fits {
+            return Ok(self.result);
+        }
+        if let Some(window) = &mut self.window {
+            window.end();
+            if self.result.in_order {
+                self.fill_window(queue)?;
+                queue.finish()?;
+            }
             return Ok(self.result);
         }
         let bytes = self.builder.size_bytes();

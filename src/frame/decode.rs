@@ -3,6 +3,8 @@
 //! Nothing else reads cells out of record batches. What the mapping forbids (two classes in one cell, a main
 //! column that shows something else than its companion holds) is an error here, never a silent choice.
 
+use std::ops::Range;
+
 use arrow::array::{
     Array, AsArray, BinaryArray, BinaryViewArray, LargeBinaryArray, LargeStringArray, RecordBatch,
     StringArray, StringViewArray,
@@ -15,6 +17,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::frame::build::nearest_double;
 use crate::frame::mapping::{MainClass, TableMapping};
 use crate::schema::{Cell, CellClass, Table};
+
+/// How many cells are decoded at a time, column by column: what their columns' layouts are is then asked once for many,
+/// and they stay in the processor's nearest cache.
+const BLOCK_CELLS: usize = 1024;
 
 /// Reads the rows of one record batch.
 #[derive(Debug)]
@@ -86,19 +92,34 @@ impl<'a> RowDecoder<'a> {
     /// [`ErrorKind::Mismatch`] with column and row where a row breaks the mapping's promises; whatever
     /// `visit` returns.
     pub fn for_each_row(&self, mut visit: impl FnMut(Option<i64>, &[Cell<'a>]) -> Result<()>) -> Result<()> {
-        let mut cells = vec![Cell::Null; self.columns.len()];
-        for row in 0..self.row_count {
-            let in_place = |broken: Broken<'_>| {
+        let width = self.columns.len();
+        let block_rows = (BLOCK_CELLS / width.max(1)).clamp(1, self.row_count.max(1));
+        let mut cells = vec![Cell::Null; width * block_rows];
+        for first in (0..self.row_count).step_by(block_rows) {
+            let in_place = |row: usize, broken: Broken<'_>| {
                 Error::new(ErrorKind::Mismatch, broken.what)
                     .in_table(&self.table.name)
                     .in_column(broken.column)
-                    .at_row(self.first_row_ordinal + row as u64)
+                    .at_row(self.first_row_ordinal + (first + row) as u64)
             };
-            for (cell, column) in cells.iter_mut().zip(&self.columns) {
-                *cell = column.cell(row).map_err(|what| in_place(Broken { column: column.name, what }))?;
+            let mut rows = block_rows.min(self.row_count - first);
+            let mut broken = None;
+            for (position, column) in self.columns.iter().enumerate() {
+                let cells = cells[position..].iter_mut().step_by(width).take(rows);
+                // The rows before it are good, and in its own row the first broken column counts.
+                if let Err((row, what)) = column.fill(first, cells) {
+                    rows = row;
+                    broken = Some(Broken { column: column.name, what });
+                }
             }
-            let rowid = self.rowid(row, &cells).map_err(in_place)?;
-            visit(rowid, &cells)?;
+            for row in 0..rows {
+                let cells = &cells[row * width..][..width];
+                let rowid = self.rowid(first + row, cells).map_err(|broken| in_place(row, broken))?;
+                visit(rowid, cells)?;
+            }
+            if let Some(broken) = broken {
+                return Err(in_place(rows, broken));
+            }
         }
         Ok(())
     }
@@ -180,14 +201,50 @@ struct ColumnDecoder<'a> {
     companions: Vec<(CellClass, Values<'a>)>,
 }
 
+const NOT_A_NUMBER: &str = "a real is not a number, which no database holds";
+
 impl<'a> ColumnDecoder<'a> {
+    /// Fills `cells` with those of the rows from `first` on; fails with the first, counted from there, that breaks a
+    /// promise.
+    fn fill<'c>(
+        &self,
+        first: usize,
+        cells: impl ExactSizeIterator<Item = &'c mut Cell<'a>>,
+    ) -> Result<(), (usize, &'static str)>
+    where
+        'a: 'c,
+    {
+        let rows = first..first + cells.len();
+        let nulls = self.main.nulls;
+        if !self.companions.is_empty() {
+            for ((row, cell), place) in rows.zip(cells).zip(0..) {
+                *cell = self.cell(row).map_err(|what| (place, what))?;
+            }
+            return Ok(());
+        }
+        match self.main.layout {
+            Layout::Integer(values) => fill(rows, cells, nulls, |row| Cell::Integer(values[row])),
+            Layout::Real(values) => {
+                if let Some(row) = rows.clone().find(|&row| values[row].is_nan() && !is_null(nulls, row)) {
+                    fill(first..row, cells.take(row - first), nulls, |row| Cell::Real(values[row]));
+                    return Err((row - first, NOT_A_NUMBER));
+                }
+                fill(rows, cells, nulls, |row| Cell::Real(values[row]));
+            }
+            Layout::Text(array) => fill(rows, cells, nulls, |row| Cell::Text(array.value(row))),
+            Layout::SmallText(array) => fill(rows, cells, nulls, |row| Cell::Text(array.value(row))),
+            Layout::LargeText(array) => fill(rows, cells, nulls, |row| Cell::Text(array.value(row))),
+            Layout::Blob(array) => fill(rows, cells, nulls, |row| Cell::Blob(array.value(row))),
+            Layout::SmallBlob(array) => fill(rows, cells, nulls, |row| Cell::Blob(array.value(row))),
+            Layout::LargeBlob(array) => fill(rows, cells, nulls, |row| Cell::Blob(array.value(row))),
+        }
+        Ok(())
+    }
+
     fn cell(&self, row: usize) -> Result<Cell<'a>, &'static str> {
         let main = self.main.cell(row);
         if matches!(main, Cell::Real(value) if value.is_nan()) {
-            return Err("a real is not a number, which no database holds");
-        }
-        if self.companions.is_empty() {
-            return Ok(main);
+            return Err(NOT_A_NUMBER);
         }
         let mut set = self.companions.iter().filter_map(|(class, values)| values.companion_cell(row, *class));
         let Some(companion) = set.next() else { return Ok(main) };
@@ -195,9 +252,7 @@ impl<'a> ColumnDecoder<'a> {
             return Err("a cell has values of two storage classes");
         }
         match (companion, main) {
-            (Cell::Real(value), _) if value.is_nan() => {
-                Err("a real is not a number, which no database holds")
-            }
+            (Cell::Real(value), _) if value.is_nan() => Err(NOT_A_NUMBER),
             (Cell::Integer(exact), Cell::Real(shown)) if self.number_family => {
                 if shown.to_bits() == nearest_double(exact).to_bits() {
                     Ok(companion)
@@ -211,6 +266,25 @@ impl<'a> ColumnDecoder<'a> {
             (_, Cell::Null) => Ok(companion),
             _ => Err("the main column has a value where a companion column has one"),
         }
+    }
+}
+
+fn is_null(nulls: Option<&NullBuffer>, row: usize) -> bool {
+    nulls.is_some_and(|nulls| nulls.is_null(row))
+}
+
+/// Fills cells with the values of rows.
+fn fill<'a: 'c, 'c>(
+    rows: Range<usize>,
+    cells: impl Iterator<Item = &'c mut Cell<'a>>,
+    nulls: Option<&NullBuffer>,
+    value: impl Fn(usize) -> Cell<'a>,
+) {
+    match nulls {
+        None => rows.zip(cells).for_each(|(row, cell)| *cell = value(row)),
+        Some(nulls) => rows
+            .zip(cells)
+            .for_each(|(row, cell)| *cell = if nulls.is_null(row) { Cell::Null } else { value(row) }),
     }
 }
 
@@ -257,7 +331,7 @@ impl<'a> Values<'a> {
 
     #[inline]
     fn cell(&self, row: usize) -> Cell<'a> {
-        if self.nulls.is_some_and(|nulls| nulls.is_null(row)) {
+        if is_null(self.nulls, row) {
             return Cell::Null;
         }
         match self.layout {

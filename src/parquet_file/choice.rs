@@ -8,9 +8,7 @@ use std::collections::HashSet;
 use std::hash::{BuildHasherDefault, Hasher};
 
 use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::datatypes::{
-    BinaryViewType, ByteViewType, DataType, Float64Type, Int64Type, StringViewType,
-};
+use arrow::datatypes::{BinaryViewType, ByteViewType, DataType, Float64Type, Int64Type, StringViewType};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -60,6 +58,12 @@ const SAMPLE_BYTES: usize = 1024 * 1024;
 /// Values that are tried at most.
 const SAMPLE_VALUES: usize = 16_384;
 
+/// Values of this size in bytes, on average, are so few in a sample that each row group is tried by itself.
+const LARGE_VALUE_BYTES: usize = 16 * 1024;
+
+/// The least piece of a value that is tried, in bytes, where values are large.
+const LEAST_PIECE_BYTES: usize = 4 * 1024;
+
 /// Another layout than the one every reader has known for long must save at least one part in this many.
 const WORTHWHILE_SHARE: usize = 100;
 
@@ -90,8 +94,8 @@ impl Trial {
     }
 }
 
-/// Tries layouts and levels on the values of an array; `None` where nothing is to be tried: for integers, and without
-/// values.
+/// Tries layouts and levels on the values of an array; `None` where nothing is to be tried, or a few values would say
+/// little about others: for integers, without values, and for large ones.
 ///
 /// # Errors
 /// `Failed` where zstd cannot be asked.
@@ -99,11 +103,33 @@ pub(super) fn try_out(array: &ArrayRef, level: i32) -> Result<Option<Trial>> {
     if array.null_count() == array.len() {
         return Ok(None);
     }
-    match array.data_type() {
-        DataType::Float64 => try_reals(array, level).map(Some),
-        DataType::Utf8View => ByteSample::take::<StringViewType>(array).try_out(level).map(Some),
-        DataType::BinaryView => ByteSample::take::<BinaryViewType>(array).try_out(level).map(Some),
-        _ => Ok(None),
+    let sample = match array.data_type() {
+        DataType::Float64 => return try_reals(array, level).map(Some),
+        DataType::Utf8View => ByteSample::take::<StringViewType>(std::slice::from_ref(array), SAMPLE_BYTES),
+        DataType::BinaryView => ByteSample::take::<BinaryViewType>(std::slice::from_ref(array), SAMPLE_BYTES),
+        _ => return Ok(None),
+    };
+    if sample.bytes.len() > LARGE_VALUE_BYTES * sample.lengths.len() {
+        return Ok(None);
+    }
+    sample.try_out(level).map(Some)
+}
+
+/// Tries layouts and levels on pieces of all values of a chunk.
+fn try_out_chunk(arrays: &[ArrayRef], level: i32) -> Result<Option<Trial>> {
+    let count = value_count(arrays);
+    if count == 0 {
+        return Ok(None);
+    }
+    let piece_bytes = (SAMPLE_BYTES / count).max(LEAST_PIECE_BYTES);
+    match arrays.first().map(|array| array.data_type()) {
+        Some(DataType::Utf8View) => {
+            ByteSample::take::<StringViewType>(arrays, piece_bytes).try_out(level).map(Some)
+        }
+        Some(DataType::BinaryView) => {
+            ByteSample::take::<BinaryViewType>(arrays, piece_bytes).try_out(level).map(Some)
+        }
+        _ => arrays.iter().find_map(|array| try_out(array, level).transpose()).transpose(),
     }
 }
 
@@ -125,8 +151,8 @@ pub(super) fn choose(arrays: &[ArrayRef], trial: Option<Trial>, limits: Limits) 
         return Ok(if is_smaller { in_dictionary } else { deltas });
     }
     let trial = match trial {
-        // The values it was to be of were all NULL.
-        None => arrays.iter().find_map(|array| try_out(array, limits.level).transpose()).transpose()?,
+        // The values it was to be of were all NULL, or large.
+        None => try_out_chunk(arrays, limits.level)?,
         known => known,
     };
     Ok(match (trial, distinct) {
@@ -191,12 +217,13 @@ struct ByteSample {
 }
 
 impl ByteSample {
-    /// Takes the first values; of the last one no more than there is room for.
-    fn take<T: ByteViewType>(array: &ArrayRef) -> Self {
+    /// Takes the first values, and of each no more than `piece_bytes`, as long as there is room.
+    fn take<T: ByteViewType>(arrays: &[ArrayRef], piece_bytes: usize) -> Self {
         let mut sample = Self::default();
-        for value in array.as_byte_view::<T>().iter().flatten().take(SAMPLE_VALUES) {
+        let values = arrays.iter().flat_map(|array| array.as_byte_view::<T>().iter().flatten());
+        for value in values.take(SAMPLE_VALUES) {
             let value: &[u8] = value.as_ref();
-            let room = SAMPLE_BYTES.saturating_sub(sample.bytes.len());
+            let room = SAMPLE_BYTES.saturating_sub(sample.bytes.len()).min(piece_bytes);
             if room == 0 {
                 break;
             }

@@ -38,8 +38,7 @@ pub use seal::{SealCheck, SealState, check_seal, check_seal_with, has_seal_tag};
 pub use settings::{LARGE_CELL_BYTES, SortingTerm, WriterSettings};
 pub use sorting::sorting_terms;
 pub use writer::{
-    EncodedRowGroup, FileFacts, FileTail, RowGroupEncoder, RowGroupEntry, TableEncoder, TableWriter,
-    Trials,
+    EncodedRowGroup, FileFacts, FileTail, RowGroupEncoder, RowGroupEntry, TableEncoder, TableWriter, Trials,
 };
 
 /// An error of the `parquet` crate while `doing` something: I/O failures keep their own kind and hint, and

@@ -109,7 +109,9 @@ pub(super) fn file_properties(
         });
     }
     let sorting = (!columns.is_empty()).then_some(columns);
-    Ok(Arc::new(common_properties(compression(settings.compression_level)?).set_sorting_columns(sorting).build()))
+    Ok(Arc::new(
+        common_properties(compression(settings.compression_level)?).set_sorting_columns(sorting).build(),
+    ))
 }
 
 /// The properties under which a column chunk is encoded, beside `column_count` others.

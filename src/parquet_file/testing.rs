@@ -9,8 +9,8 @@ use arrow::array::RecordBatch;
 use crate::error::Result;
 use crate::frame::testing::{Row, Value, batch_of, digest_of, mapping_of, numbered, rows_of, table};
 use crate::frame::{TableMapping, digest_batch};
-use crate::parquet_file::{Trials, 
-    EncodedRowGroup, FileFacts, TableEncoder, TableReader, TableWriter, WriterSettings,
+use crate::parquet_file::{
+    EncodedRowGroup, FileFacts, TableEncoder, TableReader, TableWriter, Trials, WriterSettings,
 };
 use crate::schema::Table;
 

@@ -1,15 +1,19 @@
 //! What verbs ask of an open database: its catalog, its rows, its checks.
 
 use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use rusqlite::Connection;
 
 use crate::error::Result;
 use crate::progress::{Phase, PhaseKind};
-use crate::run::Run;
+use crate::run::{Interrupt, Run};
 use crate::schema::{Cell, Generated, ObjectKind, SchemaObject, Table};
 use crate::sqlite::catalog::{Catalog, read_catalog};
 use crate::sqlite::check::{CheckDepth, CheckReport, check_database};
 use crate::sqlite::not_kept::{NotKept, find_not_kept, is_plain, lost_with_key, read_unknown_collations};
-use crate::sqlite::open::{Source, open_to_check};
+use crate::sqlite::open::{Source, open_own_to_check, open_to_check};
+use crate::sqlite::read_only_vfs::Sharing;
 use crate::sqlite::rows::{TableScan, count_rows, estimate_row_count, rowid_bounds};
 use crate::sqlite::schema_check::mentions_check;
 use crate::sqlite::watch::{Extent, Watch, bound_expressions};
@@ -109,9 +113,6 @@ impl Source {
 
     /// Runs SQLite's own checks, as deep as asked.
     ///
-    /// On a connection of their own that may write in SQLite's eyes: a read-only one leaves CHECK constraints out. The
-    /// schema may be anybody's, so that what it computes is bounded in time and size by what its tables hold.
-    ///
     /// # Errors
     /// `Failed` when the time is over; what SQLite says, other than findings.
     pub fn check(
@@ -121,30 +122,88 @@ impl Source {
         extents: &[Extent],
         run: Run<'_>,
     ) -> Result<CheckReport> {
-        run.progress.begin(Phase {
-            kind: PhaseKind::Checking,
-            subject: "",
-            total_rows: None,
-            total_bytes: None,
-        });
-        let extent = extents.iter().fold(Extent::default(), |sum, extent| sum.and(*extent));
-        let checked = || {
-            let (file, sharing) = self.file_to_check();
-            let mut connection = open_to_check(file, sharing, run.interrupt)?;
-            let watch = Watch::over(&mut connection, run.interrupt)?;
-            bound_expressions(&connection, &extent, &catalog.objects)?;
-            let tables = &catalog.tables;
-            let check = || check_database(&connection, tables, depth);
-            if !evaluates(catalog) {
-                return check();
-            }
-            let passes = tables.iter().map(|table| table.indexes.len() + 1).max().unwrap_or(0);
-            watch.within(extent.time(passes), "the rules of the tables", check)
-        };
-        let report = checked();
+        run.progress.begin(CHECKING);
+        let report = self.checker().check(depth, catalog, extents, run.interrupt);
         run.progress.end();
-        report.map_err(|error| error.instead_at(self.path()))
+        report
     }
+
+    /// What runs SQLite's checks, also while another thread has the source.
+    pub(crate) fn checker(&self) -> Checker {
+        let (file, sharing) = self.file_to_check();
+        Checker { file: file.to_path_buf(), sharing, path: self.path.clone() }
+    }
+}
+
+/// How a run of SQLite's checks is told.
+pub(crate) const CHECKING: Phase<'static> =
+    Phase { kind: PhaseKind::Checking, subject: "", total_rows: None, total_bytes: None };
+
+/// Runs SQLite's checks of a database that a [`Source`] holds open.
+pub(crate) struct Checker {
+    file: PathBuf,
+    sharing: Sharing,
+    /// What the database is called.
+    path: PathBuf,
+}
+
+impl Checker {
+    /// Runs SQLite's own checks, as deep as asked.
+    ///
+    /// On a connection of their own that may write in SQLite's eyes: a read-only one leaves CHECK constraints out. The
+    /// schema may be anybody's, so that what it computes is bounded in time and size by what its tables hold.
+    ///
+    /// # Errors
+    /// `Failed` when the time is over; what SQLite says, other than findings.
+    pub(crate) fn check(
+        &self,
+        depth: CheckDepth,
+        catalog: &Catalog,
+        extents: &[Extent],
+        interrupt: &Interrupt,
+    ) -> Result<CheckReport> {
+        let connection = open_to_check(&self.file, self.sharing, interrupt);
+        let checked =
+            connection.and_then(|connection| check_on(connection, depth, catalog, extents, interrupt));
+        checked.map_err(|error| error.instead_at(&self.path))
+    }
+
+    /// As [`Self::check`], of a private file that this program has just made: with `cache_bytes` of it in memory, since
+    /// every row is looked up in every index.
+    ///
+    /// # Errors
+    /// As [`Self::check`].
+    pub(crate) fn check_own(
+        &self,
+        catalog: &Catalog,
+        extents: &[Extent],
+        cache_bytes: u64,
+        interrupt: &Interrupt,
+    ) -> Result<CheckReport> {
+        let connection = open_own_to_check(&self.file, cache_bytes, interrupt);
+        let checked = connection
+            .and_then(|connection| check_on(connection, CheckDepth::Full, catalog, extents, interrupt));
+        checked.map_err(|error| error.instead_at(&self.path))
+    }
+}
+
+fn check_on(
+    mut connection: Connection,
+    depth: CheckDepth,
+    catalog: &Catalog,
+    extents: &[Extent],
+    interrupt: &Interrupt,
+) -> Result<CheckReport> {
+    let watch = Watch::over(&mut connection, interrupt)?;
+    let extent = extents.iter().fold(Extent::default(), |sum, extent| sum.and(*extent));
+    bound_expressions(&connection, &extent, &catalog.objects)?;
+    let tables = &catalog.tables;
+    let check = || check_database(&connection, tables, depth);
+    if !evaluates(catalog) {
+        return check();
+    }
+    let passes = tables.iter().map(|table| table.indexes.len() + 1).max().unwrap_or(0);
+    watch.within(extent.time(passes), "the rules of the tables", check)
 }
 
 /// Whether SQLite's checks evaluate anything of the schema's own: then the time they take can be anything.

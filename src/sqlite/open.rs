@@ -82,9 +82,29 @@ impl Source {
         Ok(source)
     }
 
+    /// Opens a private file that this program has just built.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub(crate) fn open_own(path: &Path, interrupt: &Interrupt) -> Result<Self> {
+        let options = OpenOptions { busy_timeout: Duration::ZERO, allow_empty: true };
+        let connection = open_read_only(path, &options, interrupt)?;
+        let source = Self::of(connection, path, None, Reading::Locked);
+        source.begin().map_err(|error| error.at(path))?;
+        Ok(source)
+    }
+
     pub(super) fn of(connection: Connection, path: &Path, still: Option<Looks>, reading: Reading) -> Self {
         let not_kept = RefCell::default();
-        Self { connection, path: path.to_path_buf(), still, folded_in: FoldedIn::NoWal, seen: None, reading, not_kept }
+        Self {
+            connection,
+            path: path.to_path_buf(),
+            still,
+            folded_in: FoldedIn::NoWal,
+            seen: None,
+            reading,
+            not_kept,
+        }
     }
 
     /// Ends the read transaction, so that writers need not wait any longer; nothing may be read after that.
@@ -287,22 +307,42 @@ pub(super) fn configure_to_read(connection: &Connection) -> Result<()> {
     Ok(())
 }
 
+/// SQLite's own default.
+const LEAST_CACHE_KIB: u64 = 2_000;
+
 /// Opens a database a second time to run checks on it, which need a connection that may write in SQLite's eyes.
 ///
 /// Not in the system's eyes: the file is opened for reading only, wherever SQLite can be made to do so. A source
 /// that is open already keeps everybody from writing meanwhile.
 pub(crate) fn open_to_check(path: &Path, sharing: Sharing, interrupt: &Interrupt) -> Result<Connection> {
+    let connection = open_to_check_in(path, read_only_vfs(sharing), interrupt)?;
+    if sharing == Sharing::Alone {
+        connection.execute_batch("PRAGMA locking_mode=EXCLUSIVE;").map_err(failure)?;
+    }
+    Ok(connection)
+}
+
+/// As [`open_to_check`], for a private file that this program has just built; with `cache_bytes` of it in memory.
+pub(crate) fn open_own_to_check(path: &Path, cache_bytes: u64, interrupt: &Interrupt) -> Result<Connection> {
+    let connection = open_to_check_in(path, read_only_vfs(Sharing::Locked), interrupt)?;
+    // What is checked of every page by the check itself need not be checked again whenever it is read.
+    let pragmas = format!(
+        "PRAGMA cache_size=-{}; PRAGMA cell_size_check=OFF;",
+        (cache_bytes / 1024).max(LEAST_CACHE_KIB)
+    );
+    connection.execute_batch(&pragmas).map_err(failure)?;
+    Ok(connection)
+}
+
+fn open_to_check_in(path: &Path, vfs: Option<&CStr>, interrupt: &Interrupt) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_EXRESCODE;
-    let mut connection = match read_only_vfs(sharing) {
+    let mut connection = match vfs {
         Some(vfs) => open_in(path, flags, vfs)?,
         None => open_connection(path, flags)?,
     };
     configure(&mut connection, Duration::ZERO, interrupt)?;
-    if sharing == Sharing::Alone {
-        connection.execute_batch("PRAGMA locking_mode=EXCLUSIVE;").map_err(failure)?;
-    }
     connection
         .execute_batch("PRAGMA query_only=ON; PRAGMA cell_size_check=ON; PRAGMA mmap_size=0;")
         .map_err(failure)?;

@@ -6,7 +6,10 @@
 //! change, and no page is kept from one transaction to the next.
 //!
 //! A memory map would do the same, but another process that truncates the file would kill this one.
-#![expect(unsafe_code, reason = "stands between SQLite and its methods of one open file, through its C interface")]
+#![expect(
+    unsafe_code,
+    reason = "stands between SQLite and its methods of one open file, through its C interface"
+)]
 
 use std::ffi::{c_int, c_void};
 use std::ptr;
@@ -116,8 +119,8 @@ impl Ahead {
     /// Whether a page at `offset` goes on from the last one, so that more of what follows is likely to be asked for.
     fn goes_on(&mut self, offset: i64, count: usize) -> bool {
         let from = if self.filled > 0 { self.begin } else { self.last };
-        let is_near =
-            offset > from && offset.saturating_sub(from) <= 2 * i64::try_from(PIECE_BYTES).unwrap_or(i64::MAX);
+        let is_near = offset > from
+            && offset.saturating_sub(from) <= 2 * i64::try_from(PIECE_BYTES).unwrap_or(i64::MAX);
         if self.filled > 0 && self.used * USED_SHARE < self.filled {
             self.rest = REST_PAGES;
         }
@@ -127,7 +130,12 @@ impl Ahead {
     }
 }
 
-unsafe extern "C" fn read(file: *mut ffi::sqlite3_file, buffer: *mut c_void, count: c_int, offset: i64) -> c_int {
+unsafe extern "C" fn read(
+    file: *mut ffi::sqlite3_file,
+    buffer: *mut c_void,
+    count: c_int,
+    offset: i64,
+) -> c_int {
     // SAFETY: SQLite calls the methods of a file it was given; the buffer has as many bytes as are asked for.
     unsafe {
         let ahead = Ahead::of(file);
@@ -171,7 +179,12 @@ unsafe extern "C" fn close(file: *mut ffi::sqlite3_file) -> c_int {
     }
 }
 
-unsafe extern "C" fn write(file: *mut ffi::sqlite3_file, from: *const c_void, count: c_int, offset: i64) -> c_int {
+unsafe extern "C" fn write(
+    file: *mut ffi::sqlite3_file,
+    from: *const c_void,
+    count: c_int,
+    offset: i64,
+) -> c_int {
     // SAFETY: as SQLite calls it.
     unsafe {
         let ahead = Ahead::of(file);
@@ -210,7 +223,12 @@ unsafe extern "C" fn unlock(file: *mut ffi::sqlite3_file, level: c_int) -> c_int
     }
 }
 
-unsafe extern "C" fn shm_lock(file: *mut ffi::sqlite3_file, first: c_int, count: c_int, flags: c_int) -> c_int {
+unsafe extern "C" fn shm_lock(
+    file: *mut ffi::sqlite3_file,
+    first: c_int,
+    count: c_int,
+    flags: c_int,
+) -> c_int {
     // SAFETY: as SQLite calls it.
     unsafe {
         let ahead = Ahead::of(file);

@@ -5,7 +5,7 @@
 //! `-wal` and a `-shm` beside it. So it is given file systems of its own, which are those of its Unix build but for
 //! one call, the one that opens files: SQLite believes that it may write, and the system would refuse.
 //!
-//! No other module registers a file system.
+//! No other module registers a file system, but for `piecewise_vfs`, through which databases are built.
 #![expect(unsafe_code, reason = "registers copies of SQLite's own file systems through its C interface")]
 
 use std::ffi::{CStr, c_char, c_int};

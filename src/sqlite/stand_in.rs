@@ -1,5 +1,7 @@
 //! Tables of ours that lay rows out as the true ones do, and how rows get into them.
 
+use std::borrow::Cow;
+
 use rusqlite::Connection;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -148,30 +150,29 @@ impl<'t> TableLoader<'t> {
 
     fn bind_and_execute(&mut self, rowid: Option<i64>, cells: &[Cell<'_>]) -> Result<()> {
         let missing = || Error::new(ErrorKind::Damaged, "a row has no rowid");
-        if self.writes_rowid {
-            self.statement.bind_integer(1, rowid.ok_or_else(missing)?)?;
-        }
+        let rowid = if self.writes_rowid { Some(rowid.ok_or_else(missing)?) } else { None };
         if let Some(alias) = self.alias
             && !matches!(cells.get(alias), Some(Cell::Integer(_)))
         {
             return Err(missing());
         }
+        if self.encoding == TextEncoding::Utf8 {
+            return self.statement.execute_with(rowid, cells);
+        }
+        if let Some(rowid) = rowid {
+            self.statement.bind_integer(1, rowid)?;
+        }
         for (position, &cell) in cells.iter().enumerate() {
             let parameter = first_parameter(self.writes_rowid, position, self.encoding);
-            match (self.encoding, cell) {
-                (TextEncoding::Utf8, cell) => self.statement.bind(parameter, cell)?,
-                (encoding, Cell::Text(text)) => {
-                    self.statement.bind_integer(parameter, 1)?;
-                    self.statement.bind_blob(parameter + 1, &encoding.encode(text))?;
-                }
-                (_, Cell::RawText(bytes)) => {
-                    self.statement.bind_integer(parameter, 1)?;
-                    self.statement.bind_blob(parameter + 1, bytes)?;
-                }
-                (_, cell) => {
-                    self.statement.bind_integer(parameter, 0)?;
-                    self.statement.bind(parameter + 1, cell)?;
-                }
+            let text = match cell {
+                Cell::Text(text) => Some(self.encoding.encode(text)),
+                Cell::RawText(bytes) => Some(Cow::Borrowed(bytes)),
+                _ => None,
+            };
+            self.statement.bind_integer(parameter, i64::from(text.is_some()))?;
+            match text {
+                Some(bytes) => self.statement.bind_blob(parameter + 1, &bytes)?,
+                None => self.statement.bind(parameter + 1, cell)?,
             }
         }
         self.statement.execute()

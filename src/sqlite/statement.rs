@@ -2,7 +2,7 @@
 //!
 //! Two things need it beyond rusqlite's own statements. Names in a database need not be valid UTF-8, so SQL
 //! text is bytes here. And a cell read through `sqlite3_column_value` costs one call for the value instead of
-//! one per question about it. Apart from the registration of file systems in `read_only_vfs`, this is the only module
+//! one per question about it. Apart from the file systems of `read_only_vfs` and `piecewise_vfs`, this is the only module
 //! that calls SQLite's C interface; nothing outside `sqlite` may use it.
 #![expect(unsafe_code, reason = "reads cells and binds bytes through SQLite's C interface")]
 
@@ -98,6 +98,43 @@ impl<'c> Statement<'c> {
         };
         self.reset();
         result
+    }
+
+    /// Runs a statement that returns no rows with `first`, if there is one, and `cells` as its parameters in order, and
+    /// makes it ready to run again. Nothing of the cells is copied but by what the statement does with them.
+    ///
+    /// # Errors
+    /// What SQLite says, such as too big.
+    pub(crate) fn execute_with(&mut self, first: Option<i64>, cells: &[Cell<'_>]) -> Result<()> {
+        // SAFETY: the cells live longer than this call, which forgets them before it returns.
+        let bound = unsafe { self.bind_borrowed(first, cells) };
+        let result = bound.and_then(|()| self.step()).map(drop);
+        self.reset();
+        result
+    }
+
+    /// Binds cells without copying their bytes.
+    ///
+    /// # Safety
+    /// The cells' bytes must stay until [`Self::reset`] is called.
+    unsafe fn bind_borrowed(&mut self, first: Option<i64>, cells: &[Cell<'_>]) -> Result<()> {
+        if let Some(first) = first {
+            self.bind_integer(1, first)?;
+        }
+        for (parameter, &cell) in (1 + usize::from(first.is_some())..).zip(cells) {
+            // SAFETY: as the caller's.
+            match cell {
+                Cell::Text(text) => unsafe {
+                    self.bind_text_as(parameter, text.as_bytes(), ffi::SQLITE_STATIC())?;
+                },
+                Cell::RawText(bytes) => unsafe {
+                    self.bind_text_as(parameter, bytes, ffi::SQLITE_STATIC())?;
+                },
+                Cell::Blob(bytes) => unsafe { self.bind_blob_as(parameter, bytes, ffi::SQLITE_STATIC())? },
+                cell => self.bind(parameter, cell)?,
+            }
+        }
+        Ok(())
     }
 
     /// Appends all cells of the current row to `cells`, from the column at `first` (0-based) on.
@@ -247,18 +284,8 @@ impl<'c> Statement<'c> {
     /// # Errors
     /// What SQLite says, such as too big.
     pub(crate) fn bind_text_bytes(&mut self, parameter: usize, bytes: &[u8]) -> Result<()> {
-        let index = parameter_index(parameter)?;
-        // SAFETY: pointer and length describe live memory; SQLITE_TRANSIENT makes SQLite copy it now.
-        self.check(unsafe {
-            ffi::sqlite3_bind_text64(
-                self.raw.as_ptr(),
-                index,
-                bytes.as_ptr().cast(),
-                bytes.len() as u64,
-                ffi::SQLITE_TRANSIENT(),
-                UTF8,
-            )
-        })
+        // SAFETY: SQLITE_TRANSIENT makes SQLite copy the bytes now.
+        unsafe { self.bind_text_as(parameter, bytes, ffi::SQLITE_TRANSIENT()) }
     }
 
     /// Binds a BLOB.
@@ -266,21 +293,42 @@ impl<'c> Statement<'c> {
     /// # Errors
     /// What SQLite says, such as too big.
     pub(crate) fn bind_blob(&mut self, parameter: usize, bytes: &[u8]) -> Result<()> {
-        let index = parameter_index(parameter)?;
+        // SAFETY: SQLITE_TRANSIENT makes SQLite copy the bytes now.
+        unsafe { self.bind_blob_as(parameter, bytes, ffi::SQLITE_TRANSIENT()) }
+    }
+
+    /// # Safety
+    /// With `SQLITE_STATIC`, the bytes must stay until the binding is replaced or cleared.
+    unsafe fn bind_text_as(
+        &mut self,
+        parameter: usize,
+        bytes: &[u8],
+        keeps: ffi::sqlite3_destructor_type,
+    ) -> Result<()> {
+        let (index, length) = (parameter_index(parameter)?, bytes.len() as u64);
+        // SAFETY: `raw` is a live statement; pointer and length describe live memory, for as long as the caller says.
+        self.check(unsafe {
+            ffi::sqlite3_bind_text64(self.raw.as_ptr(), index, bytes.as_ptr().cast(), length, keeps, UTF8)
+        })
+    }
+
+    /// # Safety
+    /// With `SQLITE_STATIC`, the bytes must stay until the binding is replaced or cleared.
+    unsafe fn bind_blob_as(
+        &mut self,
+        parameter: usize,
+        bytes: &[u8],
+        keeps: ffi::sqlite3_destructor_type,
+    ) -> Result<()> {
+        let (index, length) = (parameter_index(parameter)?, bytes.len() as u64);
         if bytes.is_empty() {
             // SAFETY: `raw` is a live statement. A null pointer would bind NULL, and an empty slice's pointer
             // may dangle: this is the way to an empty blob.
             return self.check(unsafe { ffi::sqlite3_bind_zeroblob(self.raw.as_ptr(), index, 0) });
         }
-        // SAFETY: pointer and length describe live memory; SQLITE_TRANSIENT makes SQLite copy it now.
+        // SAFETY: `raw` is a live statement; pointer and length describe live memory, for as long as the caller says.
         self.check(unsafe {
-            ffi::sqlite3_bind_blob64(
-                self.raw.as_ptr(),
-                index,
-                bytes.as_ptr().cast::<c_void>(),
-                bytes.len() as u64,
-                ffi::SQLITE_TRANSIENT(),
-            )
+            ffi::sqlite3_bind_blob64(self.raw.as_ptr(), index, bytes.as_ptr().cast::<c_void>(), length, keeps)
         })
     }
 

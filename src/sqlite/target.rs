@@ -25,7 +25,8 @@ use crate::schema::{
 };
 use crate::sqlite::catalog::read_catalog;
 use crate::sqlite::failure::{failure, is_of_machine};
-use crate::sqlite::open::{configure, open_connection};
+use crate::sqlite::open::{configure, open_connection, open_in};
+use crate::sqlite::piecewise_vfs::piecewise_vfs;
 use crate::sqlite::stand_in::{StandIn, TableLoader, index_term};
 use crate::sqlite::statement::{ImposterMode, Statement, define_imposter, keep_modules};
 use crate::sqlite::target_plan::{PlannedObject, Storage, TargetPlan};
@@ -38,7 +39,13 @@ pub struct Target {
     header: DatabaseHeader,
     interrupt: Interrupt,
     watch: Watch,
+    cache_kib: u64,
 }
+
+/// A page cache that stays within the processor's own, in KiB: enough where pages are only appended. It is also how much of
+/// an index SQLite sorts at a time, which takes half as long as with a large one, and writing what was sorted to a file in
+/// between costs less than that.
+const SMALL_CACHE_KIB: u64 = 4 << 10;
 
 /// What is to be made of the tables that were loaded.
 #[derive(Debug, Clone, Copy)]
@@ -60,8 +67,9 @@ impl Finish<'_> {
 impl Target {
     /// Creates the database at `path`, which must not exist or be empty.
     ///
-    /// `cache_bytes`: how much SQLite may use for its page cache, and again for sorting an index; what does not
-    /// fit goes to temporary files (see [`crate::sqlite::set_temporary_folder`]).
+    /// `cache_bytes`: how much SQLite may use for its page cache where rows do not come in the order of their b-tree;
+    /// [`SMALL_CACHE_KIB`] otherwise, and again for sorting an index, whose rest goes to temporary files (see
+    /// [`crate::sqlite::set_temporary_folder`]).
     ///
     /// # Errors
     /// `Damaged` for a page size no database has; what SQLite says.
@@ -77,7 +85,12 @@ impl Target {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let mut connection = open_connection(path, flags | OpenFlags::SQLITE_OPEN_EXRESCODE)?;
+        let flags = flags | OpenFlags::SQLITE_OPEN_EXRESCODE;
+        let mut connection = match piecewise_vfs() {
+            Some(vfs) => open_in(path, flags, vfs)?,
+            None => open_connection(path, flags)?,
+        };
+        let cache_kib = (cache_bytes / 1024).max(256);
         let pragmas = format!(
             "PRAGMA page_size={};
              PRAGMA encoding='{}';
@@ -95,7 +108,7 @@ impl Target {
                 AutoVacuum::Full => 1,
                 AutoVacuum::Incremental => 2,
             },
-            (cache_bytes / 1024).max(256)
+            cache_kib
         );
         connection
             .set_db_config(DbConfig::SQLITE_DBCONFIG_LEGACY_FILE_FORMAT, header.legacy_format)
@@ -110,7 +123,7 @@ impl Target {
             .execute_batch("BEGIN; CREATE VIEW \"parklite\" AS SELECT 1;")
             .map_err(|error| failure(error).at(path))?;
         let (path, interrupt) = (path.to_path_buf(), interrupt.clone());
-        Ok(Self { connection, path, header: *header, interrupt, watch })
+        Ok(Self { connection, path, header: *header, interrupt, watch, cache_kib })
     }
 
     /// Makes the stand-in of the table at `ordinal` and a way to insert its rows.
@@ -130,6 +143,8 @@ impl Target {
         let place = |error: Error| error.in_table(&table.name);
         let shape = StandIn { table, plain, typed_reals };
         let name = stand_in_name(ordinal);
+        // Where there is a rowid, rows come in its order; other keys may be ordered by a collation.
+        self.use_cache(if shape.has_rowid() { SMALL_CACHE_KIB } else { self.cache_kib }).map_err(place)?;
         self.execute(format!("DROP TABLE IF EXISTS main.\"{name}\"").as_bytes()).map_err(place)?;
         self.execute(shape.definition(&name).as_bytes()).map_err(place)?;
         let mut into = name.clone();
@@ -157,6 +172,7 @@ impl Target {
         let Finish { plan, tables, extents } = made;
         let path = self.path.clone();
         let place = |error: Error| error.at(&path);
+        self.use_cache(SMALL_CACHE_KIB).map_err(place)?;
         for (position, planned) in plan.objects.iter().enumerate() {
             self.interrupt.check()?;
             match planned.storage {
@@ -378,6 +394,10 @@ impl Target {
             self.connection.execute_batch(sql).map_err(failure)?;
         }
         self.connection.close().map_err(|(_, error)| failure(error))
+    }
+
+    fn use_cache(&self, kib: u64) -> Result<()> {
+        self.execute(format!("PRAGMA cache_size=-{}", kib.min(self.cache_kib)).as_bytes())
     }
 
     fn execute(&self, sql: &[u8]) -> Result<()> {

@@ -203,6 +203,40 @@ fn a_real_is_never_not_a_number() {
 }
 
 #[test]
+fn the_first_broken_row_counts_and_every_row_before_it_is_given() {
+    let table = table(&[("a", ""), ("b", "")]);
+    let count = 2 * BLOCK_CELLS;
+    let real = |row: usize| Value::Real(f64::from(u32::try_from(row).expect("is small")) / 2.0 + 0.25);
+    let rows = numbered((0..count).map(|row| vec![real(row), real(row)]).collect());
+    let mapping = mapping_of(&table, &rows);
+    let sound = batch_of(&mapping, &rows);
+    assert_eq!(rows_of(&table, &mapping, &sound), rows);
+    let with_nan = |batch: &RecordBatch, index: usize, row: usize| {
+        let values = batch.column(index).as_primitive::<Float64Type>().values();
+        let values = values.iter().enumerate().map(|(at, &value)| if at == row { f64::NAN } else { value });
+        with_column(batch, index, Arc::new(Float64Array::from_iter_values(values)))
+    };
+    // Columns 1 and 2, after the rowid.
+    for (a, b, column) in
+        [(900, 901, "a"), (901, 900, "b"), (900, 900, "a"), (count - 1, 0, "b"), (0, 700, "a")]
+    {
+        let batch = with_nan(&with_nan(&sound, 1, a), 2, b);
+        let mut seen = 0;
+        let decoder = RowDecoder::new(&table, &mapping, &batch).expect("fits").starting_at(11);
+        let error = decoder
+            .for_each_row(|_, cells| {
+                assert_eq!(cells, [real(seen).cell(), real(seen).cell()]);
+                seen += 1;
+                Ok(())
+            })
+            .expect_err("is broken");
+        assert_eq!(seen, a.min(b));
+        assert_eq!(error.place().row_ordinal, Some(11 + seen as u64));
+        assert_eq!(error.place().column.as_ref().map(ToString::to_string), Some(column.to_string()));
+    }
+}
+
+#[test]
 fn every_row_has_a_rowid() {
     let (table, mapping, batch) = family();
     let rowids = Int64Array::from(vec![Some(1), None, Some(3)]);

@@ -58,7 +58,7 @@ impl KeyedBatch {
         self.keys.value(row)
     }
 
-    fn size(&self, row: usize) -> u64 {
+    pub(super) fn size(&self, row: usize) -> u64 {
         self.sizes.value(row)
     }
 }
@@ -120,7 +120,7 @@ pub(super) fn take_rows(
 }
 
 /// Copies the rows at `places`, none of them twice, into a batch of their own.
-fn gather(
+pub(super) fn gather(
     batches: &[KeyedBatch],
     places: &[Place],
     schema: &SchemaRef,

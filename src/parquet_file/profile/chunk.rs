@@ -2,9 +2,8 @@
 
 use super::compact::{Compact, Kind, Parsed};
 use super::footer::{
-    BYTE_ARRAY, BYTE_STREAM_SPLIT, CONTRADICTION, Column, DELTA_BINARY_PACKED, DELTA_LENGTH_BYTE_ARRAY, DOUBLE,
-    Fields, INT64, PLAIN, Pages, RLE, RLE_DICTIONARY,
-    UNKNOWN_FIELD, must,
+    BYTE_ARRAY, BYTE_STREAM_SPLIT, CONTRADICTION, Column, DELTA_BINARY_PACKED, DELTA_LENGTH_BYTE_ARRAY,
+    DOUBLE, Fields, INT64, PLAIN, Pages, RLE, RLE_DICTIONARY, UNKNOWN_FIELD, must,
 };
 use crate::frame::cuts::ROW_GROUP_BYTES;
 
@@ -131,7 +130,9 @@ pub(super) fn check_encoding(encoding: i32, physical_type: i32) -> Parsed<()> {
     let is_known = matches!(encoding, PLAIN | RLE | RLE_DICTIONARY)
         || matches!(
             (encoding, physical_type),
-            (DELTA_BINARY_PACKED, INT64) | (DELTA_LENGTH_BYTE_ARRAY, BYTE_ARRAY) | (BYTE_STREAM_SPLIT, DOUBLE)
+            (DELTA_BINARY_PACKED, INT64)
+                | (DELTA_LENGTH_BYTE_ARRAY, BYTE_ARRAY)
+                | (BYTE_STREAM_SPLIT, DOUBLE)
         );
     must(is_known, "it is encoded in a way that parklite does not write")
 }

@@ -16,12 +16,12 @@ use parquet::schema::types::TypePtr;
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::mapping::{ColumnRole, ParquetColumn, TableMapping};
 use crate::frame::weight::has_larger_value;
+use crate::parquet_file::choice::{Choice, Limits, Trial, choose, try_out};
 use crate::parquet_file::parquet_error;
 use crate::parquet_file::settings::{
     LARGE_CELL_BYTES, SortingTerm, WriterSettings, chunk_properties, dictionary_bytes, file_properties,
     parquet_schema,
 };
-use crate::parquet_file::choice::{Choice, Limits, Trial, choose, try_out};
 use crate::run::Interrupt;
 
 /// Encodes row groups of one table, on as many threads as there are: it is shared by reference or cloned.
@@ -121,7 +121,16 @@ impl TableEncoder {
         trials: &'e Trials,
         interrupt: &'e Interrupt,
     ) -> RowGroupEncoder<'e> {
-        RowGroupEncoder { encoder: self, trials, interrupt, index, rows: None, chunks: Vec::new(), choices: Vec::new(), encoded_bytes: 0 }
+        RowGroupEncoder {
+            encoder: self,
+            trials,
+            interrupt,
+            index,
+            rows: None,
+            chunks: Vec::new(),
+            choices: Vec::new(),
+            encoded_bytes: 0,
+        }
     }
 }
 
