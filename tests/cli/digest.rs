@@ -119,7 +119,7 @@ fn names_that_would_break_a_line_do_not() {
 #[test]
 fn a_damaged_snapshot_has_no_digests() {
     let place = Place::with_snapshot();
-    place.flip_bit("snap/events.parquet", 1, 2);
+    place.flip_bit("snap/events.parquet", 1, 8);
     place.run("digest snap").fails(13, "table \"events\"").hints("verify --data").changes_nothing();
     place.run("digest snap -t sets").exits(0);
     place.run("diff gymlog.db snap").fails(13, "table \"events\"").hints("verify --data");
