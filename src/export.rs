@@ -155,7 +155,7 @@ impl Export<'_> {
             file.size_bytes = Some(facts.size_bytes);
             file.sha256 = Some(facts.sha256);
             file.tail = Some(facts.tail.clone());
-            file.chosen = facts.chosen.clone();
+            file.chosen.clone_from(&facts.chosen);
         }
         Ok(entry)
     }
