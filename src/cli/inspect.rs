@@ -163,10 +163,12 @@ fn push_columns(text: &mut String, inspected: &InspectedTable) {
         table.row([
             format!("  {}", facts.name),
             String::new(),
-            "rowid".to_string(),
+            "INT64".to_string(),
             bytes(facts.compressed_bytes),
             bytes(facts.uncompressed_bytes),
             encoded_as(rowid),
+            String::new(),
+            "rowids, which no column of its own holds".to_string(),
         ]);
     }
     for column in &inspected.columns {
@@ -216,7 +218,7 @@ fn push_why_encoded(text: &mut String, report: &InspectReport) {
     }
     if columns().any(|column| column.chosen.is_empty() && !column.facts.encodings.is_empty()) {
         let words =
-            "all encodings in its footer; what was chosen and why stands in the manifest of a folder only";
+            "all encodings that the footer names; only a folder's manifest says what was chosen and why";
         lines.push(("in capitals".to_string(), words));
     }
     if lines.is_empty() {

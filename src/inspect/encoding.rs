@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::parquet_file::{ChosenFor, ColumnFacts, Layout};
 
 /// Why a column chunk was compressed with less effort than was asked for.
-pub const WHY_LESS_EFFORT: &str = "less effort than asked for, which on a sample came out no larger";
+pub const WHY_LESS_EFFORT: &str = "less effort than asked for, since it came out no larger on a sample";
 
 /// One Parquet column.
 #[derive(Debug, Clone, Serialize)]
@@ -60,12 +60,14 @@ pub fn layout_name(layout: Layout) -> &'static str {
 #[must_use]
 pub fn why_layout(layout: Layout) -> &'static str {
     match layout {
-        Layout::Dictionary => "few distinct values: each of them once, and numbers that point to it",
-        Layout::Plain => "one value after another: no other layout came out at least 1 % smaller on a sample",
-        Layout::Deltas => "integers: the differences from one to the next",
-        Layout::Lengths => "lengths apart from bytes: at least 1 % smaller on a sample",
+        Layout::Dictionary => "few distinct values, each stored once and pointed to",
+        Layout::Plain => {
+            "one value after another, since nothing else came out at least 1 % smaller on a sample"
+        }
+        Layout::Deltas => "integers as differences from one to the next",
+        Layout::Lengths => "lengths stored apart from bytes, which came out at least 1 % smaller on a sample",
         Layout::ByteStreams => {
-            "reals as streams of their first bytes, second bytes, and so on: at least 1 % smaller on a sample"
+            "first bytes of all reals, then second bytes, and so on, which came out at least 1 % smaller on a sample"
         }
     }
 }
