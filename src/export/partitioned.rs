@@ -6,6 +6,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 
 use crate::budget::Budget;
 use crate::digest::{ContentDigest, RowHasher, read_encoded_cells};
@@ -14,7 +15,7 @@ use crate::export::encoders::{EncodingResources, FrameQueue, encode_in_parallel}
 use crate::export::table::{
     COPIES_OF_ROW, FooterOf, ROWS_PER_STEP, ReadTable, TableJob, WrittenTable, count, refuse_half_units,
 };
-use crate::frame::order::{OrderKey, PartitionedRows, Partitions, Splitters, parts_for};
+use crate::frame::order::{OrderKey, PartitionedRows, Partitions, SortedRange, Splitters, parts_for};
 use crate::frame::{ClassCounts, FRAME_BYTES, FrameBuilder, TableMapping, plan_mapping};
 use crate::parquet_file::{TableEncoder, TableWriter, sorting_terms};
 use crate::progress::{Phase, PhaseKind};
@@ -57,7 +58,8 @@ impl TableJob<'_> {
     pub(super) fn write_partitioned(&self, footer: &FooterOf<'_>) -> Result<WrittenTable> {
         let table = self.table();
         let key = OrderKey::new(self.order, table)?;
-        let memory_bytes = self.bytes_for_frames() / SORTING_SHARE;
+        // Two ranges are held: one that is sorted, and one that is handed over.
+        let memory_bytes = self.bytes_for_frames() / SORTING_SHARE / 2;
         let splitters = self.splitters(&key, memory_bytes)?;
         let subject = table.name.lossy();
         let total_rows = self.source.estimate_row_count(table);
@@ -71,7 +73,7 @@ impl TableJob<'_> {
             TableEncoder::new(&mapping, &self.settings, sorting_terms(table, &mapping, self.order))?;
         let file = self.stage.create_file(self.staged_name)?;
         let writer = TableWriter::create(file, &self.stage.path_of(self.staged_name)?, &encoder)?;
-        let budget = Budget::new(self.bytes_for_frames().saturating_sub(memory_bytes));
+        let budget = Budget::new(self.bytes_for_frames().saturating_sub(2 * memory_bytes));
         let resources = EncodingResources {
             threads: self.worker_count(),
             budget: &budget,
@@ -81,7 +83,7 @@ impl TableJob<'_> {
         let kind = PhaseKind::Exporting;
         self.run.progress.begin(Phase { kind, subject: &subject, total_rows, total_bytes: None });
         let ((), writer) = encode_in_parallel(table, &mapping, &encoder, writer, resources, |queue| {
-            self.hand_over(rows, &mapping, queue)
+            sort_beside(rows, |ranges| self.hand_over(ranges, &mapping, queue))
         })?;
         self.run.progress.end();
         let Dealt { digest, content_bytes, .. } = dealt;
@@ -183,7 +185,7 @@ impl TableJob<'_> {
     /// Builds frames of the rows in order.
     fn hand_over(
         &self,
-        mut ranges: PartitionedRows<'_>,
+        ranges: &mut Ranges<'_>,
         mapping: &TableMapping,
         mut queue: FrameQueue<'_>,
     ) -> Result<()> {
@@ -191,7 +193,7 @@ impl TableJob<'_> {
         let mut builder = FrameBuilder::new(mapping, false);
         let mut hasher = RowHasher::default();
         let mut step = (0, 0);
-        while let Some(range) = ranges.next_range()? {
+        while let Some(range) = ranges.next()? {
             let mut cells: Vec<Cell<'_>> = Vec::new();
             for row in range.rows() {
                 if row.len() as u64 > FRAME_BYTES {
@@ -213,6 +215,8 @@ impl TableJob<'_> {
                     step = (0, 0);
                 }
             }
+            drop(cells);
+            ranges.give_back(range);
         }
         self.run.progress.advance(step.0, step.1);
         if builder.row_count() > 0 {
@@ -221,6 +225,48 @@ impl TableJob<'_> {
         }
         queue.finish()
     }
+}
+
+/// Ranges as they come from the thread that reads and sorts them.
+struct Ranges<'c> {
+    sorted: &'c Receiver<Result<SortedRange>>,
+    spare: &'c Sender<SortedRange>,
+}
+
+impl Ranges<'_> {
+    fn next(&mut self) -> Result<Option<SortedRange>> {
+        // Without a sender, all ranges have come.
+        self.sorted.recv().ok().transpose()
+    }
+
+    fn give_back(&self, range: SortedRange) {
+        // Where nobody wants it any more, there are no more ranges.
+        let _ = self.spare.send(range);
+    }
+}
+
+/// Runs `take` beside a thread that sorts the next range meanwhile.
+fn sort_beside<T>(
+    mut rows: PartitionedRows<'_>,
+    take: impl FnOnce(&mut Ranges<'_>) -> Result<T>,
+) -> Result<T> {
+    let (sender, sorted) = sync_channel(0);
+    let (spare, spares) = channel();
+    std::thread::scope(|scope| {
+        start_thread(scope, move || {
+            loop {
+                let next = rows.next_range(spares.try_recv().unwrap_or_default()).transpose();
+                let is_last = next.as_ref().is_none_or(Result::is_err);
+                if next.is_some_and(|next| sender.send(next).is_err()) || is_last {
+                    return;
+                }
+            }
+        })?;
+        // Dropped before the thread is waited for, which may be about to send.
+        let taken = take(&mut Ranges { sorted: &sorted, spare: &spare });
+        drop(sorted);
+        taken
+    })
 }
 
 /// The first rowids of ranges of equal width; the first range begins with whatever comes first.

@@ -194,10 +194,13 @@ impl<'run> PartitionedRows<'run> {
     ///
     /// # Errors
     /// [`ErrorKind::Failed`] where rows cannot be read back, or two have one key; [`ErrorKind::Interrupted`].
-    pub fn next_range(&mut self) -> Result<Option<SortedRows>> {
+    ///
+    /// `spare` is a range that has been dealt with: its memory is used again.
+    pub fn next_range(&mut self, spare: SortedRows) -> Result<Option<SortedRows>> {
         self.interrupt.check()?;
+        let mut spare = spare;
         if let Some(inner) = &mut self.inner {
-            if let Some(rows) = inner.next_range()? {
+            if let Some(rows) = inner.next_range(std::mem::take(&mut spare))? {
                 return Ok(Some(rows));
             }
             self.inner = None;
@@ -212,16 +215,18 @@ impl<'run> PartitionedRows<'run> {
         let bytes: u64 = ranges().map(|range| range.bytes).sum();
         if rows > 1 && bytes.saturating_add(rows.saturating_mul(ENTRY_BYTES)) > self.memory_bytes {
             self.inner = Some(Box::new(self.deal_out_again(part, rows, bytes)?));
-            return self.next_range();
+            return self.next_range(spare);
         }
-        let mut held = Vec::with_capacity(usize::try_from(bytes).unwrap_or(0));
+        let SortedRows { bytes: mut held, entries } = spare;
+        held.clear();
+        held.reserve_exact(usize::try_from(bytes).unwrap_or(0));
         for reader in &mut self.readers {
             let Some(scratch) = &mut reader.scratch else { continue };
             for piece in std::mem::take(&mut reader.ranges[part].pieces) {
                 scratch.read(piece, &mut held)?;
             }
         }
-        SortedRows::sort(held).map(Some)
+        SortedRows::sort(held, entries).map(Some)
     }
 
     /// Deals the rows of one range out to ranges of its own.
@@ -273,11 +278,13 @@ impl<'run> PartitionedRows<'run> {
     }
 }
 
-/// How many ranges make one of them, on average, half as large as fits.
+/// How many ranges make one of them, on average, half as large as fits; and small enough that its rows are picked out of
+/// a processor's cache.
 #[must_use]
 pub fn parts_for(bytes: u64, memory_bytes: u64) -> usize {
     const MOST: u64 = 512;
-    usize::try_from((bytes / (memory_bytes / 2).max(1) + 1).min(MOST)).unwrap_or(1)
+    const CACHED_BYTES: u64 = 4 * 1024 * 1024;
+    usize::try_from((bytes / (memory_bytes / 2).clamp(1, CACHED_BYTES) + 1).min(MOST)).unwrap_or(1)
 }
 
 /// The key and the row at the beginning of `bytes`, and what follows.
@@ -293,6 +300,7 @@ fn split_row(bytes: &[u8]) -> Result<(&[u8], &[u8], &[u8])> {
 }
 
 /// The rows of one range in memory, in order.
+#[derive(Debug, Default)]
 pub struct SortedRows {
     bytes: Vec<u8>,
     entries: Vec<Entry>,
@@ -308,8 +316,8 @@ struct Entry {
 }
 
 impl SortedRows {
-    fn sort(bytes: Vec<u8>) -> Result<Self> {
-        let mut entries = Vec::new();
+    fn sort(bytes: Vec<u8>, mut entries: Vec<Entry>) -> Result<Self> {
+        entries.clear();
         let mut rest = bytes.as_slice();
         while !rest.is_empty() {
             let (key, row, next) = split_row(rest)?;
