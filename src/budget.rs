@@ -23,6 +23,12 @@ pub fn free_bytes(limit: u64) -> u64 {
     limit.saturating_sub(OWN_BYTES)
 }
 
+/// The memory limit that leaves `bytes` for what grows with the data.
+#[must_use]
+pub fn limit_for(bytes: u64) -> u64 {
+    bytes.saturating_add(OWN_BYTES)
+}
+
 /// Bytes that may be held at once, by everybody who has a [`Reservation`] of it.
 #[derive(Debug)]
 pub struct Budget {

@@ -4,12 +4,16 @@
 //! with what was read; write the manifest; only then does the name appear.
 
 mod encoders;
+mod matched;
 mod order;
 mod partitioned;
 mod plan;
 mod report;
+mod sample;
 mod selection;
+mod side_by_side;
 mod table;
+mod tables;
 
 use std::path::{Path, PathBuf};
 
@@ -18,14 +22,14 @@ use crate::durable::{
     Existing, Stage, apply_mode_to_tree, mode_of, parent_of, publish_directory, publish_file,
 };
 use crate::error::{Error, ErrorKind, Result};
-use crate::matching::{MatchingResources, match_data_file};
-use crate::parquet_file::{RowGroupEntry, WriterSettings};
+use crate::parquet_file::WriterSettings;
 use crate::run::Run;
 use crate::schema::Cell;
 use crate::snapshot::{
-    DataFile, InlineRow, MANIFEST_FILE, Manifest, SNAPSHOT_KEY, SUMS_FILE, Snapshot, SnapshotFacts,
-    TABLE_KEY, TableEntry, TableFooter, VIEWS_FILE, sums_text, views_text,
+    InlineRow, MANIFEST_FILE, Manifest, SNAPSHOT_KEY, SUMS_FILE, Snapshot, SnapshotFacts, TableEntry,
+    VIEWS_FILE, sums_text, views_text,
 };
+use crate::sqlite::not_kept::NotKept;
 use crate::sqlite::open::OpenOptions;
 use crate::sqlite::target_plan::plan_target;
 
@@ -35,7 +39,7 @@ pub use report::{ExportReport, ExportedTable};
 pub use selection::Selection;
 
 use plan::PlannedSource;
-use table::{ReadTable, TableJob, WrittenTable};
+use tables::TableFiles;
 
 /// How a database is exported.
 #[derive(Debug, Clone)]
@@ -107,15 +111,10 @@ impl Export<'_> {
         if plan.form == OutputForm::Folder {
             self.stage.create_folder(STAGED)?;
         }
-        let mut entries = Vec::with_capacity(plan.tables.len());
-        for table in &plan.tables {
-            let known = self.planned.not_kept().len();
-            entries.push(self.write_table(table, &entries)?);
-            self.planned.tell_not_kept(known, self.options, self.run)?;
-        }
+        let entries = self.write_tables()?;
         self.planned.source.finish()?;
         if self.options.verify {
-            self.match_tables(&entries)?;
+            self.files().match_all(&entries)?;
         }
         let manifest = self.manifest(entries);
         if plan.form == OutputForm::Folder {
@@ -129,83 +128,51 @@ impl Export<'_> {
         Ok(ExportReport::new(plan, &manifest))
     }
 
-    fn write_table(&self, planned: &PlannedTable, before: &[TableEntry]) -> Result<TableEntry> {
-        let Some(file_name) = &planned.file_name else { return self.inline_entry(planned) };
-        let is_folder = self.planned.plan.form == OutputForm::Folder;
-        let staged_name = if is_folder { Path::new(STAGED).join(file_name) } else { PathBuf::from(STAGED) };
-        let job = TableJob {
-            source: &self.planned.source,
-            catalog: &self.planned.catalog,
-            ordinal: planned.ordinal,
-            order: &planned.order,
-            stage: self.stage,
-            staged_name: &staged_name,
-            spill_folder: self.spill_folder,
-            settings: self.options.settings,
-            memory_limit_bytes: self.options.memory_limit_bytes,
-            threads: self.options.threads,
-            run: self.run,
-        };
-        let written = job.write(&|read, row_groups| self.footer(planned, before, read, row_groups))?;
-        let WrittenTable { mapping, facts, content_bytes, in_key_order } = written;
-        let read = ReadTable { mapping: &mapping, digest: facts.digest, content_bytes, in_key_order };
-        let mut entry = self.entry(planned, &read, &facts.row_groups);
-        for file in &mut entry.files {
-            file.path = if is_folder { file_name.clone() } else { String::new() };
-            file.size_bytes = Some(facts.size_bytes);
-            file.sha256 = Some(facts.sha256);
-            file.tail = Some(facts.tail.clone());
-            file.chosen.clone_from(&facts.chosen);
+    fn write_tables(&self) -> Result<Vec<TableEntry>> {
+        let tables = &self.planned.plan.tables;
+        let known = self.planned.not_kept().len();
+        let written = self.files().write_side_by_side(&self.planned.source)?;
+        self.planned.tell_not_kept(known, self.options, self.run)?;
+        let mut entries = Vec::with_capacity(tables.len());
+        for (table, written) in tables.iter().zip(written) {
+            let known = self.planned.not_kept().len();
+            let entry = match written {
+                Some(entry) => entry,
+                None => self.write_table(table, &entries)?,
+            };
+            entries.push(entry);
+            self.planned.tell_not_kept(known, self.options, self.run)?;
         }
-        Ok(entry)
+        Ok(entries)
     }
 
-    /// What a table's file says about itself, and in a one-table snapshot about the snapshot.
-    fn footer(
+    fn files(&self) -> TableFiles<'_> {
+        let PlannedSource { catalog, plan, .. } = self.planned;
+        let Export { options, stage, spill_folder, run, .. } = *self;
+        TableFiles { options, catalog, plan, stage, spill_folder, run }
+    }
+
+    fn write_table(&self, planned: &PlannedTable, before: &[TableEntry]) -> Result<TableEntry> {
+        if planned.file_name.is_none() {
+            return self.inline_entry(planned);
+        }
+        self.files().write(&self.planned.source, planned, &|entry| match self.planned.plan.form {
+            OutputForm::Folder => Ok(Vec::new()),
+            OutputForm::File => self.snapshot_footer(planned, before, entry),
+        })
+    }
+
+    /// What the file of a one-table snapshot says about the snapshot.
+    fn snapshot_footer(
         &self,
         planned: &PlannedTable,
         before: &[TableEntry],
-        read: &ReadTable<'_>,
-        row_groups: &[RowGroupEntry],
+        entry: TableEntry,
     ) -> Result<Vec<(String, String)>> {
-        let entry = self.entry(planned, read, row_groups);
-        let footer = TableFooter::of(&entry, read.digest, row_groups, &self.planned.plan.schema);
-        let mut pairs = vec![(TABLE_KEY.to_string(), json(&footer)?)];
-        if self.planned.plan.form == OutputForm::File {
-            // Only rows that stand in the manifest itself can come along in the one file.
-            let after = self.inline_entries_after(planned)?;
-            let entries = before.iter().cloned().chain([entry]).chain(after);
-            pairs.push((SNAPSHOT_KEY.to_string(), self.manifest(entries.collect()).to_text()?));
-        }
-        Ok(pairs)
-    }
-
-    /// The manifest's entry of a table, before its file's name, size and digest are known.
-    fn entry(
-        &self,
-        planned: &PlannedTable,
-        read: &ReadTable<'_>,
-        row_groups: &[RowGroupEntry],
-    ) -> TableEntry {
-        let file = DataFile {
-            path: String::new(),
-            size_bytes: None,
-            sha256: None,
-            in_key_order: read.in_key_order,
-            digest: read.digest,
-            row_groups: row_groups.to_vec(),
-            tail: None,
-            chosen: Vec::new(),
-        };
-        TableEntry {
-            table: self.planned.catalog.tables[planned.ordinal].clone(),
-            order: planned.order.clone(),
-            mapping: read.mapping.clone(),
-            digest: read.digest,
-            content_bytes: read.content_bytes,
-            files: vec![file],
-            inline_rows: Vec::new(),
-        }
+        // Only rows that stand in the manifest itself can come along in the one file.
+        let after = self.inline_entries_after(planned)?;
+        let entries = before.iter().cloned().chain([entry]).chain(after);
+        Ok(vec![(SNAPSHOT_KEY.to_string(), self.manifest(entries.collect()).to_text()?)])
     }
 
     fn inline_entries_after(&self, table: &PlannedTable) -> Result<Vec<TableEntry>> {
@@ -247,26 +214,6 @@ impl Export<'_> {
         Ok(entry)
     }
 
-    fn match_tables(&self, entries: &[TableEntry]) -> Result<()> {
-        for entry in entries {
-            for file in &entry.files {
-                let path = match self.planned.plan.form {
-                    OutputForm::Folder => self.stage.path_of(STAGED)?.join(&file.path),
-                    OutputForm::File => self.stage.path_of(STAGED)?,
-                };
-                let schema = &self.planned.plan.schema;
-                let ExportOptions { threads, memory_limit_bytes, .. } = *self.options;
-                let resources = MatchingResources { threads, memory_limit_bytes };
-                let findings = match_data_file(&path, entry, file, schema, resources, self.run)?;
-                if let Some(finding) = findings.first() {
-                    return Err(Error::new(ErrorKind::Mismatch, format!("what was written is not what was read: {finding}"))
-                        .hint("nothing was published; please report this, it is a mistake of this program or of the disk"));
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// Opens what was written the way a restore will, up to the plan of the database to be rebuilt.
     fn read_back(&self, manifest: &Manifest) -> Result<()> {
         let read = Snapshot::open(&self.stage.path_of(STAGED)?)?;
@@ -300,9 +247,20 @@ impl Export<'_> {
         let mut manifest = Manifest::new(facts, self.planned.catalog.header, plan.schema.clone(), entries);
         manifest.database.journal_mode = plan.journal_mode;
         manifest.schema_digest = crate::digest::schema_digest(&manifest.database, &manifest.schema);
-        manifest.not_kept = self.planned.not_kept();
+        manifest.not_kept = self.not_kept();
         manifest.left_out.clone_from(&plan.left_out);
         manifest
+    }
+
+    /// What cannot be rebuilt; what rows have shown stands in the order of the tables, whichever was read first.
+    fn not_kept(&self) -> Vec<NotKept> {
+        let PlannedSource { plan, catalog, .. } = self.planned;
+        let mut not_kept = self.planned.not_kept();
+        let place = |lost: &NotKept| {
+            plan.tables.iter().position(|table| catalog.tables[table.ordinal].name == lost.table)
+        };
+        not_kept[plan.not_kept.len()..].sort_by_key(place);
+        not_kept
     }
 
     fn write_manifest(&self, manifest: &Manifest) -> Result<()> {

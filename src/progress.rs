@@ -3,6 +3,8 @@
 //! The core calls a small trait; bars, log lines and JSON events live in `cli`. Workers only advance
 //! counters: nothing here draws, and nothing here reads a clock.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 /// What a phase does; the words a person sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PhaseKind {
@@ -55,7 +57,7 @@ impl PhaseKind {
 pub struct Phase<'a> {
     /// What is being done.
     pub kind: PhaseKind,
-    /// To what: usually a table's name; empty for the whole database.
+    /// To what: usually a table's name; empty for several tables at once and for the whole database.
     pub subject: &'a str,
     /// Rows to expect, exact or estimated; `None` where nothing is known.
     pub total_rows: Option<u64>,
@@ -77,6 +79,59 @@ pub trait Progress: Sync {
     fn note(&self, message: &str);
 }
 
+/// Listens to one of several pieces of work that are done side by side and told as one phase, which who starts them
+/// begins and ends.
+///
+/// What a piece counts again, because it is done again, is counted once.
+pub struct PartOfPhase<'a> {
+    whole: &'a dyn Progress,
+    counted: Mutex<Counted>,
+}
+
+/// Rows and bytes.
+#[derive(Debug, Clone, Copy, Default)]
+struct Counted {
+    /// In the phase that the piece of work is in.
+    now: (u64, u64),
+    /// As much as was passed on.
+    told: (u64, u64),
+}
+
+impl<'a> PartOfPhase<'a> {
+    /// A listener that passes on to `whole`.
+    #[must_use]
+    pub fn of(whole: &'a dyn Progress) -> Self {
+        Self { whole, counted: Mutex::default() }
+    }
+
+    fn counted(&self) -> MutexGuard<'_, Counted> {
+        self.counted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Progress for PartOfPhase<'_> {
+    fn set_run_total(&self, _bytes: u64) {}
+
+    fn begin(&self, _phase: Phase<'_>) {
+        self.counted().now = (0, 0);
+    }
+
+    fn advance(&self, rows: u64, bytes: u64) {
+        let mut counted = self.counted();
+        counted.now = (counted.now.0.saturating_add(rows), counted.now.1.saturating_add(bytes));
+        let (now, told) = (counted.now, counted.told);
+        let (new_rows, new_bytes) = (now.0.saturating_sub(told.0), now.1.saturating_sub(told.1));
+        counted.told = (told.0 + new_rows, told.1 + new_bytes);
+        self.whole.advance(new_rows, new_bytes);
+    }
+
+    fn end(&self) {}
+
+    fn note(&self, message: &str) {
+        self.whole.note(message);
+    }
+}
+
 /// Listens to nothing.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Silent;
@@ -87,4 +142,49 @@ impl Progress for Silent {
     fn advance(&self, _rows: u64, _bytes: u64) {}
     fn end(&self) {}
     fn note(&self, _message: &str) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::*;
+
+    /// Adds rows and bytes up; phases are none of its business.
+    #[derive(Default)]
+    struct Sum(AtomicU64, AtomicU64);
+
+    impl Progress for Sum {
+        fn set_run_total(&self, _bytes: u64) {
+            panic!("a part does not know the whole");
+        }
+        fn begin(&self, _phase: Phase<'_>) {
+            panic!("a part begins no phase");
+        }
+        fn advance(&self, rows: u64, bytes: u64) {
+            self.0.fetch_add(rows, Ordering::Relaxed);
+            self.1.fetch_add(bytes, Ordering::Relaxed);
+        }
+        fn end(&self) {
+            panic!("a part ends no phase");
+        }
+        fn note(&self, _message: &str) {}
+    }
+
+    #[test]
+    fn parts_of_a_phase_add_up_and_what_is_done_again_counts_once() {
+        let sum = Sum::default();
+        let (one, other) = (PartOfPhase::of(&sum), PartOfPhase::of(&sum));
+        let phase = Phase { kind: PhaseKind::Exporting, subject: "t", total_rows: None, total_bytes: None };
+        one.begin(phase);
+        one.advance(10, 100);
+        other.begin(phase);
+        other.advance(1, 1);
+        one.end();
+        one.begin(phase);
+        one.advance(6, 60);
+        one.advance(6, 60);
+        other.end();
+        assert_eq!((sum.0.into_inner(), sum.1.into_inner()), (13, 121));
+    }
 }

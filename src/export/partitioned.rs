@@ -136,7 +136,7 @@ impl TableJob<'_> {
             Some((first, last)) if count > 1 => range_starts(first, last, count * RANGES_PER_READER),
             _ => vec![None],
         };
-        let memory_bytes = self.bytes_for_frames() / 2 / count as u64;
+        let memory_bytes = self.bytes_for_frames() / 3 * 2 / count as u64;
         let new_reader = || Reader {
             catalog: self.catalog,
             ordinal: self.ordinal,

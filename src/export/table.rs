@@ -1,9 +1,9 @@
 //! Exporting one table: read, plan, order, encode.
 //!
-//! Optimistic: the first pass starts from a guess at which storage classes each column has and that rows are
-//! in order already. The first cell that does not fit, or row out of order, turns the rest of the pass into
-//! counting; a second pass then writes with full knowledge. Rows in no order that do not fit into memory go another
-//! way ([`crate::export::partitioned`]). What is written depends on the rows alone, never on the guess or the way.
+//! Optimistic: the first pass starts from a guess, made of some rows ([`crate::export::sample`]), at which storage classes
+//! each column has and whether rows are in order already. Where a cell does not fit, or rows are less in order than they
+//! seemed, another pass follows that knows more. Rows in no order that do not fit into memory go another way
+//! ([`crate::export::partitioned`]). What is written depends on the rows alone, never on the guess or the way.
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -13,6 +13,7 @@ use crate::digest::{ContentDigest, RowHasher};
 use crate::durable::Stage;
 use crate::error::{Error, ErrorKind, Result};
 use crate::export::encoders::{ENCODER_BYTES, EncodingResources, FrameQueue, encode_in_parallel};
+use crate::export::sample::Sample;
 use crate::frame::order::{InOrderCheck, OrderKey, Sorter, Window, with_order_columns};
 use crate::frame::{
     ClassCounts, FRAME_BYTES, FRAME_ROWS, FrameBuilder, TableMapping, plan_mapping, row_size,
@@ -26,8 +27,6 @@ use crate::schema::{Cell, Table, TextEncoding, TotalOrder};
 use crate::sqlite::catalog::Catalog;
 use crate::sqlite::open::Source;
 
-/// Rows looked at before the first guess.
-const SAMPLE_ROWS: u64 = 1_000;
 /// Rows between two words to the progress.
 pub(super) const ROWS_PER_STEP: u64 = 4_096;
 /// How often a row is in memory while it is encoded, beside its copy in SQLite: as it came, and a large cell of it as
@@ -70,14 +69,6 @@ enum Disorder {
     Ends,
 }
 
-/// What the first rows show.
-struct Sample {
-    counts: Vec<ClassCounts>,
-    in_order: bool,
-    rows: u64,
-    content_bytes: u64,
-}
-
 /// What one pass over the rows found and, if all went well, wrote.
 struct Pass {
     counts: Vec<ClassCounts>,
@@ -103,16 +94,20 @@ impl TableJob<'_> {
         &self.catalog.tables[self.ordinal]
     }
 
-    /// Writes the table's file.
+    /// Writes the table's file; `sample` is what [`Self::sample`] has shown.
     ///
     /// # Errors
     /// What SQLite says; I/O failures; `Interrupted`; `Mismatch` if what was encoded is not what was read.
-    pub(crate) fn write(&self, footer: &FooterOf<'_>) -> Result<WrittenTable> {
+    pub(crate) fn write(&self, sample: &Sample, footer: &FooterOf<'_>) -> Result<WrittenTable> {
         let place = |error: Error| error.in_table(&self.table().name);
-        let sample = self.sample()?;
-        let is_large = self.is_large(&sample)?;
+        let is_large = self.is_large(sample)?;
         let mut mapping = plan_mapping(self.table(), &sample.counts);
-        let mut disorder = if sample.in_order { Disorder::Ends } else { Disorder::IsSmall };
+        let mut disorder = match (sample.in_order, is_large) {
+            (true, _) => Disorder::Ends,
+            (false, true) => Disorder::IsSmall,
+            // Reading a part of it in vain would cost more than sorting all of it.
+            (false, false) => Disorder::IsSorted,
+        };
         let mut read_before = None;
         let differ = || place(Error::new(ErrorKind::Mismatch, "two readings of the table differ"));
         let (pass, writer) = loop {
@@ -151,66 +146,6 @@ impl TableJob<'_> {
             return Err(place(Error::new(ErrorKind::Mismatch, "what was encoded is not what was read")));
         }
         Ok(WrittenTable { mapping, facts, content_bytes, in_key_order })
-    }
-
-    /// Looks at the first rows, and at some others for their order.
-    fn sample(&self) -> Result<Sample> {
-        let table = self.table();
-        let key = OrderKey::new(self.order, table)?;
-        let (mut hasher, mut check, mut key_bytes) = (RowHasher::default(), InOrderCheck::new(), Vec::new());
-        let mut sample = Sample {
-            counts: vec![ClassCounts::default(); table.stored_columns().count()],
-            in_order: true,
-            rows: 0,
-            content_bytes: 0,
-        };
-        self.source.for_each_row(self.catalog, self.ordinal, |rowid, cells| {
-            count(&mut sample.counts, cells);
-            key_bytes.clear();
-            key.encode(rowid, cells, &mut key_bytes);
-            sample.in_order = check.push(&key_bytes);
-            sample.rows += 1;
-            sample.content_bytes += hasher.add_row(rowid, cells) as u64;
-            Ok(if sample.rows < SAMPLE_ROWS { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
-        })?;
-        if sample.in_order && sample.rows == SAMPLE_ROWS && !key.is_rowid_ascending() {
-            sample.in_order = self.places_are_in_order(&key)?;
-        }
-        Ok(sample)
-    }
-
-    /// Whether rows here and there in the table are in order among themselves.
-    fn places_are_in_order(&self, key: &OrderKey) -> Result<bool> {
-        const PLACES: i128 = 64;
-        const ROWS: u64 = 64;
-        let Some((first, last)) = self.source.rowid_bounds(self.table())? else { return Ok(true) };
-        let span = i128::from(last) - i128::from(first);
-        let (mut in_order, mut key_bytes) = (true, Vec::new());
-        for place in 1..PLACES {
-            let from = i64::try_from(i128::from(first) + span * place / PLACES).ok();
-            let (mut check, mut rows) = (InOrderCheck::new(), 0);
-            self.source.for_each_row_from(self.catalog, self.ordinal, from, |rowid, cells| {
-                key_bytes.clear();
-                key.encode(rowid, cells, &mut key_bytes);
-                in_order &= check.push(&key_bytes);
-                rows += 1;
-                Ok(if in_order && rows < ROWS { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
-            })?;
-            if !in_order {
-                break;
-            }
-        }
-        Ok(in_order)
-    }
-
-    /// Whether the table is likely to have more rows than can be sorted in memory.
-    fn is_large(&self, sample: &Sample) -> Result<bool> {
-        let Some(rows) = self.source.estimate_row_count(self.table()).filter(|_| sample.rows > 0) else {
-            return Ok(self.source.size_bytes()? > self.bytes_for_frames() / 2);
-        };
-        let bytes = u128::from(sample.content_bytes) * u128::from(rows) / u128::from(sample.rows);
-        // In frames they take about half as much again.
-        Ok(bytes + bytes / 2 > u128::from(self.bytes_for_frames() / 2))
     }
 
     /// Reads all rows; writes them as long as they fit `mapping` and, unless they are to be sorted, are in order.

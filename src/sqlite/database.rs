@@ -90,6 +90,11 @@ impl Source {
         self.not_kept.borrow().clone()
     }
 
+    /// Adds what another reader of the same commit found.
+    pub fn add_not_kept_found(&self, found: Vec<NotKept>) {
+        self.not_kept.borrow_mut().extend(found);
+    }
+
     /// How many rows a table roughly has, without scanning it.
     #[must_use]
     pub fn estimate_row_count(&self, table: &Table) -> Option<u64> {

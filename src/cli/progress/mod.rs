@@ -31,8 +31,8 @@
 //! {"event":"note","message":"waiting for a lock"}
 //! ```
 //!
-//! `phase` is the verb, `subject` the exact name of the table or file, empty for the whole database;
-//! `elapsed_ms` counts from the phase's beginning; a total that is not known or was exceeded is `null`.
+//! `phase` is the verb, `subject` the exact name of the table or file, empty for several tables at once and for
+//! the whole database; `elapsed_ms` counts from the phase's beginning; a total that is not known or was exceeded is `null`.
 //! A phase without an `end` did not end: the run failed or was interrupted.
 
 mod bar;

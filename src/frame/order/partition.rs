@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::gather::equal_keys;
-use super::spill::{Piece, Scratch};
+use super::spill::{Blocks, Piece, Scratch};
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::weight::byte_count;
 use crate::run::Interrupt;
@@ -100,7 +100,7 @@ pub struct Partitions {
 /// The rows of one range so far.
 #[derive(Debug, Default)]
 struct Range {
-    buffer: Vec<u8>,
+    buffer: Blocks,
     pieces: Vec<Piece>,
     rows: u64,
     bytes: u64,
@@ -128,21 +128,22 @@ impl Partitions {
         let part = self.splitters.part_of(key);
         let range = &mut self.ranges[part];
         let size = HEAD_BYTES + key.len() + row.len();
-        if range.buffer.len() + size > self.buffer_bytes && !range.buffer.is_empty() {
-            flush(&mut self.scratch, &self.folder, range)?;
+        if range.buffer.room() < size {
+            if range.buffer.filled() > 0 {
+                flush(&mut self.scratch, &self.folder, range)?;
+            }
+            range.buffer.make_room(self.buffer_bytes.max(size));
         }
-        if range.buffer.capacity() == 0 {
-            range.buffer.reserve_exact(self.buffer_bytes);
-        }
-        range.buffer.extend_from_slice(&key_bytes.to_le_bytes());
-        range.buffer.extend_from_slice(&byte_count(row.len()).to_le_bytes());
-        range.buffer.extend_from_slice(key);
-        range.buffer.extend_from_slice(row);
+        range.buffer.push(&key_bytes.to_le_bytes());
+        range.buffer.push(&byte_count(row.len()).to_le_bytes());
+        range.buffer.push(key);
+        range.buffer.push(row);
         range.rows += 1;
         range.bytes += byte_count(size);
-        if range.buffer.len() > self.buffer_bytes {
+        if range.buffer.filled() > self.buffer_bytes {
+            // One large row, for which room was made.
             flush(&mut self.scratch, &self.folder, range)?;
-            range.buffer = Vec::new();
+            range.buffer = Blocks::default();
         }
         Ok(())
     }
@@ -150,10 +151,10 @@ impl Partitions {
     /// Ends the input: from here on only what is on disk is left of it.
     fn settle(&mut self) -> Result<()> {
         for range in &mut self.ranges {
-            if !range.buffer.is_empty() {
+            if range.buffer.filled() > 0 {
                 flush(&mut self.scratch, &self.folder, range)?;
             }
-            range.buffer = Vec::new();
+            range.buffer = Blocks::default();
         }
         Ok(())
     }
@@ -164,7 +165,8 @@ fn flush(scratch: &mut Option<Scratch>, folder: &Path, range: &mut Range) -> Res
         Some(scratch) => scratch,
         none => none.insert(Scratch::create(folder)?),
     };
-    range.pieces.push(scratch.append(&range.buffer)?);
+    let piece = scratch.append(&range.buffer)?;
+    range.pieces.push(piece);
     range.buffer.clear();
     Ok(())
 }
@@ -217,13 +219,15 @@ impl<'run> PartitionedRows<'run> {
             self.inner = Some(Box::new(self.deal_out_again(part, rows, bytes)?));
             return self.next_range(spare);
         }
-        let SortedRows { bytes: mut held, entries } = spare;
-        held.clear();
-        held.reserve_exact(usize::try_from(bytes).unwrap_or(0));
+        let SortedRows { mut held, mut entries } = spare;
+        let pieces = self.readers.iter().flat_map(|reader| &reader.ranges[part].pieces);
+        held.make_room(pieces.map(|piece| piece.bytes.next_multiple_of(Blocks::STEP)).sum());
+        entries.clear();
         for reader in &mut self.readers {
             let Some(scratch) = &mut reader.scratch else { continue };
             for piece in std::mem::take(&mut reader.ranges[part].pieces) {
-                scratch.read(piece, &mut held)?;
+                let begin = scratch.read(piece, &mut held)?;
+                find_rows(&held.bytes()[..begin + piece.bytes], begin, &mut entries)?;
             }
         }
         SortedRows::sort(held, entries).map(Some)
@@ -259,14 +263,14 @@ impl<'run> PartitionedRows<'run> {
 
     /// Hands out the rows of a range in no order, a piece at a time.
     fn for_each_row(&mut self, part: usize, mut take: impl FnMut(&[u8], &[u8]) -> Result<()>) -> Result<()> {
-        let mut held = Vec::new();
+        let mut held = Blocks::default();
         for reader in &mut self.readers {
             let Some(scratch) = &mut reader.scratch else { continue };
             for &piece in &reader.ranges[part].pieces {
                 self.interrupt.check()?;
-                held.clear();
-                scratch.read(piece, &mut held)?;
-                let mut rest = held.as_slice();
+                held.make_room(piece.bytes);
+                let begin = scratch.read(piece, &mut held)?;
+                let mut rest = &held.bytes()[begin..begin + piece.bytes];
                 while !rest.is_empty() {
                     let (key, row, next) = split_row(rest)?;
                     take(key, row)?;
@@ -283,7 +287,7 @@ impl<'run> PartitionedRows<'run> {
 #[must_use]
 pub fn parts_for(bytes: u64, memory_bytes: u64) -> usize {
     const MOST: u64 = 512;
-    const CACHED_BYTES: u64 = 4 * 1024 * 1024;
+    const CACHED_BYTES: u64 = 8 * 1024 * 1024;
     usize::try_from((bytes / (memory_bytes / 2).clamp(1, CACHED_BYTES) + 1).min(MOST)).unwrap_or(1)
 }
 
@@ -302,7 +306,7 @@ fn split_row(bytes: &[u8]) -> Result<(&[u8], &[u8], &[u8])> {
 /// The rows of one range in memory, in order.
 #[derive(Debug, Default)]
 pub struct SortedRows {
-    bytes: Vec<u8>,
+    held: Blocks,
     entries: Vec<Entry>,
 }
 
@@ -315,17 +319,22 @@ struct Entry {
     row_end: usize,
 }
 
+/// Finds the rows in `bytes` from `begin` on.
+fn find_rows(bytes: &[u8], begin: usize, entries: &mut Vec<Entry>) -> Result<()> {
+    let mut rest = &bytes[begin..];
+    while !rest.is_empty() {
+        let (key, row, next) = split_row(rest)?;
+        let row_end = bytes.len() - next.len();
+        let row_start = row_end - row.len();
+        entries.push(Entry { word: 0, key_start: row_start - key.len(), row_start, row_end });
+        rest = next;
+    }
+    Ok(())
+}
+
 impl SortedRows {
-    fn sort(bytes: Vec<u8>, mut entries: Vec<Entry>) -> Result<Self> {
-        entries.clear();
-        let mut rest = bytes.as_slice();
-        while !rest.is_empty() {
-            let (key, row, next) = split_row(rest)?;
-            let row_end = bytes.len() - next.len();
-            let row_start = row_end - row.len();
-            entries.push(Entry { word: 0, key_start: row_start - key.len(), row_start, row_end });
-            rest = next;
-        }
+    fn sort(held: Blocks, mut entries: Vec<Entry>) -> Result<Self> {
+        let bytes = held.bytes();
         let key = |entry: &Entry| &bytes[entry.key_start..entry.row_start];
         let common = entries.first().map_or(0, |first| {
             let shared = |common, entry| common_prefix(key(first), key(entry)).len().min(common);
@@ -339,11 +348,12 @@ impl SortedRows {
         if entries.windows(2).any(|pair| order(&pair[0], &pair[1]).is_eq()) {
             return Err(equal_keys());
         }
-        Ok(Self { bytes, entries })
+        Ok(Self { held, entries })
     }
 
     /// The canonical encodings of the rows, in order.
     pub fn rows(&self) -> impl Iterator<Item = &[u8]> {
-        self.entries.iter().map(|entry| &self.bytes[entry.row_start..entry.row_end])
+        let bytes = self.held.bytes();
+        self.entries.iter().map(|entry| &bytes[entry.row_start..entry.row_end])
     }
 }

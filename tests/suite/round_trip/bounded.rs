@@ -34,7 +34,7 @@ fn in_all_ways(
     WAYS.into_iter().enumerate().map(exported).collect()
 }
 
-fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+pub(super) fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let entries = std::fs::read_dir(folder).expect("a snapshot").map(|entry| entry.expect("a file").path());
     entries
         .map(|path| {

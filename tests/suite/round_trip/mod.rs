@@ -9,6 +9,7 @@ mod linked_pages;
 mod not_kept;
 mod other_collations;
 mod random;
+mod side_by_side;
 mod sources;
 mod special;
 
