@@ -7,15 +7,17 @@ use serde::Serialize;
 use crate::error::{ErrorKind, Result};
 use crate::export::{describe_order, describe_reason};
 use crate::frame::mapping::{ClassCounts, ColumnMapping, MainClass};
-use crate::parquet_file::{ColumnFacts, TableReader};
+use crate::parquet_file::{ChosenFor, ColumnFacts, TableReader};
 use crate::rebuild::VERIFY_HINT;
 use crate::schema::{DatabaseHeader, SchemaObject, Table};
 use crate::snapshot::{DataFile, LeftOut, Snapshot, SnapshotFacts, TableEntry, WrittenBy};
 use crate::sqlite::not_kept::NotKept;
 
 mod database;
+mod encoding;
 
 pub use database::{DatabaseColumn, DatabaseInspection, DatabaseTable, inspect_database};
+pub use encoding::{InspectedChoice, InspectedParquetColumn, WHY_LESS_EFFORT, layout_name, why_layout};
 
 /// What a snapshot holds.
 #[derive(Debug, Clone, Serialize)]
@@ -78,6 +80,8 @@ pub struct InspectedTable {
     pub sorting_columns: Vec<String>,
     /// Its content digest.
     pub digest: String,
+    /// The Parquet column of its rowids, where they are in none of its own columns.
+    pub rowid: Option<InspectedParquetColumn>,
     /// Its columns.
     pub columns: Vec<InspectedColumn>,
 }
@@ -98,7 +102,7 @@ pub struct InspectedColumn {
     /// Cells a reader of the main column alone takes for NULL.
     pub hidden_cells: u64,
     /// The Parquet columns: the main one, then companions.
-    pub parquet: Vec<ColumnFacts>,
+    pub parquet: Vec<InspectedParquetColumn>,
 }
 
 /// Inspects the snapshot at `path`.
@@ -148,14 +152,20 @@ fn inspect_table(snapshot: &Snapshot, entry: &TableEntry) -> Result<InspectedTab
     let facts: Vec<ColumnFacts> = readers.first().map(TableReader::columns).unwrap_or_default();
     let names: Vec<&str> = entry.mapping.parquet_columns().map(|column| column.name).collect();
     let sorted = readers.first().map(TableReader::sorting_columns).unwrap_or_default();
-    let mut next = usize::from(entry.mapping.rowid_column.is_some());
-    let columns = entry.mapping.columns.iter().map(|mapping| {
-        let own = facts.get(next..next + mapping.width()).unwrap_or_default().to_vec();
-        next += mapping.width();
-        inspect_column(&entry.table, mapping, own)
+    let chosen = entry.files.first().map(|file| file.chosen.as_slice()).unwrap_or_default();
+    let asked_level = snapshot.manifest.snapshot.compression_level;
+    let mut parquet = facts.into_iter().enumerate().map(|(index, facts)| {
+        let chosen: &[ChosenFor] = chosen.get(index).map(Vec::as_slice).unwrap_or_default();
+        InspectedParquetColumn::new(facts, chosen, asked_level)
+    });
+    let rowid = entry.mapping.rowid_column.as_ref().and_then(|_| parquet.next());
+    let columns = entry.mapping.columns.iter();
+    let columns = columns.map(|mapping| {
+        inspect_column(&entry.table, mapping, parquet.by_ref().take(mapping.width()).collect())
     });
     Ok(InspectedTable {
         columns: columns.collect(),
+        rowid,
         name: entry.table.name.lossy().into_owned(),
         files: entry.files.iter().map(|file| file.path.clone()).collect(),
         rows: entry.row_count(),
@@ -182,7 +192,11 @@ fn open_file(snapshot: &Snapshot, file: &DataFile) -> Result<TableReader> {
     })
 }
 
-fn inspect_column(table: &Table, mapping: &ColumnMapping, parquet: Vec<ColumnFacts>) -> InspectedColumn {
+fn inspect_column(
+    table: &Table,
+    mapping: &ColumnMapping,
+    parquet: Vec<InspectedParquetColumn>,
+) -> InspectedColumn {
     let column = table.columns.get(mapping.column);
     InspectedColumn {
         name: column.map(|column| column.name.lossy().into_owned()).unwrap_or_default(),

@@ -2,8 +2,10 @@
 //!
 //! ```text
 //!  source database ──► rows ──► frames ──► order ──► encoder ──► staged file ──► matched ──► published
-//!    one transaction    cells    polars     polars,    parquet,    private          decoded     synced,
+//!    one commit         cells    polars     window,    parquet,    private          decoded     synced,
 //!                                over Arrow if needed  N threads   folder           again       renamed
+//!            │                              ▲
+//!            └──► ranges of keys, on disk ──┘   a large table in no order: dealt out by N readers, sorted range by range
 //!
 //!  snapshot ──► decoder ──► cells ──► staged database ──► schema, indexes ──► matched ──► published
 //! ```
@@ -27,6 +29,9 @@
 //!   further class.
 //! - *number family*: a DOUBLE main column that shows every number, and the exact integers beside it.
 //! - *total order*: the one order of a table's rows in its snapshot, ties broken by key.
+//! - *window*: the last rows that were read, where rows that come a little late find their place.
+//! - *range*, *partition*: keys from one splitter to the next, and dealing rows out to ranges before they are sorted.
+//! - *layout*, *trial*: how the values of a column chunk are encoded, and trying layouts and levels out on a sample.
 //! - *content digest*: row count and sum of row hashes; does not depend on order, files or compression.
 //! - *subject*: what a verb is given to look at: a snapshot or a database, whoever made it.
 //! - *seal*: the SHA-256 of a Parquet file inside itself.

@@ -111,7 +111,7 @@ pub(crate) struct ExportArgs {
     /// Leave tables of this name out; may be given again.
     #[arg(short = 'x', long, value_name = "PATTERN", help_heading = MORE)]
     pub(crate) exclude: Vec<String>,
-    /// zstd level, 1 (fast) to 22 (small).
+    /// zstd level, 1 (fast) to 22 (small): the most effort for any column.
     #[arg(long, value_name = "LEVEL", default_value_t = 3, value_parser = clap::value_parser!(i32).range(1..=22), help_heading = MORE)]
     pub(crate) compression_level: i32,
     /// Do not match what was written with what was read; the snapshot is marked as not verified.
@@ -150,7 +150,7 @@ pub(crate) struct ResourceArgs {
     /// at most), 4 times the largest row, and 128 KiB for each column of a table that is decoded.
     #[arg(long, value_name = "SIZE", default_value = "256MiB", value_parser = parse_memory, help_heading = MORE)]
     pub(crate) memory_limit: u64,
-    /// How many threads encode and decode, as far as the memory limit allows [default: one per core].
+    /// How many threads read, encode and decode, as far as the memory limit allows [default: one per core].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256), help_heading = MORE)]
     pub(crate) threads: Option<u16>,
     /// An existing folder for temporary files [default: beside what is written, or what is read].

@@ -1,10 +1,15 @@
 //! `parklite inspect`.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use parklite::error::{Error, ErrorKind, Result};
 use parklite::foreign::open_foreign;
-use parklite::inspect::{InspectReport, InspectedTable, ObjectCounts, inspect};
+use parklite::inspect::{
+    InspectReport, InspectedParquetColumn, InspectedTable, ObjectCounts, WHY_LESS_EFFORT, inspect,
+    layout_name, why_layout,
+};
+use parklite::parquet_file::Layout;
 use parklite::run::Run;
 use parklite::schema::DatabaseHeader;
 use parklite::subject::{SubjectKind, no_snapshot, subject_kind};
@@ -71,8 +76,9 @@ fn report_text(report: &InspectReport, columns: bool) -> String {
         for inspected in &report.tables {
             push_columns(&mut text, inspected);
         }
+        push_why_encoded(&mut text, report);
     } else {
-        text.push_str("\n--columns shows each column: type and why, sizes, encodings\n");
+        text.push_str("\n--columns shows each column: type and why, sizes, encodings and why\n");
     }
     push_recovered_from(&mut text, report.facts.recovered_from);
     push_source_check(&mut text, &report.facts.source_check);
@@ -148,24 +154,82 @@ fn push_columns(text: &mut String, inspected: &InspectedTable) {
         ("Parquet", Align::Left),
         ("size", Align::Right),
         ("raw", Align::Right),
-        ("encodings", Align::Left),
+        ("encoded as", Align::Left),
         ("not shown", Align::Right),
         ("because", Align::Left),
     ]);
+    if let Some(rowid) = &inspected.rowid {
+        let facts = &rowid.facts;
+        table.row([
+            format!("  {}", facts.name),
+            String::new(),
+            "INT64".to_string(),
+            bytes(facts.compressed_bytes),
+            bytes(facts.uncompressed_bytes),
+            encoded_as(rowid),
+            String::new(),
+            "rowids, which no column of its own holds".to_string(),
+        ]);
+    }
     for column in &inspected.columns {
-        for (index, facts) in column.parquet.iter().enumerate() {
-            let is_main = index == 0;
+        for (index, parquet) in column.parquet.iter().enumerate() {
+            let (is_main, facts) = (index == 0, &parquet.facts);
             table.row([
                 format!("  {}", facts.name),
                 if is_main { column.declared_type.clone() } else { String::new() },
                 if is_main { main_type_name(column.main).to_string() } else { "companion".to_string() },
                 bytes(facts.compressed_bytes),
                 bytes(facts.uncompressed_bytes),
-                facts.encodings.join(" "),
+                encoded_as(parquet),
                 if is_main { rows(column.hidden_cells) } else { String::new() },
                 if is_main { column.reason.clone() } else { String::new() },
             ]);
         }
     }
     text.push_str(&table.render(stdout_width()));
+}
+
+/// How a column's chunks are encoded, in each way with its share of the row groups where there are several; in Parquet's
+/// words where the snapshot does not tell what was chosen.
+fn encoded_as(column: &InspectedParquetColumn) -> String {
+    let chosen = || column.chosen.iter().map(|choice| choice.chosen);
+    let ways: Vec<String> = chosen()
+        .map(|way| format!("{}, zstd {}", layout_name(way.choice.layout), way.choice.level))
+        .collect();
+    if ways.len() < 2 {
+        return ways.first().cloned().unwrap_or_else(|| column.facts.encodings.join(" "));
+    }
+    let all = chosen().map(|way| way.row_groups).fold(0, u64::saturating_add);
+    let shares = ways.iter().zip(chosen());
+    let shares = shares.map(|(name, way)| format!("{name} ({} of {} row groups)", way.row_groups, all));
+    shares.collect::<Vec<_>>().join("; ")
+}
+
+/// What the words for encodings mean and why each was chosen: one line for each that occurs.
+fn push_why_encoded(text: &mut String, report: &InspectReport) {
+    let columns = || report.tables.iter().flat_map(parquet_columns);
+    let chosen = || columns().flat_map(|column| &column.chosen).map(|choice| choice.chosen.choice);
+    let asked_level = report.facts.compression_level;
+    let layouts: BTreeSet<Layout> = chosen().map(|choice| choice.layout).collect();
+    let mut lines: Vec<(String, &str)> =
+        layouts.into_iter().map(|layout| (layout_name(layout).to_string(), why_layout(layout))).collect();
+    if chosen().any(|choice| choice.level < asked_level) {
+        lines.push((format!("zstd below {asked_level}"), WHY_LESS_EFFORT));
+    }
+    if columns().any(|column| column.chosen.is_empty() && !column.facts.encodings.is_empty()) {
+        let words =
+            "all encodings that the footer names; only a folder's manifest says what was chosen and why";
+        lines.push(("in capitals".to_string(), words));
+    }
+    if lines.is_empty() {
+        return;
+    }
+    text.push_str("\nencoded as\n");
+    for (name, why) in lines {
+        let _ = writeln!(text, "  {name}: {why}");
+    }
+}
+
+fn parquet_columns(table: &InspectedTable) -> impl Iterator<Item = &InspectedParquetColumn> {
+    table.rowid.iter().chain(table.columns.iter().flat_map(|column| &column.parquet))
 }

@@ -93,7 +93,7 @@ impl FrameQueue<'_> {
         let more_for_cells = largest_cell.saturating_sub(self.largest_cell) * COPIES_OF_LARGE_CELL;
         self.largest_cell = self.largest_cell.max(largest_cell);
         self.charge.grow(memory_of(batch) + more_for_cells);
-        if self.frames.is_empty() && self.next_index % ROW_GROUPS_PER_TRIAL == 0 {
+        if self.frames.is_empty() && self.next_index.is_multiple_of(ROW_GROUPS_PER_TRIAL) {
             self.trials = Arc::new(self.encoder.try_out(batch)?);
         }
         if let Some(digest) = digest {

@@ -122,7 +122,7 @@ fn try_out_chunk(arrays: &[ArrayRef], level: i32) -> Result<Option<Trial>> {
         return Ok(None);
     }
     let piece_bytes = (SAMPLE_BYTES / count).max(LEAST_PIECE_BYTES);
-    match arrays.first().map(|array| array.data_type()) {
+    match arrays.first().map(Array::data_type) {
         Some(DataType::Utf8View) => {
             ByteSample::take::<StringViewType>(arrays, piece_bytes).try_out(level).map(Some)
         }
@@ -145,7 +145,7 @@ pub(super) fn choose(arrays: &[ArrayRef], trial: Option<Trial>, limits: Limits) 
         return Ok(in_dictionary);
     }
     if arrays.first().is_some_and(|array| *array.data_type() == DataType::Int64) {
-        let packed = || packed_bytes(arrays.iter().flat_map(|array| integers(array)));
+        let packed = || packed_bytes(arrays.iter().flat_map(integers));
         let is_smaller = distinct.is_some_and(|distinct| distinct.form_bytes(count) <= packed());
         let deltas = Choice { layout: Layout::Deltas, level: limits.level };
         return Ok(if is_smaller { in_dictionary } else { deltas });

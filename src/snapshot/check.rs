@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use crate::digest::{ContentDigest, schema_digest};
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::mapping::{ColumnMapping, MainClass, TableMapping};
+use crate::parquet_file::ChosenFor;
 use crate::parquet_file::damage::END_BYTES;
 use crate::parquet_file::seal::SEAL_END;
 use crate::schema::{CellClass, IndexedValue, Table};
@@ -99,6 +100,9 @@ fn check_entry(entry: &TableEntry) -> Result<()> {
             }
             groups.add(group.digest);
         }
+        if !file.chosen.is_empty() && !tells_all_choices(file, entry.mapping.width()) {
+            return damaged("the manifest contradicts itself about how columns are encoded");
+        }
         if !sizes_add_up(file) {
             return damaged("the sizes of a file's parts do not add up to its size");
         }
@@ -111,6 +115,16 @@ fn check_entry(entry: &TableEntry) -> Result<()> {
         return damaged("the digests of files do not add up to their table's");
     }
     Ok(())
+}
+
+/// Whether it says of each of `width` Parquet columns how all of its chunks are encoded.
+fn tells_all_choices(file: &DataFile, width: usize) -> bool {
+    let chunks = file.row_groups.len() as u64;
+    let tells_all = |chosen: &Vec<ChosenFor>| {
+        let sum = |sum: u64, chosen: &ChosenFor| sum.checked_add(chosen.row_groups);
+        chosen.iter().try_fold(0, sum) == Some(chunks)
+    };
+    file.chosen.len() == width && file.chosen.iter().all(tells_all)
 }
 
 /// Whether seal, column chunks and tail make up the whole file, as far as its size is known.

@@ -68,7 +68,7 @@ impl Target {
     /// Creates the database at `path`, which must not exist or be empty.
     ///
     /// `cache_bytes`: how much SQLite may use for its page cache where rows do not come in the order of their b-tree;
-    /// [`SMALL_CACHE_KIB`] otherwise, and again for sorting an index, whose rest goes to temporary files (see
+    /// 4 MiB otherwise, and again for sorting an index, whose rest goes to temporary files (see
     /// [`crate::sqlite::set_temporary_folder`]).
     ///
     /// # Errors

@@ -21,7 +21,7 @@ const INLINE_BYTES: usize = 12;
 /// Texts or blobs, as views and the blocks they point into.
 #[derive(Debug)]
 pub(super) struct Views {
-    views: Vec<u128>,
+    items: Vec<u128>,
     full: Vec<Vec<u8>>,
     block: Vec<u8>,
     /// The size of the next block.
@@ -37,7 +37,7 @@ impl Views {
         // So small that the unused rest of the last block does not matter, and so large that they are not many.
         let known = (room.bytes / 8).clamp(*BLOCK_BYTES.start(), *BLOCK_BYTES.end()).next_power_of_two();
         Self {
-            views: Vec::with_capacity(room.rows()),
+            items: Vec::with_capacity(room.rows()),
             full: Vec::new(),
             block: Vec::new(),
             next_block_bytes: if is_fixed { known } else { FIRST_BLOCK_BYTES },
@@ -54,7 +54,7 @@ impl Views {
             let mut view = [0; 16];
             view[..4].copy_from_slice(&size.to_le_bytes());
             view[4..4 + value.len()].copy_from_slice(value);
-            self.views.push(u128::from_le_bytes(view));
+            self.items.push(u128::from_le_bytes(view));
             return;
         }
         if self.block.capacity() - self.block.len() < value.len() {
@@ -67,18 +67,18 @@ impl Views {
         view[4..8].copy_from_slice(&value[..4]);
         view[8..12].copy_from_slice(&(self.full.len() as u32).to_le_bytes());
         view[12..].copy_from_slice(&offset.to_le_bytes());
-        self.views.push(u128::from_le_bytes(view));
+        self.items.push(u128::from_le_bytes(view));
     }
 
     /// Adds empty values.
     pub(super) fn push_empty(&mut self, count: usize) {
-        self.views.resize(self.views.len() + count, 0);
+        self.items.resize(self.items.len() + count, 0);
     }
 
     /// What the values take.
     pub(super) fn room(&self) -> Room {
         let bytes = self.full.iter().map(Vec::len).sum::<usize>() + self.block.len();
-        Room { rows: self.views.len(), bytes }
+        Room { rows: self.items.len(), bytes }
     }
 
     #[cold]
@@ -97,7 +97,7 @@ impl Views {
         if !self.block.is_empty() {
             self.full.push(self.block);
         }
-        (self.views.into(), self.full.into_iter().map(Buffer::from_vec).collect())
+        (self.items.into(), self.full.into_iter().map(Buffer::from_vec).collect())
     }
 
     /// The values, which all were pushed as text.
