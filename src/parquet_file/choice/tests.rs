@@ -155,7 +155,6 @@ fn no_column_is_larger_than_plain_at_the_level_asked_for() {
         let size = column.size(choice);
         let plain = column.size(Choice { layout: Layout::Plain, level: LEVEL });
         let dictionary = column.size(Choice { layout: Layout::Dictionary, level: LEVEL });
-        println!("{name}: {size} as {choice:?}; plain {plain}, dictionary {dictionary}");
         let is_integers = *column.frames[0].column(0).data_type() == DataType::Int64;
         let share = if is_integers { RECKONED_SHARE } else { TRIED_SHARE };
         // A few dozen bytes are headers of pages.

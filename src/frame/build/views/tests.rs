@@ -52,7 +52,9 @@ proptest! {
         // Checked as data of strangers is.
         ours.to_data().validate_full().expect("valid views");
         let mut arrows = BinaryViewBuilder::new();
-        values.iter().for_each(|value| arrows.append_option(value.as_ref()));
+        for value in &values {
+            arrows.append_option(value.as_ref());
+        }
         prop_assert_eq!(&ours, &arrows.finish());
         prop_assert_eq!(ours.iter().map(|value| value.map(<[u8]>::to_vec)).collect::<Vec<_>>(), values);
     }
@@ -67,7 +69,9 @@ proptest! {
         let ours = views(&values, room).finish_text(nulls(&values));
         ours.to_data().validate_full().expect("valid views of UTF-8");
         let mut arrows = StringViewBuilder::new();
-        values.iter().for_each(|value| arrows.append_option(value.as_ref()));
+        for value in &values {
+            arrows.append_option(value.as_ref());
+        }
         prop_assert_eq!(&ours, &arrows.finish());
         prop_assert_eq!(ours.iter().map(|value| value.map(str::to_owned)).collect::<Vec<_>>(), values);
     }

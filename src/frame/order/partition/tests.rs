@@ -29,7 +29,9 @@ impl Trip {
         let dealt = readers.iter().map(|rows| {
             let mut partitions =
                 Partitions::new(Arc::clone(&self.splitters), self.folder.path(), self.memory_bytes / 2);
-            rows.iter().for_each(|(key, row)| partitions.push(key, row).expect("on disk"));
+            for (key, row) in rows {
+                partitions.push(key, row).expect("on disk");
+            }
             partitions
         });
         PartitionedRows::new(dealt.collect(), self.memory_bytes, &NEVER).expect("on disk")
@@ -165,7 +167,7 @@ fn a_range_that_is_too_large_is_dealt_out_again_until_it_fits() {
     let rows = rows_of(20_000, Spread::Alike, 1);
     // A sample of nothing makes one range of everything.
     let trip = Trip::new(Vec::new(), 8, 64 * 1024);
-    let mut dealt = trip.deal_out(&[rows.clone()]);
+    let mut dealt = trip.deal_out(std::slice::from_ref(&rows));
     let (found, most) = take_all(&mut dealt).expect("read back");
     assert!(found == in_order(&[rows]));
     assert!(most < 1_500, "{most} rows were held at once");
@@ -175,7 +177,7 @@ fn a_range_that_is_too_large_is_dealt_out_again_until_it_fits() {
 fn keys_that_differ_in_nothing_but_zeros_at_their_end_are_parted() {
     let rows: Rows = (0..3_u8).map(|number| (vec![0; usize::from(number) * 20], vec![number; 100])).collect();
     let trip = Trip::new(Vec::new(), 1, 0);
-    let (found, most) = take_all(&mut trip.deal_out(&[rows.clone()])).expect("read back");
+    let (found, most) = take_all(&mut trip.deal_out(std::slice::from_ref(&rows))).expect("read back");
     assert_eq!((found, most), (in_order(&[rows]), 1));
 }
 
@@ -184,7 +186,7 @@ fn one_row_larger_than_the_memory_is_a_range_by_itself() {
     let rows: Rows =
         vec![(b"b".to_vec(), vec![2; 300_000]), (b"a".to_vec(), vec![1; 10]), (b"c".to_vec(), vec![3; 10])];
     let trip = Trip::new(Vec::new(), 4, 4_096);
-    let (found, most) = take_all(&mut trip.deal_out(&[rows.clone()])).expect("read back");
+    let (found, most) = take_all(&mut trip.deal_out(std::slice::from_ref(&rows))).expect("read back");
     assert_eq!((found, most), (in_order(&[rows]), 1));
 }
 
