@@ -43,6 +43,7 @@ fn interior_pages(database: &[u8]) -> Vec<usize> {
 }
 
 #[test]
+#[expect(clippy::print_stdout, reason = "the counts are told")]
 fn several_readers_of_a_damaged_table_see_what_one_sees_or_fail() {
     let fixture = Fixture::new("sound");
     fixture.execute(&format!(
