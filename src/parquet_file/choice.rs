@@ -251,9 +251,21 @@ fn smallest(forms: [(Layout, &[u8], usize); 2], values: usize, level: i32) -> Re
     let (usual_size, other_size) = (size_of(usual)?, size_of(other)?);
     let is_worthwhile = other_size < usual_size - usual_size / WORTHWHILE_SHARE;
     let ((layout, bytes, more), size) = if is_worthwhile { (other, other_size) } else { (usual, usual_size) };
-    let asked = if level > LEAST_LEVEL { Compressor::new(level)?.size_of(bytes)? + more } else { size };
-    let (level, bytes) = if size <= asked { (LEAST_LEVEL.min(level), size) } else { (level, asked) };
-    Ok(Trial { choice: Choice { layout, level }, bytes, values })
+    let mut best = (Choice { layout, level: LEAST_LEVEL.min(level) }, size);
+    if level > LEAST_LEVEL {
+        let mut asked = Compressor::new(level)?;
+        let size = asked.size_of(bytes)? + more;
+        if size < best.1 {
+            best = (Choice { layout, level }, size);
+        }
+        // More effort may make the usual layout the smaller one.
+        let usual_size = if is_worthwhile { asked.size_of(usual.1)? + usual.2 } else { size };
+        if usual_size < best.1 {
+            best = (Choice { layout: usual.0, level }, usual_size);
+        }
+    }
+    let (choice, bytes) = best;
+    Ok(Trial { choice, bytes, values })
 }
 
 /// zstd at one level.
@@ -387,3 +399,6 @@ fn packed_bytes(values: impl Iterator<Item = i64>) -> usize {
     }
     bytes
 }
+
+#[cfg(test)]
+mod tests;

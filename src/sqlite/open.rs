@@ -209,6 +209,11 @@ impl Source {
         };
         let options = OpenOptions { busy_timeout: Duration::ZERO, ..OpenOptions::default() };
         let connection = open_read_only(path, &options, interrupt).ok()?;
+        // Another file may have been put in the place of the one that the first reader has open.
+        let is_here = |still: &Looks| Looks::of(path).is_some_and(|now| now.identity == still.identity);
+        if !self.still.as_ref().is_none_or(is_here) {
+            return None;
+        }
         let second = Self::of(connection, &self.path, None, Reading::Locked);
         second.begin().ok()?;
         let is_wal = folded_in(&second.connection).ok()? != FoldedIn::NoWal;
@@ -421,3 +426,6 @@ pub(crate) fn configure(
     };
     connection.busy_handler(Some(wait)).map_err(failure)
 }
+
+#[cfg(test)]
+mod tests;

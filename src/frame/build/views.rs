@@ -115,3 +115,6 @@ impl Views {
         unsafe { BinaryViewArray::new_unchecked(views, blocks, nulls) }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -37,6 +37,7 @@ impl Splitters {
     #[must_use]
     pub fn of_sample(mut keys: Vec<Vec<u8>>, parts: usize) -> Self {
         keys.sort_unstable();
+        keys.dedup();
         let common = match (keys.first(), keys.last()) {
             (Some(first), Some(last)) => common_prefix(first, last).to_vec(),
             _ => Vec::new(),
@@ -52,6 +53,12 @@ impl Splitters {
             // Most keys look alike: at least they are parted from the others.
             words.retain(|&word| word > least);
             firsts.extend(words.first());
+        }
+        if let (true, Some(middle)) =
+            (firsts.is_empty() && parts > 1 && keys.len() > 1, keys.get(keys.len() / 2))
+        {
+            // All go on with as many zeros as are compared at once: they are parted at one of them.
+            return Self { common: middle.clone(), firsts: vec![0] };
         }
         Self { common, firsts }
     }
@@ -357,3 +364,6 @@ impl SortedRows {
         self.entries.iter().map(|entry| &bytes[entry.row_start..entry.row_end])
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -172,3 +172,6 @@ impl<'run> Window<'run> {
         self.batch(place).keyed.key(place.1)
     }
 }
+
+#[cfg(test)]
+mod tests;
