@@ -63,7 +63,7 @@ fn every_change_to_a_small_file_is_noticed_and_named() {
 fn every_changed_byte_of_a_larger_folder_is_noticed_and_named() {
     let subject = Subject::larger();
     let caught = caught_panics();
-    let tally = sweep(&subject, &work(&subject, 499, |size| every_byte(size).collect()), false);
+    let tally = sweep(&subject, &work(&subject, 311, |size| every_byte(size).collect()), false);
     tally.check(500);
     assert!(tally.named_chunks > 0, "{tally}");
     tell("a larger folder", &subject, &tally, caught);

@@ -118,7 +118,7 @@ pub(super) const FORGERIES: &[Forgery] = &[
     ("packed bits", Refused, |f| data(f, KIND, 2, 4)),
     ("differences of texts", Refused, |f| data(f, KIND, 2, 7)),
     ("differences in a column of reals", Refused, |f| data(f, WEIGHT, 2, 5)),
-    ("split bytes", Refused, |f| data(f, WEIGHT, 2, 9)),
+    ("split bytes", Refused, |f| data(f, KIND, 2, 9)),
     ("encoding 99", Refused, |f| data(f, KIND, 2, 99)),
     ("encoding -1", Refused, |f| data(f, KIND, 2, -1)),
     ("levels as packed bits", Refused, |f| data(f, KIND, 3, 4)),

@@ -45,7 +45,7 @@ impl Trip {
 /// All rows as they come back, and the most rows of one range.
 fn take_all(rows: &mut PartitionedRows<'_>) -> Result<(Vec<Vec<u8>>, usize)> {
     let (mut all, mut most) = (Vec::new(), 0);
-    while let Some(range) = rows.next_range()? {
+    while let Some(range) = rows.next_range(SortedRows::default())? {
         let before = all.len();
         all.extend(range.rows().map(<[u8]>::to_vec));
         most = most.max(all.len() - before);
@@ -197,7 +197,7 @@ fn ranges_without_rows_are_empty_and_not_the_end() {
     let rows: Rows = vec![(vec![199], b"last".to_vec()), (vec![100], b"middle".to_vec())];
     let mut dealt = trip.deal_out(&[rows, Vec::new()]);
     let mut counts = Vec::new();
-    while let Some(range) = dealt.next_range().expect("read back") {
+    while let Some(range) = dealt.next_range(SortedRows::default()).expect("read back") {
         counts.push(range.rows().count());
     }
     assert_eq!((counts.len(), counts.iter().sum::<usize>()), (20, 2));
@@ -241,7 +241,7 @@ fn a_file_that_was_cut_short_or_changed_is_an_error() {
 fn nothing_is_left_on_disk_when_reading_stops_in_the_middle() {
     let trip = Trip::new(Vec::new(), 1, 10_000);
     let mut dealt = trip.deal_out(&[rows_of(2_000, Spread::Evenly, 5), rows_of(0, Spread::Evenly, 6)]);
-    assert!(dealt.next_range().expect("read back").is_some());
+    assert!(dealt.next_range(SortedRows::default()).expect("read back").is_some());
     assert!(trip.files() > 0);
     drop(dealt);
     assert_eq!(trip.files(), 0);
