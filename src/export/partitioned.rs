@@ -29,6 +29,10 @@ use crate::sqlite::open::Source;
 const SAMPLE_PLACES: i128 = 256;
 /// Rows taken from each.
 const ROWS_PER_PLACE: usize = 8;
+/// How much of a sampled key is kept, in bytes.
+const SAMPLED_KEY_BYTES: usize = 1024;
+/// What a reader takes beside the rows it has dealt out, in bytes: SQLite's cache, a piece of the file, its row.
+const READER_BYTES: u64 = 8 * 1024 * 1024;
 /// Ranges of rowids for each reader: so many that none of them waits long for the last.
 const RANGES_PER_READER: usize = 16;
 /// The share of the memory for frames that a range of keys may take while it is sorted.
@@ -113,6 +117,9 @@ impl TableJob<'_> {
             self.source.for_each_row_from(self.catalog, self.ordinal, from, |rowid, cells| {
                 let mut bytes = Vec::new();
                 key.encode(rowid, cells, &mut bytes);
+                // Where ranges end need not be exact, and keys may be as large as rows.
+                bytes.truncate(SAMPLED_KEY_BYTES);
+                bytes.shrink_to_fit();
                 keys.push(bytes);
                 left -= 1;
                 Ok(if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
@@ -127,7 +134,8 @@ impl TableJob<'_> {
     fn deal_out(&self, key: &OrderKey, splitters: &Arc<Splitters>) -> Result<(Dealt, Vec<Partitions>)> {
         let table = self.table();
         let bounds = self.source.rowid_bounds(table)?;
-        let wanted = if bounds.is_some() { self.threads.max(1) } else { 1 };
+        let fitting = usize::try_from(self.bytes_for_frames() / READER_BYTES).unwrap_or(usize::MAX);
+        let wanted = if bounds.is_some() { self.threads.min(fitting).max(1) } else { 1 };
         // All but the first reader; where one cannot see the same commit, the others do its work.
         let others: Vec<Source> =
             (1..wanted).map_while(|_| self.source.second_reader(self.run.interrupt)).collect();

@@ -64,7 +64,9 @@ pub fn why_layout(layout: Layout) -> &'static str {
         Layout::Plain => {
             "one value after another, since nothing else came out at least 1 % smaller on a sample"
         }
-        Layout::Deltas => "integers as differences from one to the next",
+        Layout::Deltas => {
+            "integers as differences from one to the next, which came out at least 1 % smaller on a sample"
+        }
         Layout::Lengths => "lengths stored apart from bytes, which came out at least 1 % smaller on a sample",
         Layout::ByteStreams => {
             "first bytes of all reals, then second bytes, and so on, which came out at least 1 % smaller on a sample"

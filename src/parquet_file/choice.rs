@@ -95,7 +95,7 @@ impl Trial {
 }
 
 /// Tries layouts and levels on the values of an array; `None` where nothing is to be tried, or a few values would say
-/// little about others: for integers, without values, and for large ones.
+/// little about others: without values, and for large ones.
 ///
 /// # Errors
 /// `Failed` where zstd cannot be asked.
@@ -104,6 +104,7 @@ pub(super) fn try_out(array: &ArrayRef, level: i32) -> Result<Option<Trial>> {
         return Ok(None);
     }
     let sample = match array.data_type() {
+        DataType::Int64 => return try_integers(array, level).map(Some),
         DataType::Float64 => return try_reals(array, level).map(Some),
         DataType::Utf8View => ByteSample::take::<StringViewType>(std::slice::from_ref(array), SAMPLE_BYTES),
         DataType::BinaryView => ByteSample::take::<BinaryViewType>(std::slice::from_ref(array), SAMPLE_BYTES),
@@ -143,12 +144,6 @@ pub(super) fn choose(arrays: &[ArrayRef], trial: Option<Trial>, limits: Limits) 
     let distinct = distinct_values(arrays, limits);
     if distinct.is_some_and(|distinct| is_cheap(distinct.values, count)) {
         return Ok(in_dictionary);
-    }
-    if arrays.first().is_some_and(|array| *array.data_type() == DataType::Int64) {
-        let packed = || packed_bytes(arrays.iter().flat_map(integers));
-        let is_smaller = distinct.is_some_and(|distinct| distinct.form_bytes(count) <= packed());
-        let deltas = Choice { layout: Layout::Deltas, level: limits.level };
-        return Ok(if is_smaller { in_dictionary } else { deltas });
     }
     let trial = match trial {
         // The values it was to be of were all NULL, or large.
@@ -198,6 +193,14 @@ fn distinct_values(arrays: &[ArrayRef], limits: Limits) -> Option<Distinct> {
     }
 }
 
+fn try_integers(array: &ArrayRef, level: i32) -> Result<Trial> {
+    let sample: Vec<i64> = integers(array).take(SAMPLE_VALUES).collect();
+    let plain: Vec<u8> = sample.iter().flat_map(|value| value.to_le_bytes()).collect();
+    let deltas = pack(sample.iter().copied());
+    let forms = [(Layout::Plain, plain.as_slice(), 0), (Layout::Deltas, deltas.as_slice(), 0)];
+    smallest(forms, sample.len(), level)
+}
+
 fn try_reals(array: &ArrayRef, level: i32) -> Result<Trial> {
     let sample: Vec<[u8; 8]> = reals(array).take(SAMPLE_VALUES).map(u64::to_le_bytes).collect();
     let streams: Vec<u8> = (0..8).flat_map(|byte| sample.iter().map(move |bytes| bytes[byte])).collect();
@@ -237,7 +240,7 @@ impl ByteSample {
     }
 
     fn try_out(&self, level: i32) -> Result<Trial> {
-        let lengths = packed_bytes(self.lengths.iter().copied());
+        let lengths = pack(self.lengths.iter().copied()).len();
         let forms = [(Layout::Plain, self.plain.as_slice(), 0), (Layout::Lengths, &self.bytes, lengths)];
         smallest(forms, self.lengths.len(), level)
     }
@@ -370,34 +373,46 @@ fn lower(value: u128) -> u64 {
     value as u64
 }
 
-/// The size of integers as packed differences, near enough.
+/// Integers as packed differences, as they stand in a page but for what little heads take.
 ///
 /// Source: Parquet, "Encodings", delta encoding: blocks of differences above their smallest, packed in miniblocks of
 /// equal width.
-fn packed_bytes(values: impl Iterator<Item = i64>) -> usize {
+fn pack(values: impl Iterator<Item = i64>) -> Vec<u8> {
+    const BLOCK: usize = 256;
     const MINIBLOCK: usize = 64;
-    const WIDTH_BYTES: usize = 1;
-    let mut bytes = 0;
+    let mut packed = Vec::new();
     let mut previous = 0;
-    let mut deltas = Vec::with_capacity(MINIBLOCK);
-    let mut close = |deltas: &mut Vec<i64>| {
-        let least = deltas.iter().copied().min().unwrap_or(0);
-        let most = deltas.iter().copied().max().unwrap_or(0);
-        let bits = u64::BITS - most.wrapping_sub(least).cast_unsigned().leading_zeros();
-        bytes += WIDTH_BYTES + MINIBLOCK * bits as usize / 8;
-        deltas.clear();
-    };
-    for value in values {
-        deltas.push(value.wrapping_sub(previous));
-        previous = value;
-        if deltas.len() == MINIBLOCK {
-            close(&mut deltas);
+    let mut deltas: Vec<i64> = values
+        .map(|value: i64| {
+            let delta = value.wrapping_sub(previous);
+            previous = value;
+            delta
+        })
+        .collect();
+    // The first value stands in the head of its page.
+    if let Some(first) = deltas.first_mut() {
+        *first = 0;
+    }
+    for block in deltas.chunks(BLOCK) {
+        let least = block.iter().copied().min().unwrap_or(0);
+        packed.extend_from_slice(&least.to_le_bytes());
+        for miniblock in block.chunks(MINIBLOCK) {
+            let above = |delta: &i64| delta.wrapping_sub(least).cast_unsigned();
+            let bits = u64::BITS - miniblock.iter().map(above).max().unwrap_or(0).leading_zeros();
+            packed.push(u8::try_from(bits).unwrap_or(u8::MAX));
+            let (mut waiting, mut count) = (0_u128, 0);
+            for value in miniblock.iter().map(above).chain(std::iter::repeat(0)).take(MINIBLOCK) {
+                waiting |= u128::from(value) << count;
+                count += bits;
+                while count >= u8::BITS {
+                    packed.push(lower(waiting).to_le_bytes()[0]);
+                    waiting >>= u8::BITS;
+                    count -= u8::BITS;
+                }
+            }
         }
     }
-    if !deltas.is_empty() {
-        close(&mut deltas);
-    }
-    bytes
+    packed
 }
 
 #[cfg(test)]

@@ -23,6 +23,9 @@ const ENTRY_BYTES: u64 = size_of::<Entry>() as u64;
 /// Rows of a range whose keys become the sample when it is dealt out again.
 const SAMPLE_KEYS: usize = 4_096;
 
+/// Of very large keys, so many are sampled all the same.
+const LEAST_SAMPLE_KEYS: usize = 16;
+
 /// Ends of ranges of keys.
 #[derive(Debug)]
 pub struct Splitters {
@@ -242,11 +245,23 @@ impl<'run> PartitionedRows<'run> {
 
     /// Deals the rows of one range out to ranges of its own.
     fn deal_out_again(&mut self, part: usize, rows: u64, bytes: u64) -> Result<Self> {
-        let step = usize::try_from(rows / byte_count(SAMPLE_KEYS)).unwrap_or(usize::MAX).max(1);
-        let (mut keys, mut row) = (Vec::new(), 0_usize);
+        let mut step = usize::try_from(rows / byte_count(SAMPLE_KEYS)).unwrap_or(usize::MAX).max(1);
+        let (mut keys, mut row, mut key_bytes) = (Vec::new(), 0_usize, 0_u64);
+        let most_bytes = self.memory_bytes / 4;
         self.for_each_row(part, |key, _| {
             if row.is_multiple_of(step) {
+                key_bytes += byte_count(key.len());
                 keys.push(key.to_vec());
+            }
+            // Keys may be as large as rows: then fewer tell enough.
+            if key_bytes > most_bytes && keys.len() > LEAST_SAMPLE_KEYS {
+                let mut keep = false;
+                keys.retain(|_| {
+                    keep = !keep;
+                    keep
+                });
+                key_bytes = keys.iter().map(|key| byte_count(key.len())).sum();
+                step = step.saturating_mul(2);
             }
             row += 1;
             Ok(())
