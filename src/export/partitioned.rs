@@ -137,8 +137,9 @@ impl TableJob<'_> {
         let fitting = usize::try_from(self.bytes_for_frames() / READER_BYTES).unwrap_or(usize::MAX);
         let wanted = if bounds.is_some() { self.threads.min(fitting).max(1) } else { 1 };
         // All but the first reader; where one cannot see the same commit, the others do its work.
-        let others: Vec<Source> =
-            (1..wanted).map_while(|_| self.source.second_reader(self.run.interrupt)).collect();
+        let others: Vec<Source> = (1..wanted)
+            .map_while(|_| self.source.second_reader(&self.catalog.tables, self.run.interrupt))
+            .collect();
         let count = others.len() + 1;
         let starts = match bounds {
             Some((first, last)) if count > 1 => range_starts(first, last, count * RANGES_PER_READER),

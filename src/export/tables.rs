@@ -87,8 +87,9 @@ impl TableFiles<'_> {
         if self.plan.form == OutputForm::File || wanted < 2 {
             return Ok(entries);
         }
-        let others: Vec<Source> =
-            (1..wanted).map_while(|_| source.second_reader(self.run.interrupt)).collect();
+        let others: Vec<Source> = (1..wanted)
+            .map_while(|_| source.second_reader(&self.catalog.tables, self.run.interrupt))
+            .collect();
         if others.is_empty() {
             return Ok(entries);
         }

@@ -15,9 +15,10 @@ use rusqlite::{Connection, OpenFlags};
 use crate::durable::Stage;
 use crate::error::{Error, ErrorKind, Result};
 use crate::run::{Interrupt, Run};
+use crate::schema::Table;
 use crate::sqlite::authorizer::authorize;
 use crate::sqlite::failure::failure;
-use crate::sqlite::not_kept::NotKept;
+use crate::sqlite::not_kept::{NotKept, read_unknown_collations};
 use crate::sqlite::read_ahead::read_ahead;
 use crate::sqlite::read_only_vfs::{Sharing, read_only_vfs};
 use crate::sqlite::statement::keep_modules;
@@ -200,8 +201,10 @@ impl Source {
     ///
     /// In rollback mode nobody can commit while the first reader has its lock. In WAL mode the last commit must still be
     /// the one that the first reader sees.
+    ///
+    /// `tables` are those that it will read.
     #[must_use]
-    pub fn second_reader(&self, interrupt: &Interrupt) -> Option<Self> {
+    pub fn second_reader(&self, tables: &[Table], interrupt: &Interrupt) -> Option<Self> {
         let path = match &self.reading {
             Reading::Locked => &self.path,
             Reading::Alone => return None,
@@ -216,6 +219,7 @@ impl Source {
         }
         let second = Self::of(connection, &self.path, None, Reading::Locked);
         second.begin().ok()?;
+        read_unknown_collations(&second.connection, tables).ok()?;
         let is_wal = folded_in(&second.connection).ok()? != FoldedIn::NoWal;
         let sees_the_same = match (is_wal, self.seen) {
             (false, None) => self.folded_in == FoldedIn::NoWal,

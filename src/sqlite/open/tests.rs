@@ -61,7 +61,7 @@ fn scan(source: &Source, mut between: impl FnMut(i64)) -> (i64, i64) {
 }
 
 fn second(source: &Source) -> Option<Source> {
-    source.second_reader(&Interrupt::new())
+    source.second_reader(&[], &Interrupt::new())
 }
 
 #[test]
