@@ -16,8 +16,13 @@ use std::ptr;
 
 use rusqlite::{Connection, ffi};
 
+use crate::sqlite::statement::main_file;
+
 /// How much one call reads: fits the cache of a core, so that pages are copied out of it and not out of memory.
 const PIECE_BYTES: usize = 128 * 1024;
+
+/// How far ahead of the last page or piece the next page may be for reading on to pay, in bytes: two pieces.
+const NEAR_BYTES: i64 = 256 * 1024;
 
 /// What of a piece must have been asked for, as a share of it, for the next to be read.
 const USED_SHARE: usize = 4;
@@ -48,18 +53,10 @@ struct Ahead {
 
 /// Lets the connection read its main file in larger pieces.
 pub(super) fn read_ahead(connection: &Connection) {
-    let mut file: *mut ffi::sqlite3_file = ptr::null_mut();
-    // SAFETY: the connection is open and the out pointer matches what the control writes.
-    let code = unsafe {
-        ffi::sqlite3_file_control(
-            connection.handle(),
-            c"main".as_ptr(),
-            ffi::SQLITE_FCNTL_FILE_POINTER,
-            (&raw mut file).cast(),
-        )
-    };
+    // Without it, pages are read by themselves, and SQLite says what is wrong when they are.
+    let Ok(file) = main_file(connection) else { return };
     // SAFETY: SQLite owns the file for as long as the connection lives; a database without a file has no methods.
-    let Some(file) = (unsafe { file.as_mut() }).filter(|_| code == ffi::SQLITE_OK) else { return };
+    let Some(file) = (unsafe { file.as_mut() }) else { return };
     // SAFETY: as above; the methods of an open file do not change while it is open.
     let Some(base) = (unsafe { file.pMethods.as_ref() }) else { return };
     let methods = ffi::sqlite3_io_methods {
@@ -119,8 +116,7 @@ impl Ahead {
     /// Whether a page at `offset` goes on from the last one, so that more of what follows is likely to be asked for.
     fn goes_on(&mut self, offset: i64, count: usize) -> bool {
         let from = if self.filled > 0 { self.begin } else { self.last };
-        let is_near = offset > from
-            && offset.saturating_sub(from) <= 2 * i64::try_from(PIECE_BYTES).unwrap_or(i64::MAX);
+        let is_near = offset > from && offset.saturating_sub(from) <= NEAR_BYTES;
         if self.filled > 0 && self.used * USED_SHARE < self.filled {
             self.rest = REST_PAGES;
         }

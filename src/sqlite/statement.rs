@@ -386,15 +386,12 @@ pub(crate) fn read_file_header(connection: &Connection) -> Result<[u8; 100]> {
     Ok(header)
 }
 
-/// Fills `buffer` with bytes of the connection's main database file from `offset` on; zeros where it is shorter.
-///
-/// Read through SQLite's own descriptor, and without any lock: closing another one of the same file would drop this
-/// process's locks.
+/// SQLite's own handle of the connection's main database file, which SQLite owns for as long as the connection lives. A
+/// database without a file has one without methods, or none.
 ///
 /// # Errors
 /// What SQLite says.
-pub(crate) fn read_main_file(connection: &Connection, offset: u64, buffer: &mut [u8]) -> Result<()> {
-    buffer.fill(0);
+pub(super) fn main_file(connection: &Connection) -> Result<*mut ffi::sqlite3_file> {
     let mut file: *mut ffi::sqlite3_file = ptr::null_mut();
     // SAFETY: the connection is open and the out pointer matches what the control writes.
     let code = unsafe {
@@ -405,9 +402,19 @@ pub(crate) fn read_main_file(connection: &Connection, offset: u64, buffer: &mut 
             (&raw mut file).cast(),
         )
     };
-    if code != ffi::SQLITE_OK {
-        return Err(last_failure(connection, code));
-    }
+    if code == ffi::SQLITE_OK { Ok(file) } else { Err(last_failure(connection, code)) }
+}
+
+/// Fills `buffer` with bytes of the connection's main database file from `offset` on; zeros where it is shorter.
+///
+/// Read through SQLite's own descriptor, and without any lock: closing another one of the same file would drop this
+/// process's locks.
+///
+/// # Errors
+/// What SQLite says.
+pub(crate) fn read_main_file(connection: &Connection, offset: u64, buffer: &mut [u8]) -> Result<()> {
+    buffer.fill(0);
+    let file = main_file(connection)?;
     let too_large = |_| Error::new(FAILED, "more bytes are asked for than a file can have");
     let (count, offset) =
         (c_int::try_from(buffer.len()).map_err(too_large)?, i64::try_from(offset).map_err(too_large)?);

@@ -7,10 +7,11 @@
 use std::ffi::{c_int, c_void};
 use std::ptr;
 
-use rusqlite::{Connection, ffi};
+use rusqlite::Connection;
 
 use crate::error::Result;
 use crate::sqlite::failure::failure;
+use crate::sqlite::statement::main_file;
 
 /// How far a WAL has been folded in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,11 +52,7 @@ const HEADER_WORDS: usize = 12;
 /// Tells it on a connection with a read transaction open, whatever that transaction sees; `None` where the shared memory
 /// cannot be looked at.
 pub(super) fn last_commit(connection: &Connection) -> Option<LastCommit> {
-    let mut words = [0; HEADER_WORDS];
-    for (index, word) in words.iter_mut().enumerate() {
-        *word = read_words(connection, [index * size_of::<u32>()])?[0];
-    }
-    Some(LastCommit(words))
+    read_words(connection, std::array::from_fn(|word| word * size_of::<u32>())).map(LastCommit)
 }
 
 fn read(connection: &Connection) -> Option<FoldedIn> {
@@ -68,19 +65,7 @@ fn read(connection: &Connection) -> Option<FoldedIn> {
 /// The words at these places in bytes of the first region of the WAL-index.
 fn read_words<const N: usize>(connection: &Connection, places: [usize; N]) -> Option<[u32; N]> {
     const REGION_BYTES: c_int = 32 * 1024;
-    let mut file: *mut ffi::sqlite3_file = ptr::null_mut();
-    // SAFETY: the connection is open and the out pointer matches what the control writes.
-    let code = unsafe {
-        ffi::sqlite3_file_control(
-            connection.handle(),
-            c"main".as_ptr(),
-            ffi::SQLITE_FCNTL_FILE_POINTER,
-            (&raw mut file).cast(),
-        )
-    };
-    if code != ffi::SQLITE_OK {
-        return None;
-    }
+    let file = main_file(connection).ok()?;
     let mut region: *mut c_void = ptr::null_mut();
     // SAFETY: SQLite owns the file for as long as the connection lives. Methods have `xShmMap` from version 2 on; it
     // maps nothing new here, since the open transaction has mapped this region with this size.
