@@ -32,7 +32,9 @@ const ROWS_PER_PLACE: usize = 8;
 /// How much of a sampled key is kept, in bytes.
 const SAMPLED_KEY_BYTES: usize = 1024;
 /// What a reader takes beside the rows it has dealt out, in bytes: SQLite's cache, a piece of the file, its row.
-const READER_BYTES: u64 = 8 * 1024 * 1024;
+const READER_BYTES: u64 = 4 * 1024 * 1024;
+/// Readers for each thread, where there is more than one: a reader waits for the disk about half of its time.
+const READERS_PER_THREAD: usize = 2;
 /// Ranges of rowids for each reader: so many that none of them waits long for the last.
 const RANGES_PER_READER: usize = 16;
 /// The share of the memory for frames that a range of keys may take while it is sorted.
@@ -70,7 +72,7 @@ impl TableJob<'_> {
         let kind = PhaseKind::Sorting;
         self.run.progress.begin(Phase { kind, subject: &subject, total_rows, total_bytes: None });
         let (dealt, readers) = self.deal_out(&key, &Arc::new(splitters))?;
-        let rows = PartitionedRows::new(readers, memory_bytes, self.run.interrupt)?;
+        let rows = PartitionedRows::new(readers, memory_bytes, self.run.interrupt);
         self.run.progress.end();
         let mapping = plan_mapping(table, &dealt.counts);
         let encoder =
@@ -134,8 +136,11 @@ impl TableJob<'_> {
     fn deal_out(&self, key: &OrderKey, splitters: &Arc<Splitters>) -> Result<(Dealt, Vec<Partitions>)> {
         let table = self.table();
         let bounds = self.source.rowid_bounds(table)?;
-        let fitting = usize::try_from(self.bytes_for_frames() / READER_BYTES).unwrap_or(usize::MAX);
-        let wanted = if bounds.is_some() { self.threads.min(fitting).max(1) } else { 1 };
+        let fitting = usize::try_from(self.bytes_for_frames() / 2 / READER_BYTES).unwrap_or(usize::MAX);
+        let wanted = match self.threads {
+            threads @ 2.. if bounds.is_some() => (threads * READERS_PER_THREAD).min(fitting).max(1),
+            _ => 1,
+        };
         // All but the first reader; where one cannot see the same commit, the others do its work.
         let others: Vec<Source> = (1..wanted)
             .map_while(|_| self.source.second_reader(&self.catalog.tables, self.run.interrupt))
@@ -145,7 +150,8 @@ impl TableJob<'_> {
             Some((first, last)) if count > 1 => range_starts(first, last, count * RANGES_PER_READER),
             _ => vec![None],
         };
-        let memory_bytes = self.bytes_for_frames() / 3 * 2 / count as u64;
+        let for_readers = count as u64 * READER_BYTES;
+        let memory_bytes = self.bytes_for_frames().saturating_sub(for_readers) / 4 * 3 / count as u64;
         let new_reader = || Reader {
             catalog: self.catalog,
             ordinal: self.ordinal,
@@ -335,7 +341,7 @@ struct Reader<'a> {
 impl Reader<'_> {
     /// Reads until all is read, and stops the others where it cannot.
     fn run(mut self, source: &Source, next: &AtomicUsize, failed: &AtomicBool) -> Result<Self> {
-        let result = self.read(source, next, failed);
+        let result = self.read(source, next, failed).and_then(|()| self.partitions.settle());
         if result.is_err() {
             failed.store(true, Ordering::Relaxed);
         }

@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::export::encoders::ENCODER_BYTES;
 use crate::export::table::{TableJob, count};
 use crate::frame::ClassCounts;
-use crate::frame::order::{InOrderCheck, OrderKey};
+use crate::frame::order::{InOrderCheck, OrderKey, WINDOW_ROWS};
 
 /// Rows looked at before the first guess.
 const SAMPLE_ROWS: u64 = 1_000;
@@ -75,6 +75,37 @@ impl TableJob<'_> {
             }
         }
         Ok(in_order)
+    }
+
+    /// Whether rows that lie so far apart that no window holds both of them come in order: where one of a few does not,
+    /// a window is of no use.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub(super) fn is_in_order_from_afar(&self) -> Result<bool> {
+        const PLACES: usize = 64;
+        let table = self.table();
+        let (Some((first, last)), Some(rows)) =
+            (self.source.rowid_bounds(table)?, self.source.estimate_row_count(table))
+        else {
+            return Ok(true);
+        };
+        let key = OrderKey::new(self.order, table)?;
+        let span = i128::from(last) - i128::from(first);
+        let mut keys: Vec<Vec<u8>> = Vec::with_capacity(PLACES);
+        for place in 0..PLACES {
+            let from = i64::try_from(i128::from(first) + span * place as i128 / PLACES as i128).ok();
+            self.source.for_each_row_from(self.catalog, self.ordinal, from, |rowid, cells| {
+                let mut bytes = Vec::new();
+                key.encode(rowid, cells, &mut bytes);
+                keys.push(bytes);
+                Ok(ControlFlow::Break(()))
+            })?;
+        }
+        // A row that is late by half of what is held back may meet one that is as early.
+        let afar = (2 * WINDOW_ROWS).saturating_mul(PLACES as u64).div_ceil(rows.max(1));
+        let afar = usize::try_from(afar).unwrap_or(usize::MAX);
+        Ok(keys.iter().zip(keys.iter().skip(afar)).all(|(early, late)| early <= late))
     }
 
     /// Whether the table is likely to have more rows than can be sorted in memory.

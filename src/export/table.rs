@@ -104,7 +104,8 @@ impl TableJob<'_> {
         let mut mapping = plan_mapping(self.table(), &sample.counts);
         let mut disorder = match (sample.in_order, is_large) {
             (true, _) => Disorder::Ends,
-            (false, true) => Disorder::IsSmall,
+            (false, true) if self.is_in_order_from_afar().map_err(place)? => Disorder::IsSmall,
+            (false, true) => return self.write_partitioned(footer).map_err(place),
             // Reading a part of it in vain would cost more than sorting all of it.
             (false, false) => Disorder::IsSorted,
         };

@@ -18,4 +18,4 @@ mod window;
 pub use key::{InOrderCheck, OrderKey};
 pub use partition::{PartitionedRows, Partitions, SortedRows as SortedRange, Splitters, parts_for};
 pub use sorter::{SortedRows, Sorter, with_order_columns};
-pub use window::{Window, WindowFrame};
+pub use window::{WINDOW_ROWS, Window, WindowFrame};

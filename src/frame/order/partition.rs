@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::gather::equal_keys;
-use super::spill::{Blocks, Piece, Scratch};
+use super::spill::{Buffers, Held, Piece, Scratch};
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::weight::byte_count;
 use crate::run::Interrupt;
@@ -22,6 +22,9 @@ const ENTRY_BYTES: u64 = size_of::<Entry>() as u64;
 
 /// Rows of a range whose keys become the sample when it is dealt out again.
 const SAMPLE_KEYS: usize = 4_096;
+
+/// Rows that are fetched from memory together.
+const ROWS_FETCHED: usize = 16;
 
 /// Of very large keys, so many are sampled all the same.
 const LEAST_SAMPLE_KEYS: usize = 16;
@@ -102,7 +105,8 @@ fn word(key: &[u8]) -> u128 {
 pub struct Partitions {
     splitters: Arc<Splitters>,
     folder: PathBuf,
-    buffer_bytes: usize,
+    /// One for each range.
+    buffers: Buffers,
     scratch: Option<Scratch>,
     ranges: Vec<Range>,
 }
@@ -110,7 +114,6 @@ pub struct Partitions {
 /// The rows of one range so far.
 #[derive(Debug, Default)]
 struct Range {
-    buffer: Blocks,
     pieces: Vec<Piece>,
     rows: u64,
     bytes: u64,
@@ -121,10 +124,11 @@ impl Partitions {
     #[must_use]
     pub fn new(splitters: Arc<Splitters>, folder: &Path, memory_bytes: u64) -> Self {
         const BUFFER_BYTES: std::ops::RangeInclusive<usize> = 4 * 1024..=512 * 1024;
-        let share = usize::try_from(memory_bytes).unwrap_or(usize::MAX) / splitters.parts();
-        let ranges = (0..splitters.parts()).map(|_| Range::default()).collect();
-        let buffer_bytes = share.clamp(*BUFFER_BYTES.start(), *BUFFER_BYTES.end());
-        Self { splitters, folder: folder.to_path_buf(), buffer_bytes, scratch: None, ranges }
+        let parts = splitters.parts();
+        let share = usize::try_from(memory_bytes).unwrap_or(usize::MAX) / parts;
+        let buffers = Buffers::new(parts, share.clamp(*BUFFER_BYTES.start(), *BUFFER_BYTES.end()));
+        let ranges = (0..parts).map(|_| Range::default()).collect();
+        Self { splitters, folder: folder.to_path_buf(), buffers, scratch: None, ranges }
     }
 
     /// Takes a row: its key and its canonical encoding.
@@ -136,48 +140,55 @@ impl Partitions {
             Error::new(ErrorKind::Failed, "the values that a row is ordered by are too large to sort by")
         })?;
         let part = self.splitters.part_of(key);
-        let range = &mut self.ranges[part];
         let size = HEAD_BYTES + key.len() + row.len();
-        if range.buffer.room() < size {
-            if range.buffer.filled() > 0 {
-                flush(&mut self.scratch, &self.folder, range)?;
-            }
-            range.buffer.make_room(self.buffer_bytes.max(size));
-        }
-        range.buffer.push(&key_bytes.to_le_bytes());
-        range.buffer.push(&byte_count(row.len()).to_le_bytes());
-        range.buffer.push(key);
-        range.buffer.push(row);
+        let (range, mut own) = (&mut self.ranges[part], None);
         range.rows += 1;
         range.bytes += byte_count(size);
-        if range.buffer.filled() > self.buffer_bytes {
-            // One large row, for which room was made.
-            flush(&mut self.scratch, &self.folder, range)?;
-            range.buffer = Blocks::default();
+        let (buffers, index) = if size > self.buffers.each_bytes() {
+            (&mut *own.insert(Buffers::new(1, size)), 0)
+        } else {
+            if self.buffers.room(part) < size {
+                flush(&mut self.scratch, &self.folder, range, &mut self.buffers, part)?;
+            }
+            (&mut self.buffers, part)
+        };
+        buffers.push(index, &key_bytes.to_le_bytes());
+        buffers.push(index, &byte_count(row.len()).to_le_bytes());
+        buffers.push(index, key);
+        buffers.push(index, row);
+        match own {
+            Some(mut own) => flush(&mut self.scratch, &self.folder, range, &mut own, 0),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Ends the input: from here on only what is on disk is left of it.
-    fn settle(&mut self) -> Result<()> {
-        for range in &mut self.ranges {
-            if range.buffer.filled() > 0 {
-                flush(&mut self.scratch, &self.folder, range)?;
+    ///
+    /// # Errors
+    /// As [`Self::push`].
+    pub fn settle(&mut self) -> Result<()> {
+        for (part, range) in self.ranges.iter_mut().enumerate() {
+            if self.buffers.filled(part) > 0 {
+                flush(&mut self.scratch, &self.folder, range, &mut self.buffers, part)?;
             }
-            range.buffer = Blocks::default();
         }
+        self.buffers = Buffers::default();
         Ok(())
     }
 }
 
-fn flush(scratch: &mut Option<Scratch>, folder: &Path, range: &mut Range) -> Result<()> {
+fn flush(
+    scratch: &mut Option<Scratch>,
+    folder: &Path,
+    range: &mut Range,
+    buffers: &mut Buffers,
+    index: usize,
+) -> Result<()> {
     let scratch = match scratch {
         Some(scratch) => scratch,
         none => none.insert(Scratch::create(folder)?),
     };
-    let piece = scratch.append(&range.buffer)?;
-    range.pieces.push(piece);
-    range.buffer.clear();
+    range.pieces.push(scratch.append(buffers, index)?);
     Ok(())
 }
 
@@ -192,14 +203,11 @@ pub struct PartitionedRows<'run> {
 }
 
 impl<'run> PartitionedRows<'run> {
-    /// Takes what readers with the same splitters have dealt out. No range of more than `memory_bytes` is held at once,
+    /// Takes what readers with the same splitters have dealt out and settled. No range of more than `memory_bytes` is held at once,
     /// unless it is one row.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Failed`] where rows cannot be put on disk.
-    pub fn new(mut readers: Vec<Partitions>, memory_bytes: u64, interrupt: &'run Interrupt) -> Result<Self> {
-        readers.iter_mut().try_for_each(Partitions::settle)?;
-        Ok(Self { readers, next: 0, memory_bytes, inner: None, interrupt })
+    #[must_use]
+    pub fn new(readers: Vec<Partitions>, memory_bytes: u64, interrupt: &'run Interrupt) -> Self {
+        Self { readers, next: 0, memory_bytes, inner: None, interrupt }
     }
 
     /// The rows of the next range in order; `None` once there are no more. It is empty where a range is.
@@ -231,7 +239,7 @@ impl<'run> PartitionedRows<'run> {
         }
         let SortedRows { mut held, mut entries } = spare;
         let pieces = self.readers.iter().flat_map(|reader| &reader.ranges[part].pieces);
-        held.make_room(pieces.map(|piece| piece.bytes.next_multiple_of(Blocks::STEP)).sum());
+        held.make_room(pieces.map(|piece| Held::bytes_for(piece.bytes)).sum());
         entries.clear();
         for reader in &mut self.readers {
             let Some(scratch) = &mut reader.scratch else { continue };
@@ -271,6 +279,7 @@ impl<'run> PartitionedRows<'run> {
         let folder = self.readers.first().map(|reader| reader.folder.clone()).unwrap_or_default();
         let mut inner = Partitions::new(splitters, &folder, self.memory_bytes / 2);
         self.for_each_row(part, |key, row| inner.push(key, row))?;
+        inner.settle()?;
         self.readers.iter_mut().for_each(|reader| reader.ranges[part].pieces = Vec::new());
         if inner.ranges.iter().any(|range| range.rows == rows) {
             // All keys agree in more bytes than are compared at once, which only a few rows can do.
@@ -280,12 +289,12 @@ impl<'run> PartitionedRows<'run> {
             )
             .hint("raise --memory-limit, or order this table by something else with --order-by"));
         }
-        Self::new(vec![inner], self.memory_bytes, self.interrupt)
+        Ok(Self::new(vec![inner], self.memory_bytes, self.interrupt))
     }
 
     /// Hands out the rows of a range in no order, a piece at a time.
     fn for_each_row(&mut self, part: usize, mut take: impl FnMut(&[u8], &[u8]) -> Result<()>) -> Result<()> {
-        let mut held = Blocks::default();
+        let mut held = Held::default();
         for reader in &mut self.readers {
             let Some(scratch) = &mut reader.scratch else { continue };
             for &piece in &reader.ranges[part].pieces {
@@ -328,7 +337,7 @@ fn split_row(bytes: &[u8]) -> Result<(&[u8], &[u8], &[u8])> {
 /// The rows of one range in memory, in order.
 #[derive(Debug, Default)]
 pub struct SortedRows {
-    held: Blocks,
+    held: Held,
     entries: Vec<Entry>,
 }
 
@@ -355,7 +364,7 @@ fn find_rows(bytes: &[u8], begin: usize, entries: &mut Vec<Entry>) -> Result<()>
 }
 
 impl SortedRows {
-    fn sort(held: Blocks, mut entries: Vec<Entry>) -> Result<Self> {
+    fn sort(held: Held, mut entries: Vec<Entry>) -> Result<Self> {
         let bytes = held.bytes();
         let key = |entry: &Entry| &bytes[entry.key_start..entry.row_start];
         let common = entries.first().map_or(0, |first| {
@@ -376,8 +385,24 @@ impl SortedRows {
     /// The canonical encodings of the rows, in order.
     pub fn rows(&self) -> impl Iterator<Item = &[u8]> {
         let bytes = self.held.bytes();
-        self.entries.iter().map(|entry| &bytes[entry.row_start..entry.row_end])
+        self.entries.chunks(ROWS_FETCHED).flat_map(move |entries| {
+            fetch(entries, bytes);
+            entries.iter().map(|entry| &bytes[entry.row_start..entry.row_end])
+        })
     }
+}
+
+/// Brings rows that lie anywhere into the processor's cache: reads that depend on nothing go on at once, where those of
+/// one row after another each wait for memory.
+fn fetch(entries: &[Entry], bytes: &[u8]) {
+    const LINE_BYTES: usize = 64;
+    const MOST_BYTES: usize = 4 * 1024;
+    let mut seen = 0;
+    for entry in entries {
+        let row = &bytes[entry.row_start..entry.row_end.min(entry.row_start + MOST_BYTES)];
+        seen ^= row.iter().step_by(LINE_BYTES).fold(0, |seen, byte| seen ^ byte);
+    }
+    std::hint::black_box(seen);
 }
 
 #[cfg(test)]

@@ -138,7 +138,8 @@ impl Speed {
     /// Whether the disk takes as long as the cache would, or longer.
     fn is_low(&self) -> bool {
         const ENOUGH_BYTES: u64 = 4 * 1024 * 1024;
-        const BYTES_PER_MICROSECOND: u64 = 400;
+        // Of several files that are written at once, and by threads that share processors.
+        const BYTES_PER_MICROSECOND: u64 = 64;
         let micros = u64::try_from(self.time.as_micros()).unwrap_or(u64::MAX);
         self.bytes >= ENOUGH_BYTES && self.bytes / BYTES_PER_MICROSECOND < micros
     }
@@ -151,48 +152,79 @@ fn whole_blocks(bytes: usize) -> usize {
     bytes.next_multiple_of(BLOCK_BYTES)
 }
 
-/// Bytes in memory, at an address from which they can go past the cache.
+/// Buffers of one size for bytes on their way to the disk, at addresses from which they can go past the cache.
+///
+/// They are one piece of memory, which goes back to the system as a whole.
 #[derive(Debug, Default)]
-pub(super) struct Blocks {
+pub(super) struct Buffers {
+    memory: Vec<u8>,
+    start: usize,
+    each_bytes: usize,
+    filled: Vec<usize>,
+}
+
+impl Buffers {
+    /// `count` buffers of `each_bytes` bytes, in whole blocks.
+    pub(super) fn new(count: usize, each_bytes: usize) -> Self {
+        let each_bytes = whole_blocks(each_bytes);
+        // Untouched memory that reads as zeros costs nothing until it is used.
+        let memory = vec![0; each_bytes * count + BLOCK_BYTES];
+        Self { start: offset_of_block(&memory), memory, each_bytes, filled: vec![0; count] }
+    }
+
+    /// What each has room for.
+    pub(super) fn each_bytes(&self) -> usize {
+        self.each_bytes
+    }
+
+    /// How much is in one.
+    pub(super) fn filled(&self, index: usize) -> usize {
+        self.filled[index]
+    }
+
+    /// How much more there is room for in one.
+    pub(super) fn room(&self, index: usize) -> usize {
+        self.each_bytes - self.filled[index]
+    }
+
+    /// Appends to one what there is room for in it.
+    pub(super) fn push(&mut self, index: usize, bytes: &[u8]) {
+        let begin = self.start + index * self.each_bytes + self.filled[index];
+        self.memory[begin..begin + bytes.len()].copy_from_slice(bytes);
+        self.filled[index] += bytes.len();
+    }
+
+    /// What is in one and whatever lies behind it up to the end of the block; it is empty from then on.
+    fn take(&mut self, index: usize) -> &[u8] {
+        let begin = self.start + index * self.each_bytes;
+        &self.memory[begin..begin + whole_blocks(std::mem::take(&mut self.filled[index]))]
+    }
+}
+
+/// Pieces that were read back, one behind the other in whole blocks.
+#[derive(Debug, Default)]
+pub(super) struct Held {
     memory: Vec<u8>,
     start: usize,
     filled: usize,
 }
 
-impl Blocks {
-    /// Pieces begin at multiples of this.
-    pub(super) const STEP: usize = BLOCK_BYTES;
+impl Held {
+    /// What a piece of `bytes` bytes takes.
+    pub(super) fn bytes_for(bytes: usize) -> usize {
+        whole_blocks(bytes)
+    }
 
     /// Makes room for `bytes` bytes in whole blocks, and forgets what was in it.
     pub(super) fn make_room(&mut self, bytes: usize) {
+        self.filled = 0;
         let bytes = whole_blocks(bytes);
-        self.filled = 0;
-        if self.memory.len() < self.start + bytes {
+        if self.memory.len().saturating_sub(self.start) < bytes {
+            // The memory there was goes first. Ranges differ a little: with a little more, the next one fits as well.
             self.memory = Vec::new();
-            self.memory.resize(bytes + BLOCK_BYTES, 0);
-            self.start = self.memory.as_ptr().align_offset(BLOCK_BYTES).min(BLOCK_BYTES);
+            self.memory = vec![0; bytes + bytes / 16 + BLOCK_BYTES];
+            self.start = offset_of_block(&self.memory);
         }
-    }
-
-    /// How much more there is room for.
-    pub(super) fn room(&self) -> usize {
-        self.memory.len().saturating_sub(self.start + BLOCK_BYTES + self.filled)
-    }
-
-    /// How much is in it.
-    pub(super) fn filled(&self) -> usize {
-        self.filled
-    }
-
-    /// Appends what there is room for.
-    pub(super) fn push(&mut self, bytes: &[u8]) {
-        let begin = self.start + self.filled;
-        self.memory[begin..begin + bytes.len()].copy_from_slice(bytes);
-        self.filled += bytes.len();
-    }
-
-    pub(super) fn clear(&mut self) {
-        self.filled = 0;
     }
 
     /// What is in it.
@@ -200,17 +232,17 @@ impl Blocks {
         &self.memory[self.start..self.start + self.filled]
     }
 
-    /// What is in it, and the rest of the last block.
-    fn whole(&self) -> &[u8] {
-        &self.memory[self.start..self.start + whole_blocks(self.filled)]
-    }
-
     /// The next whole blocks that `bytes` bytes fit into; they count as filled from then on.
     fn next_blocks(&mut self, bytes: usize) -> &mut [u8] {
-        let begin = self.start + whole_blocks(self.filled);
-        self.filled = begin - self.start + whole_blocks(bytes);
+        let begin = self.start + self.filled;
+        self.filled += whole_blocks(bytes);
         &mut self.memory[begin..begin + whole_blocks(bytes)]
     }
+}
+
+/// How far into it the first whole block begins. Memory is never moved once this was asked.
+fn offset_of_block(memory: &[u8]) -> usize {
+    memory.as_ptr().align_offset(BLOCK_BYTES).min(BLOCK_BYTES)
 }
 
 impl Scratch {
@@ -224,16 +256,17 @@ impl Scratch {
         Ok(Self { file: Some(file), direct, path, end: 0, speed: Speed::default() })
     }
 
-    /// Appends a piece.
+    /// Appends what is in one of `buffers`, which is empty from then on.
     ///
     /// # Errors
     /// [`ErrorKind::Failed`] where the file cannot be written.
-    pub(super) fn append(&mut self, piece: &Blocks) -> Result<Piece> {
-        let (start, bytes) = (self.end, piece.filled);
-        self.end += byte_count(whole_blocks(bytes));
+    pub(super) fn append(&mut self, buffers: &mut Buffers, index: usize) -> Result<Piece> {
+        let (start, bytes) = (self.end, buffers.filled(index));
+        let whole = buffers.take(index);
+        self.end += byte_count(whole.len());
         if let Some(direct) = self.direct.as_mut().filter(|_| !self.speed.is_low()) {
             let begun = Instant::now();
-            match write_at(direct, start, piece.whole()) {
+            match write_at(direct, start, whole) {
                 Ok(()) => {
                     self.speed.time += begun.elapsed();
                     self.speed.bytes += byte_count(bytes);
@@ -244,7 +277,7 @@ impl Scratch {
                 Err(error) => return Err(Error::io("writing a file for sorting", &self.path, error)),
             }
         }
-        let written = self.file.as_mut().map_or(Ok(()), |file| write_at(file, start, piece.whole()));
+        let written = self.file.as_mut().map_or(Ok(()), |file| write_at(file, start, whole));
         written.map_err(|source| Error::io("writing a file for sorting", &self.path, source))?;
         Ok(Piece { start, bytes, is_direct: false })
     }
@@ -253,8 +286,8 @@ impl Scratch {
     ///
     /// # Errors
     /// [`ErrorKind::Failed`] where the file cannot be read, or is shorter than what was written.
-    pub(super) fn read(&mut self, piece: Piece, into: &mut Blocks) -> Result<usize> {
-        let begin = whole_blocks(into.filled);
+    pub(super) fn read(&mut self, piece: Piece, into: &mut Held) -> Result<usize> {
+        let begin = into.filled;
         let file = if piece.is_direct { &mut self.direct } else { &mut self.file };
         let read = file.as_mut().map_or(Ok(()), |file| {
             file.seek(SeekFrom::Start(piece.start))?;

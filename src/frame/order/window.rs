@@ -16,7 +16,7 @@ use crate::error::Result;
 use crate::run::Interrupt;
 
 /// Rows that are held back, unless fewer are as many bytes as may be held back.
-const HELD_ROWS: u64 = 32 * 1024;
+pub const WINDOW_ROWS: u64 = 32 * 1024;
 
 /// Takes rows that are almost in order and gives them back in order.
 pub struct Window<'run> {
@@ -128,7 +128,7 @@ impl<'run> Window<'run> {
         while let Some(&place) = self.waiting.get(self.taken.count) {
             let size = self.batch(place).keyed.size(place.1);
             let (rows, bytes) = (self.taken.rows + 1, self.taken.bytes + size);
-            let is_held_back = held_rows - rows < HELD_ROWS && held_bytes - bytes < self.held_bytes;
+            let is_held_back = held_rows - rows < WINDOW_ROWS && held_bytes - bytes < self.held_bytes;
             if is_held_back && !self.is_over {
                 return Ok(None);
             }

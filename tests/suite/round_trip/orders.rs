@@ -2,8 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Mutex;
 
+use parklite::clock::FixedClock;
 use parklite::export::{ExportOptions, RequestedOrder, export};
+use parklite::progress::{Phase, PhaseKind, Progress};
+use parklite::run::{Interrupt, Run};
 use parklite::verify::VerifyLevel;
 use serde_json::Value;
 
@@ -160,7 +164,7 @@ const ORDERS: [&str; 4] = ["place", "a desc,late", "b,a,place desc", "body desc,
 fn memory_and_threads_never_show_whatever_the_rowids_and_the_order() {
     for (shape, definition, afterwards) in ROWIDS {
         let fixture = Fixture::new("rowids");
-        filled(&fixture, definition, 1_500, WAYS_TO_LIE[3].1);
+        filled(&fixture, definition, 500, WAYS_TO_LIE[3].1);
         fixture.execute(afterwards);
         for order in ORDERS {
             let ways = [(MUCH_MEMORY, 1), (NO_MEMORY, 1), (NO_MEMORY, 2), (NO_MEMORY, 4)];
@@ -189,4 +193,36 @@ fn a_shuffled_table_larger_than_the_memory_is_the_same_by_all_numbers_of_readers
         let found = exported(&fixture, &format!("by {threads}"), "place", LITTLE_MEMORY, threads);
         assert!(found == first, "{threads} readers show");
     }
+}
+
+/// What was done, one after another.
+#[derive(Default)]
+struct Phases(Mutex<Vec<PhaseKind>>);
+
+impl Progress for Phases {
+    fn set_run_total(&self, _bytes: u64) {}
+    fn begin(&self, phase: Phase<'_>) {
+        self.0.lock().expect("one thread at a time").push(phase.kind);
+    }
+    fn advance(&self, _rows: u64, _bytes: u64) {}
+    fn end(&self) {}
+    fn note(&self, _message: &str) {}
+}
+
+#[test]
+fn a_large_shuffled_table_is_read_once_and_not_tried_in_a_window_first() {
+    let fixture = Fixture::new("once");
+    let definition = "CREATE TABLE t(id INTEGER PRIMARY KEY, place, a, b, late, body)";
+    filled(&fixture, definition, 90_000, WAYS_TO_LIE[3].1);
+    let options = ExportOptions {
+        memory_limit_bytes: LITTLE_MEMORY,
+        order_by: vec!["t=place".parse().expect("an order")],
+        verify: false,
+        ..export_options(&fixture.folder().join("out"))
+    };
+    let clock = FixedClock("2026-11-20T09:30:00Z".parse().expect("a time"));
+    let phases = Phases::default();
+    export(&fixture.path, &options, Run { progress: &phases, clock: &clock, interrupt: &Interrupt::new() })
+        .unwrap_or_else(|error| panic!("{}", describe(&error)));
+    assert_eq!(phases.0.into_inner().expect("no thread failed"), [PhaseKind::Sorting, PhaseKind::Exporting]);
 }

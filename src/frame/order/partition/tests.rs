@@ -32,9 +32,10 @@ impl Trip {
             for (key, row) in rows {
                 partitions.push(key, row).expect("on disk");
             }
+            partitions.settle().expect("on disk");
             partitions
         });
-        PartitionedRows::new(dealt.collect(), self.memory_bytes, &NEVER).expect("on disk")
+        PartitionedRows::new(dealt.collect(), self.memory_bytes, &NEVER)
     }
 
     fn files(&self) -> usize {
