@@ -89,7 +89,9 @@ fn damage_of_the_seal_is_told_from_damage_beside_it() {
     let bytes = fs::read(&path).expect("read");
     let found = |places: &[usize], tail| {
         let mut other = bytes.clone();
-        places.iter().for_each(|&place| other[place] = !other[place]);
+        for &place in places {
+            other[place] = !other[place];
+        }
         fs::write(&path, other).expect("written");
         let found = damaged_parts(&path, &facts.row_groups, tail, &Interrupt::new()).expect("readable");
         found.iter().map(|found| found.part).collect::<Vec<_>>()

@@ -5,7 +5,6 @@ use std::fs::File;
 use std::io::{Error, Write};
 
 use crate::digest::{ChunkHasher, Sha256Digest, Sha256Hasher, chunk_hash};
-use crate::parquet_file::damage::END_BYTES;
 use crate::parquet_file::seal::seal_between;
 use crate::parquet_file::writer::FileTail;
 
@@ -84,9 +83,9 @@ impl HashedFile {
     /// Writes page index, seal and footer.
     pub(super) fn finish(mut self) -> std::io::Result<SealedFile> {
         let mut tail = self.tail.take().unwrap_or_default();
-        let footer_start = footer_start(&tail).ok_or_else(|| Error::other("a footer of another size"))?;
-        let (page_index, end) = tail.split_at(footer_start);
-        let footer = &end[..end.len() - END_BYTES as usize];
+        let (page_index, footer) =
+            page_index_and_footer(&tail).ok_or_else(|| Error::other("a footer of another size"))?;
+        let place = page_index.len();
         let described = FileTail {
             page_index_bytes: page_index.len() as u64,
             page_index: chunk_hash(page_index),
@@ -94,8 +93,8 @@ impl HashedFile {
             footer: chunk_hash(footer),
         };
         self.whole.update(page_index);
-        let (seal, sha256) = seal_between(self.whole, end);
-        tail.splice(footer_start..footer_start, seal);
+        let (seal, sha256) = seal_between(self.whole, &tail[place..]);
+        tail.splice(place..place, seal);
         self.file.write_all(&tail)?;
         self.file.flush()?;
         Ok(SealedFile { size_bytes: self.written_bytes + tail.len() as u64, sha256, tail: described })
@@ -109,11 +108,12 @@ pub(super) struct SealedFile {
     pub(super) tail: FileTail,
 }
 
-/// Where the footer begins in what follows the last column chunk.
-fn footer_start(tail: &[u8]) -> Option<usize> {
-    let (before, end) = tail.split_last_chunk::<{ END_BYTES as usize }>()?;
+/// Parts what follows the last column chunk, up to the footer's length and the magic, which are 4 bytes each.
+fn page_index_and_footer(tail: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (before, end) = tail.split_last_chunk::<8>()?;
     let (length, _magic) = end.split_first_chunk()?;
-    before.len().checked_sub(usize::try_from(u32::from_le_bytes(*length)).ok()?)
+    let footer_bytes = usize::try_from(u32::from_le_bytes(*length)).ok()?;
+    before.split_at_checked(before.len().checked_sub(footer_bytes)?)
 }
 
 impl Write for HashedFile {
