@@ -7,7 +7,7 @@ use std::io::Read as _;
 use std::path::Path;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::parquet_file::has_seal_tag;
+use crate::parquet_file::has_file_tag;
 
 /// What a path is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +50,7 @@ pub fn subject_kind(path: &Path) -> Result<SubjectKind> {
         .map_err(|error| Error::io("reading the file", path, error))?;
     if head.is_empty() || head.starts_with(DATABASE_MAGIC) {
         Ok(SubjectKind::Database)
-    } else if has_seal_tag(&head) {
+    } else if has_file_tag(&head) {
         Ok(SubjectKind::SnapshotFile)
     } else if head.starts_with(PARQUET_MAGIC) {
         Ok(SubjectKind::OtherParquet)

@@ -18,6 +18,7 @@ import pyarrow
 import pyarrow.parquet as pq
 
 from judge.findings import Findings
+from judge.snapshot import seal_place
 
 CheckPair = Callable[[Path, Path | None], tuple[Findings, str]]
 
@@ -135,6 +136,11 @@ def _flip_byte(file: str, offset: int) -> Callable[[Path], None]:
     return flip
 
 
+def _damage_seal(file: str, offset: int) -> Callable[[Path], None]:
+    """Flips a bit so many bytes from where the SHA-256 in the seal begins."""
+    return lambda folder: _flip_byte(file, seal_place(folder / file) + offset)(folder)
+
+
 def _edit(file: str, old: str, new: str) -> Callable[[Path], None]:
     def edit(folder: Path) -> None:
         text = (folder / file).read_text()
@@ -230,8 +236,9 @@ CASES = [
     Case("a bit in the data flips", "seal", damage=_flip_byte("log.parquet", 60)),
     Case("a bit in the data flips", "chunk-hash", damage=_flip_byte("log.parquet", 60)),
     Case("a bit in the data flips", "sums", damage=_flip_byte("log.parquet", 60)),
-    Case("the seal's tag is damaged", "seal", damage=_flip_byte("log.parquet", 5)),
-    Case("the seal is damaged", "seal", damage=_flip_byte("log.parquet", 20)),
+    Case("the file's tag is damaged", "seal", damage=_flip_byte("log.parquet", 5)),
+    Case("the seal's tag is damaged", "seal", damage=_damage_seal("log.parquet", -1)),
+    Case("the seal is damaged", "seal", damage=_damage_seal("log.parquet", 8)),
     Case("the magic is damaged", "read", damage=_flip_byte("log.parquet", -1)),
     Case("a file is missing", "files", damage=lambda folder: (folder / "log.parquet").unlink()),
     Case("a file is too many", "files", damage=lambda folder: (folder / "more.parquet").touch()),

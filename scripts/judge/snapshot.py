@@ -18,8 +18,8 @@ from judge.database import SchemaRow
 from judge.findings import Findings
 
 SNAPSHOT_KEY = b"parklite.snapshot"
-SEAL_TAG = b"PARKLIT1"
-SEAL_START, SEAL_END = 12, 44
+FILE_TAG, SEAL_TAG = b"PARKLIT1", b"PARKSEAL"
+SHA256_SIZE = 32
 _OWN_DIGEST = re.compile(rb'"manifest_sha256": "([0-9a-f]{64})"')
 # The last one is empty where it was never set.
 _HEADER_FIELDS = [
@@ -219,31 +219,44 @@ def schema_digest(header: dict[str, Any], schema: list[SchemaRow]) -> str:
     return hasher.hexdigest()
 
 
-def stored_seal(path: Path) -> str:
-    """The seal in a file's first bytes."""
+def seal_place(path: Path) -> int:
+    """Where the SHA-256 in a file's seal begins: right before it is the seal's tag, right behind it the footer."""
     with path.open("rb") as file:
-        head = file.read(SEAL_END)
-    if head[4:SEAL_START] != SEAL_TAG:
-        return "no seal"
-    return head[SEAL_START:].hex()
+        end = max(path.stat().st_size - 8, 0)
+        file.seek(end)
+        footer_size = int.from_bytes(file.read(4), "little")
+    return max(end - footer_size - SHA256_SIZE, 0)
+
+
+def stored_seal(path: Path) -> str:
+    """The SHA-256 in a file's seal."""
+    place = seal_place(path)
+    with path.open("rb") as file:
+        head = file.read(12)
+        if place < len(head) + len(SEAL_TAG) or head[4:] != FILE_TAG:
+            return "no seal"
+        file.seek(place - len(SEAL_TAG))
+        seal = file.read(len(SEAL_TAG) + SHA256_SIZE)
+    return seal[len(SEAL_TAG) :].hex() if seal.startswith(SEAL_TAG) else "no seal"
 
 
 def computed_seal(path: Path) -> str:
     """The SHA-256 of the whole file with the seal's 32 bytes taken as zeros."""
-    return _hash(path, skip_seal=True)
+    return _hash(path, seal_place(path), SHA256_SIZE)
 
 
 def sha256_of(path: Path) -> str:
     """The SHA-256 of a file."""
-    return _hash(path, skip_seal=False)
+    return _hash(path, 0, 0)
 
 
-def _hash(path: Path, *, skip_seal: bool) -> str:
+def _hash(path: Path, place: int, zeros: int) -> str:
+    """The SHA-256 of a file with so many bytes at `place` taken as zeros."""
     hasher = hashlib.sha256()
     with path.open("rb") as file:
-        if skip_seal:
-            hasher.update(file.read(SEAL_START))
-            hasher.update(bytes(len(file.read(SEAL_END - SEAL_START))))
+        while piece := file.read(min(1 << 20, place - file.tell())):
+            hasher.update(piece)
+        hasher.update(bytes(len(file.read(zeros))))
         while piece := file.read(1 << 20):
             hasher.update(piece)
     return hasher.hexdigest()

@@ -1,7 +1,7 @@
 //! Which part of a table file is not as it was written: told from sizes and hashes alone, without reading a footer.
 //!
-//! Nothing here decodes, so it works on any damage. Column chunks follow one another from the end of the seal on, in
-//! the sizes that were recorded; page index and footer follow them. Whether a file is damaged at all is told by its
+//! Nothing here decodes, so it works on any damage. Column chunks follow one another from the end of the file's tag
+//! on, in the sizes that were recorded; page index, seal and footer follow them. Whether a file is damaged at all is told by its
 //! SHA-256 or its seal, not here.
 
 use std::fmt;
@@ -12,7 +12,7 @@ use std::path::Path;
 use crate::digest::ChunkHasher;
 use crate::error::{Error, Result};
 use crate::parquet_file::check_seal;
-use crate::parquet_file::seal::{SEAL_END, SEAL_OFFSET, SEAL_TAG, SEAL_TAG_OFFSET};
+use crate::parquet_file::seal::{CHUNKS_OFFSET, FILE_TAG, FILE_TAG_OFFSET, SEAL_BYTES, SEAL_TAG};
 use crate::parquet_file::writer::{FileTail, RowGroupEntry};
 use crate::run::Interrupt;
 
@@ -30,10 +30,8 @@ const READ_BYTES: usize = 256 * 1024;
 pub enum FilePart {
     /// The four bytes at the beginning.
     LeadingMagic,
-    /// The tag of the seal.
-    SealTag,
-    /// The SHA-256 in the seal.
-    Seal,
+    /// The file's tag.
+    Tag,
     /// A column chunk: its row group and its Parquet column, 0-based.
     Chunk {
         /// The row group.
@@ -43,10 +41,12 @@ pub enum FilePart {
     },
     /// The page index.
     PageIndex,
+    /// The seal: its tag or its SHA-256.
+    Seal,
     /// The footer.
     Footer,
-    /// One of both: a file by itself has no hashes of them.
-    PageIndexOrFooter,
+    /// One of what follows the column chunks: a file by itself has no hashes of it.
+    AfterChunks,
     /// The four bytes that say how large the footer is.
     FooterLength,
     /// The four bytes at the end.
@@ -59,12 +59,12 @@ impl fmt::Display for FilePart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::LeadingMagic => "the magic at the beginning",
-            Self::SealTag => "the seal's tag",
-            Self::Seal => "the seal",
+            Self::Tag => "the tag at the beginning",
             Self::Chunk { .. } => "the column chunk",
             Self::PageIndex => "the page index",
+            Self::Seal => "the seal",
             Self::Footer => "the footer",
-            Self::PageIndexOrFooter => "the page index or the footer",
+            Self::AfterChunks => "the page index, the seal or the footer",
             Self::FooterLength => "the footer's length",
             Self::EndMagic => "the magic at the end",
             Self::BeyondEnd => "what follows the end",
@@ -125,7 +125,7 @@ pub fn damaged_parts(
     }
     if found.is_empty() {
         let only_the_seal = tail.is_some() || check_seal(path)?.is_nearly_right;
-        found.push(changed(if only_the_seal { FilePart::Seal } else { FilePart::PageIndexOrFooter }));
+        found.push(changed(if only_the_seal { FilePart::Seal } else { FilePart::AfterChunks }));
     }
     Ok(found)
 }
@@ -139,8 +139,10 @@ struct Region<'a> {
 }
 
 enum Expected<'a> {
-    Bytes([u8; 4]),
-    Tag,
+    /// So it begins. Of most parts that is all of it; the SHA-256 in the seal is not known.
+    Start(&'a [u8]),
+    /// The length of the footer.
+    Length([u8; 4]),
     Hash(&'a str),
 }
 
@@ -152,8 +154,8 @@ impl Region<'_> {
     fn is_intact(&self, file: &mut File) -> std::io::Result<bool> {
         let expected: &[u8] = match &self.expected {
             Expected::Hash(hash) => return Ok(hash_range(file, self.start, self.size)? == **hash),
-            Expected::Bytes(bytes) => bytes,
-            Expected::Tag => SEAL_TAG,
+            Expected::Start(bytes) => bytes,
+            Expected::Length(bytes) => bytes,
         };
         let mut bytes = vec![0; expected.len()];
         file.seek(SeekFrom::Start(self.start))?;
@@ -164,16 +166,13 @@ impl Region<'_> {
 
 /// Every part whose bytes are known, in file order.
 fn regions<'a>(row_groups: &'a [RowGroupEntry], tail: Option<&'a FileTail>) -> Vec<Region<'a>> {
-    let (tag_start, tag_size) = (SEAL_TAG_OFFSET as u64, (SEAL_OFFSET - SEAL_TAG_OFFSET) as u64);
-    let mut regions = vec![
-        Region { part: FilePart::LeadingMagic, start: 0, size: tag_start, expected: Expected::Bytes(*MAGIC) },
-        Region { part: FilePart::SealTag, start: tag_start, size: tag_size, expected: Expected::Tag },
-    ];
-    let mut start = SEAL_END as u64;
+    let (mut regions, mut start) = (Vec::new(), 0_u64);
     let mut add = |part, size: u64, expected| {
         regions.push(Region { part, start, size, expected });
         start = start.saturating_add(size);
     };
+    add(FilePart::LeadingMagic, FILE_TAG_OFFSET as u64, Expected::Start(MAGIC));
+    add(FilePart::Tag, (CHUNKS_OFFSET - FILE_TAG_OFFSET) as u64, Expected::Start(FILE_TAG));
     for (row_group, entry) in row_groups.iter().enumerate() {
         for (column, (hash, &size)) in entry.chunks.iter().zip(&entry.chunk_bytes).enumerate() {
             add(FilePart::Chunk { row_group, column }, size, Expected::Hash(hash));
@@ -181,11 +180,12 @@ fn regions<'a>(row_groups: &'a [RowGroupEntry], tail: Option<&'a FileTail>) -> V
     }
     if let Some(tail) = tail {
         add(FilePart::PageIndex, tail.page_index_bytes, Expected::Hash(&tail.page_index));
+        add(FilePart::Seal, SEAL_BYTES as u64, Expected::Start(SEAL_TAG));
         add(FilePart::Footer, tail.footer_bytes, Expected::Hash(&tail.footer));
         // Beyond 4 GiB no Parquet file can say how large its footer is; what is written here then differs.
         let length = u32::try_from(tail.footer_bytes).unwrap_or(u32::MAX).to_le_bytes();
-        add(FilePart::FooterLength, END_BYTES / 2, Expected::Bytes(length));
-        add(FilePart::EndMagic, END_BYTES / 2, Expected::Bytes(*MAGIC));
+        add(FilePart::FooterLength, END_BYTES / 2, Expected::Length(length));
+        add(FilePart::EndMagic, END_BYTES / 2, Expected::Start(MAGIC));
     }
     regions
 }

@@ -34,7 +34,7 @@ pub use profile::check_footer_bounds;
 pub use reader::{
     ColumnFacts, RowGroupBatches, StatisticsCheck, StatisticsMismatch, TableReader, is_decoding,
 };
-pub use seal::{SealCheck, SealState, check_seal, check_seal_with, has_seal_tag};
+pub use seal::{SealCheck, SealState, check_seal, check_seal_with, has_file_tag};
 pub use settings::{LARGE_CELL_BYTES, SortingTerm, WriterSettings};
 pub use sorting::sorting_terms;
 pub use writer::{

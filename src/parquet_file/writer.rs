@@ -6,7 +6,6 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,22 +14,18 @@ use parquet::file::metadata::KeyValue;
 use parquet::file::writer::SerializedFileWriter;
 use serde::{Deserialize, Serialize};
 
-use crate::digest::{ContentDigest, Sha256Digest, Sha256Hasher};
+use crate::digest::{ContentDigest, Sha256Digest};
 use crate::error::{Error, ErrorKind, Result};
 use crate::parquet_file::choice::{Choice, ChosenFor};
-use crate::parquet_file::damage::{END_BYTES, hash_range};
 use crate::parquet_file::parquet_error;
-use crate::parquet_file::seal::{empty_seal, patch_seal};
+use crate::parquet_file::seal::FILE_TAG;
 
 mod encode;
 mod hashed_file;
 
 use encode::chunk_size;
 pub use encode::{EncodedRowGroup, RowGroupEncoder, TableEncoder, Trials};
-use hashed_file::HashedFile;
-
-/// Size of a piece read back at a time for the file digest, in bytes.
-const READ_BYTES: usize = 256 * 1024;
+use hashed_file::{HashedFile, SealedFile};
 
 /// What a file's footer and the manifest say of one row group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,12 +36,12 @@ pub struct RowGroupEntry {
     pub digest: ContentDigest,
     /// The hash of each column chunk's bytes, in file order, so that damage is named to the column.
     pub chunks: Vec<String>,
-    /// The size of each column chunk in bytes. Chunks follow one another from the end of the seal on, so that they
-    /// are found even where the footer cannot be read.
+    /// The size of each column chunk in bytes. Chunks follow one another from the end of the file's tag on, so that
+    /// they are found even where the footer cannot be read.
     pub chunk_bytes: Vec<u64>,
 }
 
-/// What follows the last column chunk of a file; unknown to the file itself.
+/// What follows the last column chunk of a file, the seal between both aside; unknown to the file itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileTail {
     /// The size of the page index in bytes.
@@ -89,7 +84,7 @@ pub struct TableWriter {
 }
 
 impl TableWriter {
-    /// Begins the file: the magic and the empty seal. `file` is new and empty; `path` is where it lies.
+    /// Begins the file: the magic and the tag. `file` is new and empty; `path` is where it lies.
     ///
     /// # Errors
     /// [`ErrorKind::Failed`] where the file cannot be written.
@@ -103,7 +98,7 @@ impl TableWriter {
         let mut writer = writer
             .map_err(|error| parquet_error(ErrorKind::Failed, "writing a table file", Some(path), error))?;
         // Counted by the writer, so every later offset is right.
-        writer.write_all(&empty_seal()).map_err(|error| Error::io("writing a table file", path, error))?;
+        writer.write_all(FILE_TAG).map_err(|error| Error::io("writing a table file", path, error))?;
         Ok(Self { path: path.to_owned(), writer, row_groups: Vec::new(), chosen: Vec::new() })
     }
 
@@ -168,11 +163,11 @@ impl TableWriter {
         &self.row_groups
     }
 
-    /// Writes the footer with the key-value metadata that `footer` makes of the row groups, seals the file,
-    /// and reads it once for its SHA-256. Syncing is the caller's.
+    /// Writes the footer with the key-value metadata that `footer` makes of the row groups, and seals the file.
+    /// Syncing is the caller's.
     ///
     /// # Errors
-    /// [`ErrorKind::Failed`] where the file cannot be written or read; whatever `footer` returns.
+    /// [`ErrorKind::Failed`] where the file cannot be written; whatever `footer` returns.
     pub fn finish(
         mut self,
         footer: impl FnOnce(&[RowGroupEntry]) -> Result<Vec<(String, String)>>,
@@ -181,18 +176,15 @@ impl TableWriter {
             self.writer.append_key_value_metadata(KeyValue::new(key, value));
         }
         let path = self.path;
-        let chunks_end = self.writer.bytes_written() as u64;
+        let write_error = |error| Error::io("writing a table file", &path, error);
+        // Nothing of what came before may be left in a buffer once the tail is held back.
+        self.writer.flush().map_err(write_error)?;
+        self.writer.inner_mut().expect_tail();
         let hashed = self
             .writer
             .into_inner()
             .map_err(|error| parquet_error(ErrorKind::Failed, "writing a footer", Some(&path), error))?;
-        let (mut file, seal) = hashed.finish();
-        patch_seal(&mut file, seal).map_err(|error| Error::io("sealing a table file", &path, error))?;
-        drop(file);
-        let (sha256, size_bytes) =
-            hash_file(&path).map_err(|error| Error::io("reading a table file", &path, error))?;
-        let tail = tail_of(&path, chunks_end, size_bytes)
-            .map_err(|error| Error::io("reading a table file", &path, error))?;
+        let SealedFile { size_bytes, sha256, tail } = hashed.finish().map_err(write_error)?;
 
         let mut digest = ContentDigest::default();
         self.row_groups.iter().for_each(|group| digest.add(group.digest));
@@ -214,40 +206,6 @@ fn append_chunks(
     }
     group.close()?;
     Ok(())
-}
-
-/// Hashes what follows the last column chunk of a finished file.
-fn tail_of(path: &Path, chunks_end: u64, size_bytes: u64) -> std::io::Result<FileTail> {
-    let mut file = File::open(path)?;
-    let footer_end = size_bytes.saturating_sub(END_BYTES);
-    let mut length = [0; 4];
-    file.seek(SeekFrom::Start(footer_end))?;
-    file.read_exact(&mut length)?;
-    let footer_bytes = u64::from(u32::from_le_bytes(length));
-    let page_index_bytes = footer_end.saturating_sub(footer_bytes).saturating_sub(chunks_end);
-    let (page_index, footer) = (
-        hash_range(&mut file, chunks_end, page_index_bytes)?,
-        hash_range(&mut file, chunks_end + page_index_bytes, footer_bytes)?,
-    );
-    Ok(FileTail { page_index_bytes, page_index, footer_bytes, footer })
-}
-
-fn hash_file(path: &Path) -> std::io::Result<(Sha256Digest, u64)> {
-    let mut file = File::open(path)?;
-    let mut hasher = Sha256Hasher::default();
-    let mut piece = vec![0; READ_BYTES];
-    let mut size_bytes = 0;
-    loop {
-        match file.read(&mut piece) {
-            Ok(0) => return Ok((hasher.finish(), size_bytes)),
-            Ok(count) => {
-                hasher.update(&piece[..count]);
-                size_bytes += count as u64;
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::frame::mapping::{ColumnMapping, MainClass, TableMapping};
 use crate::parquet_file::ChosenFor;
 use crate::parquet_file::damage::END_BYTES;
-use crate::parquet_file::seal::SEAL_END;
+use crate::parquet_file::seal::{CHUNKS_OFFSET, SEAL_BYTES};
 use crate::schema::{CellClass, IndexedValue, Table};
 use crate::snapshot::manifest::{DataFile, Manifest, TableEntry};
 use crate::snapshot::names::is_file_name;
@@ -127,13 +127,14 @@ fn tells_all_choices(file: &DataFile, width: usize) -> bool {
     file.chosen.len() == width && file.chosen.iter().all(tells_all)
 }
 
-/// Whether seal, column chunks and tail make up the whole file, as far as its size is known.
+/// Whether head, column chunks, seal and tail make up the whole file, as far as its size is known.
 fn sizes_add_up(file: &DataFile) -> bool {
     let (Some(size_bytes), Some(tail)) = (file.size_bytes, &file.tail) else {
         return file.size_bytes.is_none();
     };
     let chunks = file.row_groups.iter().flat_map(|group| &group.chunk_bytes).copied();
-    let parts = chunks.chain([SEAL_END as u64, tail.page_index_bytes, tail.footer_bytes, END_BYTES]);
+    let fixed = (CHUNKS_OFFSET + SEAL_BYTES) as u64 + END_BYTES;
+    let parts = chunks.chain([fixed, tail.page_index_bytes, tail.footer_bytes]);
     parts.fold(0, u64::saturating_add) == size_bytes
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::parquet_file::foreign::open_footer;
-use crate::parquet_file::seal::{SEAL_OFFSET, has_seal_tag, is_nearly_seal_tag};
+use crate::parquet_file::seal::{CHUNKS_OFFSET, has_file_tag, is_nearly_file_tag};
 use crate::parquet_file::settings::CREATED_BY;
 
 /// What every key of parklite's in a footer begins with.
@@ -28,14 +28,14 @@ pub enum Origin {
 /// # Errors
 /// `Failed` where it cannot be read; `Damaged` where it has no tag and its footer cannot be read.
 pub fn origin_of(path: &Path) -> Result<Origin> {
-    let mut head = Vec::with_capacity(SEAL_OFFSET);
+    let mut head = Vec::with_capacity(CHUNKS_OFFSET);
     File::open(path)
-        .and_then(|file| file.take(SEAL_OFFSET as u64).read_to_end(&mut head))
+        .and_then(|file| file.take(CHUNKS_OFFSET as u64).read_to_end(&mut head))
         .map_err(|error| Error::io("reading a Parquet file", path, error))?;
-    if has_seal_tag(&head) {
+    if has_file_tag(&head) {
         return Ok(Origin::Parklite);
     }
-    if is_nearly_seal_tag(&head) {
+    if is_nearly_file_tag(&head) {
         return Ok(Origin::DamagedParklite);
     }
     let (_, _, metadata) = open_footer(path)?;

@@ -8,7 +8,7 @@ use std::sync::Once;
 
 use super::*;
 use crate::parquet_file::is_decoding;
-use crate::parquet_file::seal::{SEAL_OFFSET, SEAL_TAG_OFFSET};
+use crate::parquet_file::seal::{CHUNKS_OFFSET, FILE_TAG_OFFSET};
 use crate::parquet_file::testing::{Folder, small_file};
 
 fn fixture(name: &str) -> PathBuf {
@@ -83,7 +83,7 @@ fn a_damaged_file_of_our_own_is_never_a_foreign_one() {
         std::fs::write(&damaged, bytes).expect("written");
         origin_of(&damaged)
     };
-    for bit in SEAL_TAG_OFFSET * 8..SEAL_OFFSET * 8 {
+    for bit in FILE_TAG_OFFSET * 8..CHUNKS_OFFSET * 8 {
         let mut bytes = whole.clone();
         bytes[bit / 8] ^= 1 << (bit % 8);
         assert_eq!(origin(&bytes).expect("readable"), Origin::DamagedParklite, "bit {bit}");
@@ -92,7 +92,7 @@ fn a_damaged_file_of_our_own_is_never_a_foreign_one() {
         assert_eq!(origin(&bytes).expect("readable"), Origin::DamagedParklite, "bit {bit}");
     }
     let mut bytes = whole.clone();
-    bytes[SEAL_TAG_OFFSET..SEAL_OFFSET].fill(0);
+    bytes[FILE_TAG_OFFSET..CHUNKS_OFFSET].fill(0);
     assert_eq!(origin(&bytes).expect("readable"), Origin::DamagedParklite);
     let foreign = std::fs::read(fixture("hand_numbers.parquet")).expect("a fixture");
     assert_eq!(origin(&foreign).expect("readable"), Origin::Foreign);

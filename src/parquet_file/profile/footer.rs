@@ -1,15 +1,15 @@
 //! The footer as our own writer makes it, and no other: every field known, every number in its place.
 //!
 //! A snapshot's file may come from anybody. What is accepted here is far less than Parquet allows: flat columns of
-//! four types, one codec, a few encodings, column chunks that fill the file one after another between the seal and
-//! the page index, and sums that agree. So the decoder only ever sees what it is tested with.
+//! four types, one codec, a few encodings, column chunks that fill the file one after another up to the page index,
+//! nothing but the seal between that and the footer, and sums that agree. So the decoder only ever sees what it is tested with.
 
 use std::collections::HashSet;
 
 use super::chunk::{Chunk, Sums};
 use super::compact::{Compact, Kind, Parsed};
 use crate::frame::cuts::{ROW_GROUP_BYTES, ROW_GROUP_ROWS};
-use crate::parquet_file::seal::SEAL_END;
+use crate::parquet_file::seal::{CHUNKS_OFFSET, SEAL_BYTES};
 use crate::parquet_file::settings::CREATED_BY;
 use crate::schema::CellClass;
 
@@ -204,32 +204,34 @@ fn check_key_values(compact: &mut Compact<'_>) -> Parsed<()> {
     Ok(())
 }
 
-/// Where the bytes before the footer belong: the column chunks one after another, from the seal to the page index, whose
-/// pieces go up to the footer.
+/// Where the bytes before the footer belong: the column chunks one after another, from the file's tag to the page index,
+/// whose pieces go up to the seal, which the footer follows.
 pub(super) struct Pages {
     /// Where the next column chunk begins.
     pub(super) next: i64,
     /// Where pieces of the page index begin, and how large they are.
     index: Vec<(i64, i64)>,
-    footer_start: i64,
+    /// Where the seal begins.
+    end: i64,
 }
 
 impl Pages {
     fn new(footer_start: i64) -> Self {
-        Self { next: i64::try_from(SEAL_END).unwrap_or(i64::MAX), index: Vec::new(), footer_start }
+        let end = footer_start.saturating_sub(SEAL_BYTES.cast_signed() as i64);
+        Self { next: CHUNKS_OFFSET.cast_signed() as i64, index: Vec::new(), end }
     }
 
     pub(super) fn add_chunk(&mut self, start: i64, size: i64) -> Parsed<()> {
         must(start == self.next, "a column chunk is not where the one before it ends")?;
         must(size > 0, "a column chunk is empty")?;
-        let end = start.checked_add(size).filter(|&end| end <= self.footer_start);
+        let end = start.checked_add(size).filter(|&end| end <= self.end);
         self.next = end.ok_or("a column chunk goes beyond the file")?;
         Ok(())
     }
 
     pub(super) fn add_index(&mut self, start: i64, size: i64) -> Parsed<()> {
         let end = start.checked_add(size);
-        let is_inside = start >= 0 && size > 0 && end.is_some_and(|end| end <= self.footer_start);
+        let is_inside = start >= 0 && size > 0 && end.is_some_and(|end| end <= self.end);
         must(is_inside, "a page index goes beyond the file")?;
         self.index.push((start, size));
         Ok(())
@@ -240,7 +242,7 @@ impl Pages {
         let end = self.index.iter().try_fold(self.next, |end, &(start, size)| {
             must(start == end, "the page index is not where the pages end").map(|()| end + size)
         })?;
-        must(end == self.footer_start, "there is something between the page index and the footer")
+        must(end == self.end, "there is not just the seal between the page index and the footer")
     }
 }
 

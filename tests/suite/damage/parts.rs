@@ -15,7 +15,10 @@ const CHANGED_CHUNK: &str = "the bytes of the column chunk";
 const CUT_OFF: &str = "the file is cut off";
 const BEYOND: &str = "the file goes on after the end";
 const SEAL: &str = "the bytes of the seal are";
-const PAGE_INDEX_OR_FOOTER: &str = "the page index or the footer";
+const AFTER_CHUNKS: &str = "the page index, the seal or the footer";
+
+/// Bytes of the SHA-256 in the seal that must be right for the seal to be told from what is beside it.
+const TELLING_BYTES: usize = 16;
 
 /// The parts of one data file, in order and without gaps.
 #[derive(Clone)]
@@ -24,7 +27,8 @@ pub(super) struct Parts(Vec<(Range<usize>, Part)>);
 #[derive(Clone, PartialEq)]
 enum Part {
     Chunk(usize, String),
-    Seal,
+    SealTag,
+    SealDigest,
     /// The words that name it.
     Other(&'static str),
 }
@@ -35,8 +39,7 @@ impl Parts {
         let reader = SerializedFileReader::new(open).expect("a Parquet file");
         let mut parts = vec![
             (0..4, Part::Other("the magic at the beginning")),
-            (4..12, Part::Other("the seal's tag")),
-            (12..44, Part::Seal),
+            (4..12, Part::Other("the tag at the beginning")),
         ];
         for (index, group) in reader.metadata().row_groups().iter().enumerate() {
             for column in group.columns() {
@@ -50,7 +53,9 @@ impl Parts {
         let size = file.bytes.len();
         let length = u32::from_le_bytes(file.bytes[size - 8..size - 4].try_into().expect("four bytes"));
         let footer = size - 8 - usize::try_from(length).expect("small");
-        parts.push((chunks_end..footer, Part::Other("the page index are")));
+        parts.push((chunks_end..footer - 40, Part::Other("the page index are")));
+        parts.push((footer - 40..footer - 32, Part::SealTag));
+        parts.push((footer - 32..footer, Part::SealDigest));
         parts.push((footer..size - 8, Part::Other("the footer are")));
         parts.push((size - 8..size - 4, Part::Other("the footer's length")));
         parts.push((size - 4..size, Part::Other("the magic at the end")));
@@ -68,15 +73,16 @@ impl Parts {
         let is_known = |part: &Part| {
             is_folder
                 || matches!(part, Part::Chunk(..))
-                || matches!(part, Part::Other(name) if name.starts_with("the seal's") || name.ends_with("beginning"))
+                || matches!(part, Part::Other(name) if name.ends_with("beginning"))
         };
         let mut due = BTreeSet::new();
-        let mut seal_changed = false;
+        // What a file by itself can only tell from its seal: whether more than that was changed.
+        let mut only_the_seal = true;
         for (range, part) in &self.0 {
             if range.is_empty() {
                 continue;
             }
-            if range.end > new.len() && is_folder && *part != Part::Seal {
+            if range.end > new.len() && is_folder {
                 due.insert(match part {
                     Part::Chunk(row_group, column) => (Some(*row_group), Some(column.clone()), CUT_OFF),
                     _ => (None, None, CUT_OFF),
@@ -93,16 +99,24 @@ impl Parts {
                 Part::Other(name) if is_known(part) => {
                     due.insert((None, None, *name));
                 }
-                Part::Other(_) => {}
-                Part::Seal => seal_changed = true,
+                Part::SealTag if is_known(part) => {
+                    due.insert((None, None, SEAL));
+                }
+                Part::SealTag => {}
+                Part::SealDigest => {
+                    let pairs = new.iter().zip(old).skip(range.start).take(range.len());
+                    only_the_seal &=
+                        is_folder || pairs.filter(|(new, old)| new == old).count() >= TELLING_BYTES;
+                }
+                Part::Other(_) => only_the_seal = false,
             }
         }
         if new.len() > old.len() && is_folder {
             due.insert((None, None, BEYOND));
         }
-        // Where something else is damaged, the seal cannot be told to be right or wrong.
+        // Where something else is damaged, the seal's SHA-256 cannot be told to be right or wrong.
         if due.is_empty() {
-            due.insert((None, None, if seal_changed { SEAL } else { PAGE_INDEX_OR_FOOTER }));
+            due.insert((None, None, if only_the_seal { SEAL } else { AFTER_CHUNKS }));
         }
         due
     }

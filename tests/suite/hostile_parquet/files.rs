@@ -1,7 +1,7 @@
 //! Files that are none: what is wrong is how they begin and end, and how large they are.
 
 use super::RawForgery;
-use super::forge::{Forge, seal};
+use super::forge::{Forge, empty_seal, seal};
 use super::trial::Verdict::Refused;
 
 /// The file with another end, and its seal made anew.
@@ -27,10 +27,10 @@ fn resealed(mut bytes: Vec<u8>) -> Vec<u8> {
     bytes
 }
 
-/// The beginning of a file of ours, and this end.
+/// The beginning of a file of ours, a seal, and this end.
 fn head_and(tail: &[u8]) -> Vec<u8> {
     let mut bytes = b"PAR1PARKLIT1".to_vec();
-    bytes.extend([0; 32]);
+    bytes.extend(empty_seal());
     bytes.extend(tail);
     resealed(bytes)
 }
@@ -85,4 +85,8 @@ pub(super) const FORGERIES: &[RawForgery] = &[
         f.bytes()
     }),
     ("a gap before the page index", Refused, |mut f| { f.gap = vec![0; 100]; f.bytes() }),
+    ("a gap before the seal", Refused, |mut f| { f.seal.insert(0, 0); f.bytes() }),
+    ("a gap behind the seal", Refused, |mut f| { f.seal.push(0); f.bytes() }),
+    ("two seals", Refused, |mut f| { f.seal = f.seal.repeat(2); f.bytes() }),
+    ("no seal", Refused, |mut f| { f.seal.clear(); f.bytes() }),
 ];

@@ -237,7 +237,7 @@ pub(super) const FORGERIES: &[Forgery] = &[
         f.meta(WEIGHT).remove(11);
     }),
     ("columns in another order", Refused, |f| f.group().at(1).items().swap(0, 2)),
-    ("a column that begins in the seal", Refused, |f| f.meta(ID).set(9, Value::I64(4))),
+    ("a column that begins in the tag", Refused, |f| f.meta(ID).set(9, Value::I64(4))),
     ("a column in Snappy", Refused, |f| f.meta(KIND).set(4, Value::I32(1))),
     ("a column in gzip", Refused, |f| f.meta(KIND).set(4, Value::I32(2))),
     ("a column in LZ4", Refused, |f| f.meta(KIND).set(4, Value::I32(7))),
@@ -270,7 +270,13 @@ pub(super) const FORGERIES: &[Forgery] = &[
     ("a page index whose end is no number", Refused, |f| f.chunk(KIND).set(4, Value::I64(i64::MAX))),
     ("a page index of -1 bytes", Refused, |f| f.chunk(KIND).set(5, Value::I32(-1))),
     ("a page index of 2^31-1 bytes", Refused, |f| f.chunk(KIND).set(5, Value::I32(MAX_I32))),
-    ("a page index among the pages", Refused, |f| f.chunk(KIND).set(4, Value::I64(44))),
+    ("a page index among the pages", Refused, |f| f.chunk(KIND).set(4, Value::I64(12))),
+    ("a page index that takes the seal in", Refused, |f| {
+        let columns = f.groups().iter_mut().flat_map(|group| group.at(1).items());
+        let last = columns.map(|column| (column.at(4).number(), column)).max_by_key(|(place, _)| *place);
+        let size = last.expect("a column").1.at(5);
+        *size = Value::I32(size.number() + 40);
+    }),
     ("a page index of another column", Untrue, |f| {
         let place = f.chunk(ID).at(6).number();
         f.chunk(KIND).set(6, Value::I64(place));

@@ -10,8 +10,12 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::thrift::{Value, read_struct};
 
-/// Where the seal's SHA-256 lies, and where pages begin.
-const SEAL: std::ops::Range<usize> = 12..44;
+/// Where pages begin.
+const CHUNKS: usize = 12;
+
+/// The tag of the seal, and the size of what follows it.
+const SEAL_TAG: &[u8; 8] = b"PARKSEAL";
+const DIGEST_BYTES: usize = 32;
 
 const SNAPSHOT_KEY: &[u8] = b"parklite.snapshot";
 const TABLE_KEY: &[u8] = b"parklite.table";
@@ -59,6 +63,8 @@ pub(crate) struct Forge {
     pub(crate) tail: Option<Vec<u8>>,
     /// What is written between the last page and the page index.
     pub(crate) gap: Vec<u8>,
+    /// What is written between the page index and the footer; its last 32 bytes become the seal's SHA-256.
+    pub(crate) seal: Vec<u8>,
     /// Bytes that the footer's structure is followed by, inside of its length.
     pub(crate) after_footer: Vec<u8>,
     /// Whether those bytes stand in the footer's place.
@@ -75,7 +81,9 @@ impl Forge {
         let (mut footer, size) = read_struct(&bytes[footer_at..]);
         assert_eq!(size, length as usize, "the footer is read to its end");
         assert_eq!(footer.bytes(), bytes[footer_at..length_at], "what is read is written as it was");
-        let mut end = SEAL.end;
+        let index_end = footer_at - DIGEST_BYTES - SEAL_TAG.len();
+        assert_eq!(bytes[index_end..index_end + SEAL_TAG.len()], *SEAL_TAG);
+        let mut end = CHUNKS;
         let mut chunks = Vec::new();
         for group in footer.at(4).items() {
             let mut of_group = Vec::new();
@@ -88,11 +96,12 @@ impl Forge {
         }
         Self {
             chunks,
-            index: bytes[end..footer_at].to_vec(),
+            index: bytes[end..index_end].to_vec(),
             footer,
-            head: bytes[..SEAL.end].to_vec(),
+            head: bytes[..CHUNKS].to_vec(),
             tail: None,
             gap: Vec::new(),
+            seal: empty_seal(),
             after_footer: Vec::new(),
             replace_footer: false,
         }
@@ -140,7 +149,7 @@ impl Forge {
     pub(crate) fn lay_out(&mut self) {
         let moved = |at: &mut Value, by: i64| *at = Value::I64(at.number() + by);
         let chunks = std::mem::take(&mut self.chunks);
-        let mut at = SEAL.end as i64;
+        let mut at = CHUNKS as i64;
         let before: i64 = self.groups().iter_mut().map(|group| group.at(6).number()).sum();
         for (group, pages) in self.groups().iter_mut().zip(&chunks) {
             let (start, mut uncompressed_sum) = (at, 0);
@@ -165,7 +174,7 @@ impl Forge {
             group.set(5, Value::I64(start));
             group.set(6, Value::I64(at - start));
         }
-        let by = at - SEAL.end as i64 - before + self.gap.len() as i64;
+        let by = at - CHUNKS as i64 - before + self.gap.len() as i64;
         for group in self.groups() {
             for column in group.at(1).items() {
                 for id in [4, 6] {
@@ -231,6 +240,7 @@ impl Forge {
         }
         bytes.extend(&self.gap);
         bytes.extend(&self.index);
+        bytes.extend(&self.seal);
         let footer = if self.replace_footer { Vec::new() } else { self.footer.bytes() };
         let footer = [footer, self.after_footer.clone()].concat();
         bytes.extend(&footer);
@@ -261,12 +271,21 @@ fn pages(mut bytes: &[u8]) -> Vec<Page> {
     pages
 }
 
-/// Seals a file, whatever it is.
+/// A seal without its SHA-256.
+pub(crate) fn empty_seal() -> Vec<u8> {
+    [&SEAL_TAG[..], &[0; DIGEST_BYTES]].concat()
+}
+
+/// Seals a file, whatever it is, where its end says that the seal is, if there is room.
 pub(crate) fn seal(bytes: &mut [u8]) {
-    if bytes.len() >= SEAL.end {
-        bytes[SEAL].fill(0);
+    let Some((before, end)) = bytes.split_last_chunk::<8>() else { return };
+    let length = u32::from_le_bytes(*end.first_chunk().expect("four bytes"));
+    let place = before.len().checked_sub(length as usize).and_then(|footer| footer.checked_sub(DIGEST_BYTES));
+    if let Some(place) = place.filter(|&place| place >= CHUNKS + SEAL_TAG.len()) {
+        let place = place..place + DIGEST_BYTES;
+        bytes[place.clone()].fill(0);
         let digest = Sha256::digest(&*bytes);
-        bytes[SEAL].copy_from_slice(&digest);
+        bytes[place].copy_from_slice(&digest);
     }
 }
 
