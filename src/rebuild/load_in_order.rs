@@ -15,14 +15,12 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::frame::order::{KeyWindow, Leaving, OrderKey, Room, Sorter, copy_of_rows, with_order_columns};
 use crate::frame::weight::{has_larger_value, memory_of};
 use crate::frame::{Cuts, FRAME_BYTES, FrameBuilder, RowDecoder, row_size};
-use crate::rebuild::key_order::room_to_wait;
+use crate::rebuild::key_order::{PIECES, room_to_wait};
 use crate::rebuild::load::{Batch, DecodedBatch, TableLoad};
 use crate::schema::Cell;
 use crate::sqlite::failure::BROKEN_KEY;
 use crate::sqlite::stand_in::TableLoader;
 
-/// In so many pieces at the least waits what may wait.
-const PIECES: u64 = 16;
 /// How often a row is in memory while it is inserted, beside its copy in SQLite: as a batch, bound, and as a record.
 const COPIES_OF_ROW: u64 = 3;
 

@@ -201,3 +201,28 @@ pub(super) fn equal_keys() -> Error {
     Error::new(ErrorKind::Damaged, "two rows have the same place in the table's order")
         .hint("check the database with PRAGMA integrity_check: its primary key may hold a value twice")
 }
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{Float64Array, Int64Array, StringViewArray};
+
+    use super::*;
+
+    #[test]
+    fn a_copy_of_rows_holds_those_rows_and_nothing_else() {
+        let text = |row: i64| (row % 3 != 0).then(|| format!("{row}").repeat(40));
+        let columns: [(&str, ArrayRef); 4] = [
+            ("n", Arc::new((0..4_096).map(Some).collect::<Int64Array>())),
+            ("r", Arc::new((0..4_096).map(|row| (row % 5 != 0).then_some(0.5)).collect::<Float64Array>())),
+            ("t", Arc::new((0..4_096).map(text).collect::<StringViewArray>())),
+            ("b", Arc::new((0..4_096).map(text).collect::<BinaryViewArray>())),
+        ];
+        let batch = RecordBatch::try_from_iter(columns).expect("a batch");
+        for rows in [0..4_096, 7..100, 4_095..4_096, 9..9] {
+            let copy = copy_of_rows(&batch, rows.clone()).expect("copied");
+            assert_eq!(copy, batch.slice(rows.start, rows.len()));
+        }
+        let few = memory_of(&copy_of_rows(&batch, 7..100).expect("copied"));
+        assert!(few < memory_of(&batch) / 20, "{few}");
+    }
+}

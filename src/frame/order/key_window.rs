@@ -32,6 +32,18 @@ impl Keys {
         self.ends.push(self.bytes.len());
     }
 
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
     /// Those of some rows.
     #[must_use]
     pub fn of_rows(&self, rows: Range<usize>) -> Self {
@@ -128,7 +140,7 @@ impl<T> KeyWindow<T> {
     pub fn push(&mut self, content: T, keys: Keys, bytes: u64) {
         self.let_go();
         let number = self.first + self.batches.len();
-        let rows = keys.ends.len();
+        let rows = keys.len();
         self.bytes = self.bytes.saturating_add(bytes);
         self.batches.push_back(Batch { content, keys, bytes, left: rows });
         for row in 0..rows {
