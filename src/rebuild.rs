@@ -17,11 +17,13 @@ use crate::sqlite::check::CheckReport;
 use crate::sqlite::target::{Finish, Target};
 use crate::sqlite::target_plan::plan_target;
 
+mod key_order;
 mod load;
+mod load_in_order;
 mod proof;
 
+pub(crate) use key_order::key_order;
 use load::TableLoad;
-pub(crate) use load::key_order;
 use proof::{Built, prove, told_as_unreadable};
 
 /// How a database is rebuilt.

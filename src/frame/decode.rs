@@ -91,18 +91,35 @@ impl<'a> RowDecoder<'a> {
     /// # Errors
     /// [`ErrorKind::Mismatch`] with column and row where a row breaks the mapping's promises; whatever
     /// `visit` returns.
-    pub fn for_each_row(&self, mut visit: impl FnMut(Option<i64>, &[Cell<'a>]) -> Result<()>) -> Result<()> {
+    pub fn for_each_row(&self, visit: impl FnMut(Option<i64>, &[Cell<'a>]) -> Result<()>) -> Result<()> {
+        self.for_each_row_in(0..self.row_count, visit)
+    }
+
+    /// Gives those rows to `visit` whose indexes in the batch are in `rows`, as [`Self::for_each_row`] does.
+    ///
+    /// # Errors
+    /// As [`Self::for_each_row`].
+    ///
+    /// # Panics
+    /// If the batch has no such rows.
+    pub fn for_each_row_in(
+        &self,
+        rows: Range<usize>,
+        mut visit: impl FnMut(Option<i64>, &[Cell<'a>]) -> Result<()>,
+    ) -> Result<()> {
+        assert!(rows.end <= self.row_count, "rows of the batch");
+        let end = rows.end;
         let width = self.columns.len();
-        let block_rows = (BLOCK_CELLS / width.max(1)).clamp(1, self.row_count.max(1));
+        let block_rows = (BLOCK_CELLS / width.max(1)).clamp(1, rows.len().max(1));
         let mut cells = vec![Cell::Null; width * block_rows];
-        for first in (0..self.row_count).step_by(block_rows) {
+        for first in rows.step_by(block_rows) {
             let in_place = |row: usize, broken: Broken<'_>| {
                 Error::new(ErrorKind::Mismatch, broken.what)
                     .in_table(&self.table.name)
                     .in_column(broken.column)
                     .at_row(self.first_row_ordinal + (first + row) as u64)
             };
-            let mut rows = block_rows.min(self.row_count - first);
+            let mut rows = block_rows.min(end - first);
             let mut broken = None;
             for (position, column) in self.columns.iter().enumerate() {
                 let cells = cells[position..].iter_mut().step_by(width).take(rows);

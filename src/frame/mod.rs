@@ -20,5 +20,5 @@ pub use build::FrameBuilder;
 pub use cuts::{Cuts, FRAME_BYTES, FRAME_ROWS, row_size};
 pub use decode::{RowDecoder, digest_batch};
 pub use mapping::{
-    ClassCounts, ColumnMapping, Companion, MainClass, MappingReason, TableMapping, plan_mapping,
+    ClassCounts, ColumnMapping, ColumnRole, Companion, MainClass, MappingReason, TableMapping, plan_mapping,
 };

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema};
+use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
 };
@@ -156,6 +157,27 @@ impl TableReader {
             let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone());
             let reader = builder.with_row_groups(vec![index]).with_batch_size(batch_rows).build()?;
             Ok(BatchReader::Streaming(reader))
+        })?;
+        let budget = Budget::of_rows(unsigned(group.num_rows()));
+        Ok(RowGroupBatches { path: self.path.clone(), reader: Some((reader, budget)) })
+    }
+
+    /// The batches of one row group with some of its columns only: those at the places in `columns`, which rise.
+    ///
+    /// Shape: as [`Self::read_row_group`] has them, batch for batch.
+    ///
+    /// # Errors
+    /// As [`Self::read_row_group`].
+    pub fn read_columns(&self, index: usize, columns: &[usize]) -> Result<RowGroupBatches> {
+        let group = self.row_groups().get(index).ok_or_else(|| self.damaged("a row group is missing"))?;
+        let file = self.check_pages(index, group)?;
+        let batch_rows = batch_rows(group);
+        let reader = guarded("reading a row group", &self.path, || {
+            let schema = self.metadata.metadata().file_metadata().schema_descr();
+            let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone());
+            let chosen = ProjectionMask::leaves(schema, columns.iter().copied());
+            let builder = builder.with_row_groups(vec![index]).with_projection(chosen);
+            Ok(BatchReader::Streaming(builder.with_batch_size(batch_rows).build()?))
         })?;
         let budget = Budget::of_rows(unsigned(group.num_rows()));
         Ok(RowGroupBatches { path: self.path.clone(), reader: Some((reader, budget)) })

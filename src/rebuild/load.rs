@@ -7,14 +7,14 @@ use arrow::array::RecordBatch;
 use crate::budget::{Budget, Reservation, free_bytes};
 use crate::digest::{ContentDigest, RowHasher};
 use crate::error::{Error, ErrorKind, Result};
-use crate::frame::order::{OrderKey, Sorter, with_order_columns};
+use crate::frame::RowDecoder;
+use crate::frame::order::{Keys, OrderKey};
 use crate::frame::weight::memory_of;
-use crate::frame::{Cuts, FRAME_BYTES, FrameBuilder, RowDecoder, row_size};
 use crate::parquet_file::TableReader;
 use crate::progress::{Phase, PhaseKind};
 use crate::rebuild::RebuildOptions;
+use crate::rebuild::key_order::{Way, way_for};
 use crate::run::{Run, start_thread};
-use crate::schema::{IndexedValue, OrderReason, OrderTerm, Table, TotalOrder};
 use crate::snapshot::{Snapshot, TableEntry};
 use crate::sqlite::Extent;
 use crate::sqlite::stand_in::TableLoader;
@@ -22,19 +22,19 @@ use crate::sqlite::target::Target;
 
 /// Batches between decoding and inserting, at most; their memory is bounded by a [`Budget`].
 const BATCHES_IN_FLIGHT: usize = 2;
-/// How often a row is in memory while it is inserted, beside its copy in SQLite: as a batch, bound, and as a record.
-const COPIES_OF_ROW: u64 = 3;
 
 /// A batch on its way from the decoder.
-struct DecodedBatch<'b> {
-    rows: RecordBatch,
+pub(super) struct DecodedBatch<'b> {
+    pub(super) rows: RecordBatch,
+    /// Those of its rows, where they are asked for.
+    pub(super) keys: Keys,
     /// The size of its rows in canonical encoding.
-    content_bytes: u64,
+    pub(super) content_bytes: u64,
     /// What it is charged.
-    _reservation: Reservation<'b>,
+    pub(super) reservation: Reservation<'b>,
 }
 
-type Batch<'b> = Result<DecodedBatch<'b>>;
+pub(super) type Batch<'b> = Result<DecodedBatch<'b>>;
 
 /// Loads one table.
 pub(super) struct TableLoad<'a> {
@@ -58,10 +58,11 @@ impl TableLoad<'_> {
             total_rows,
             total_bytes: None,
         });
-        let Loaded { digest, extent } = match self.load(true)? {
+        let way = way_for(self.snapshot, self.entry, self.options.memory_limit_bytes, self.run.interrupt)?;
+        let Loaded { digest, extent } = match self.load(&way, true)? {
             Some(loaded) => loaded,
             // A cell in a column declared REAL is of a kind SQLite would change there.
-            None => self.load(false)?.unwrap_or_default(),
+            None => self.load(&way, false)?.unwrap_or_default(),
         };
         self.run.progress.end();
         if digest != self.entry.digest {
@@ -72,7 +73,7 @@ impl TableLoad<'_> {
     }
 
     /// Inserts all rows and says which and how much they were; `None` when a column declared REAL would change a cell.
-    fn load(&self, typed_reals: bool) -> Result<Option<Loaded>> {
+    fn load(&self, way: &Way, typed_reals: bool) -> Result<Option<Loaded>> {
         let TableEntry { table, inline_rows, files, .. } = self.entry;
         let mut loader = self.target.load_table(self.ordinal, table, self.without_key, typed_reals)?;
         let mut inline = Loaded::default();
@@ -89,22 +90,21 @@ impl TableLoad<'_> {
         if files.is_empty() || !fits {
             return Ok(fits.then_some(inline));
         }
-        let in_key_order = files.len() <= 1 && files.iter().all(|file| file.in_key_order);
         let budget = &Budget::new(free_bytes(self.options.memory_limit_bytes) / 4);
         let from_files = std::thread::scope(|scope| -> Result<Option<Loaded>> {
             let (sender, receiver) = sync_channel::<Batch<'_>>(BATCHES_IN_FLIGHT);
             let (snapshot, entry) = (self.snapshot, self.entry);
             let decoding = start_thread(scope, move || {
-                decode_files(snapshot, entry, budget, &sender).unwrap_or_else(|error| {
+                decode_files(snapshot, entry, way.key_to_hold_by(), budget, &sender).unwrap_or_else(|error| {
                     // Where nobody listens any more, another error has already ended the load.
                     let _ = sender.send(Err(error));
                     Loaded::default()
                 })
             })?;
-            let fits = if in_key_order {
-                self.insert(receiver, &mut loader)?
-            } else {
-                self.sort_and_insert(receiver, &mut loader)?
+            let fits = match way {
+                Way::AsTheyCome => self.insert(receiver, &mut loader)?,
+                Way::HeldBack(_) => self.hold_back_and_insert(receiver, &mut loader)?,
+                Way::Sorted(key) => self.sort_and_insert(key, receiver, &mut loader)?,
             };
             let decoded =
                 decoding.join().map_err(|_| Error::new(ErrorKind::Failed, "a decoding thread stopped"))?;
@@ -120,12 +120,10 @@ impl TableLoad<'_> {
             // Kept whole: it is charged for as long as it is there.
             let batch = batch?;
             self.run.interrupt.check()?;
-            RowDecoder::new(&self.entry.table, &self.entry.mapping, &batch.rows)?.for_each_row(
-                |rowid, cells| {
-                    fits = fits && loader.insert(rowid, cells)?;
-                    Ok(())
-                },
-            )?;
+            self.decoder(&batch.rows)?.for_each_row(|rowid, cells| {
+                fits = fits && loader.insert(rowid, cells)?;
+                Ok(())
+            })?;
             if !fits {
                 break;
             }
@@ -134,56 +132,8 @@ impl TableLoad<'_> {
         Ok(fits)
     }
 
-    /// Puts rows into the order of the b-tree first: appending to a b-tree is several times faster.
-    fn sort_and_insert(&self, batches: Receiver<Batch<'_>>, loader: &mut TableLoader<'_>) -> Result<bool> {
-        let TableEntry { table, mapping, .. } = self.entry;
-        let key = OrderKey::new(&key_order(table), table)?;
-        let folder = Some(self.options.temp_folder.clone());
-        let schema = with_order_columns(&mapping.arrow_schema());
-        let sorted_bytes = free_bytes(self.options.memory_limit_bytes) / 2;
-        let mut sorter = Sorter::new(schema, sorted_bytes, folder, self.run.interrupt);
-        let mut builder = FrameBuilder::new(mapping, true);
-        let mut key_bytes = Vec::new();
-        let mut content_bytes = 0;
-        for batch in batches {
-            let batch = batch?;
-            content_bytes += batch.content_bytes;
-            RowDecoder::new(table, mapping, &batch.rows)?.for_each_row(|rowid, cells| {
-                let row_bytes = row_size(cells, mapping.width());
-                if row_bytes > FRAME_BYTES {
-                    // When it is inserted, the rows that are still to come share the memory with it.
-                    sorter.lower_limit(sorted_bytes.saturating_sub(row_bytes.saturating_mul(COPIES_OF_ROW)));
-                }
-                key_bytes.clear();
-                key.encode(rowid, cells, &mut key_bytes);
-                if !builder.push_row_with_key(rowid, cells, &key_bytes) {
-                    return Err(Error::new(ErrorKind::Damaged, "a row does not fit its column mapping"));
-                }
-                if builder.size_bytes() >= FRAME_BYTES {
-                    sorter.push(builder.finish()?)?;
-                }
-                Ok(())
-            })?;
-        }
-        if builder.row_count() > 0 {
-            sorter.push(builder.finish()?)?;
-        }
-        let average_bytes = content_bytes / self.entry.row_count().max(1);
-        let mut rows = sorter.finish()?;
-        let mut fits = true;
-        while let Some(batch) = rows.next_batch(|rows, bytes| Cuts::default().frame_ends(rows, bytes))? {
-            self.run.interrupt.check()?;
-            RowDecoder::new(table, mapping, &batch)?.for_each_row(|rowid, cells| {
-                fits = fits && loader.insert(rowid, cells)?;
-                Ok(())
-            })?;
-            if !fits {
-                break;
-            }
-            let rows = batch.num_rows() as u64;
-            self.run.progress.advance(rows, rows.saturating_mul(average_bytes));
-        }
-        Ok(fits)
+    pub(super) fn decoder<'b>(&'b self, rows: &'b RecordBatch) -> Result<RowDecoder<'b>> {
+        RowDecoder::new(&self.entry.table, &self.entry.mapping, rows)
     }
 }
 
@@ -201,13 +151,15 @@ impl Loaded {
     }
 }
 
-/// Decodes all data files of a table and sends their batches until nobody listens any more; says which rows they hold.
+/// Decodes all data files of a table and sends their batches, with the keys of their rows if there is a `key`, until
+/// nobody listens any more; says which rows they hold.
 ///
 /// A batch is decoded when there is room for one of average size, and charged for what it takes. Rows are hashed here,
 /// since inserting takes longer than decoding.
 fn decode_files<'b>(
     snapshot: &Snapshot,
     entry: &TableEntry,
+    key: Option<&OrderKey>,
     budget: &'b Budget,
     sender: &SyncSender<Batch<'b>>,
 ) -> Result<Loaded> {
@@ -226,12 +178,18 @@ fn decode_files<'b>(
                 // Nobody else reserves, so that those who hold something never wait for this thread's reservation.
                 reservation.grow(bytes.saturating_sub(reservation.bytes()));
                 let before = loaded.extent.content_bytes;
+                let mut keys = Keys::default();
                 RowDecoder::new(&entry.table, &entry.mapping, &rows)?.for_each_row(|rowid, cells| {
                     loaded.extent.add_row(hasher.add_row(rowid, cells));
+                    if let Some(key) = key {
+                        keys.push(|bytes| key.encode(rowid, cells, bytes));
+                    }
                     Ok(())
                 })?;
+                // Those of strays are copied once more.
+                reservation.grow(keys.memory_bytes().saturating_mul(2));
                 let content_bytes = loaded.extent.content_bytes - before;
-                let batch = DecodedBatch { rows, content_bytes, _reservation: reservation };
+                let batch = DecodedBatch { rows, keys, content_bytes, reservation };
                 if sender.send(Ok(batch)).is_err() {
                     return Ok(loaded);
                 }
@@ -240,20 +198,4 @@ fn decode_files<'b>(
     }
     loaded.digest = hasher.take();
     Ok(loaded)
-}
-
-/// The order of a table's b-tree, or near enough: collations and DESC do not count here.
-pub(crate) fn key_order(table: &Table) -> TotalOrder {
-    let columns: Vec<Option<usize>> = if table.has_rowid() {
-        vec![table.rowid_alias]
-    } else {
-        let keys = table.without_rowid_key.iter().filter(|key| key.is_key);
-        keys.filter_map(|key| match key.value {
-            IndexedValue::Column(column) => Some(Some(column)),
-            _ => None,
-        })
-        .collect()
-    };
-    let terms = columns.into_iter().map(|column| OrderTerm { column, descending: false }).collect();
-    TotalOrder { terms, reason: OrderReason::PrimaryKey }
 }

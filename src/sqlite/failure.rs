@@ -10,6 +10,9 @@ use crate::error::{Error, ErrorKind};
 pub(crate) const RECOVER_HINT: &str =
     "restore it from a backup, or try the `.recover` command of SQLite's shell";
 
+/// What is wrong where two rows of a snapshot have one key.
+pub(crate) const BROKEN_KEY: &str = "a row breaks a key that it did not break in the source";
+
 /// Turns a failed call of rusqlite into an error.
 pub(crate) fn failure(error: rusqlite::Error) -> Error {
     match &error {
@@ -66,9 +69,7 @@ pub(crate) fn failure_of_code(code: c_int, message: String) -> Error {
             "the disk is full",
             Some("free some space, or write to another disk; --temp-dir moves temporary files"),
         ),
-        (_, ffi::SQLITE_CONSTRAINT) => {
-            (ErrorKind::Mismatch, "a row breaks a key that it did not break in the source", None)
-        }
+        (_, ffi::SQLITE_CONSTRAINT) => (ErrorKind::Mismatch, BROKEN_KEY, None),
         (_, ffi::SQLITE_INTERRUPT) => {
             (ErrorKind::Interrupted, "interrupted; nothing partial was published", None)
         }

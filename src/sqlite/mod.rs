@@ -10,7 +10,7 @@ pub mod check;
 pub mod copy;
 pub(crate) mod database;
 mod ddl;
-mod failure;
+pub(crate) mod failure;
 mod key_order;
 pub mod lock;
 pub mod not_kept;

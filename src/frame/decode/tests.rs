@@ -264,3 +264,30 @@ fn columns_that_are_not_the_mappings_are_refused() {
     let other_table = crate::frame::testing::table(&[("n", ""), ("m", "")]);
     assert_eq!(broken(&other_table, &mapping, &batch).kind(), ErrorKind::Damaged);
 }
+
+#[test]
+fn some_rows_are_given_as_when_all_are() {
+    let (table, rows) = difficult_rows();
+    let mapping = mapping_of(&table, &rows);
+    let batch = batch_of(&mapping, &rows);
+    let decoder = RowDecoder::new(&table, &mapping, &batch).expect("of the mapping");
+    let mut all = Vec::new();
+    let told = |rowid: Option<i64>, cells: &[Cell<'_>]| format!("{rowid:?} {cells:?}");
+    let given = decoder.for_each_row(|rowid, cells| {
+        all.push(told(rowid, cells));
+        Ok(())
+    });
+    given.expect("decodes");
+    assert!(all.len() > 2, "{all:?}");
+    for start in 0..all.len() {
+        for end in start..=all.len() {
+            let mut some = Vec::new();
+            let given = decoder.for_each_row_in(start..end, |rowid, cells| {
+                some.push(told(rowid, cells));
+                Ok(())
+            });
+            given.expect("decodes");
+            assert_eq!(some, all[start..end], "{start}..{end}");
+        }
+    }
+}

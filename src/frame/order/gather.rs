@@ -3,6 +3,7 @@
 //! Both ways of sorting hand out their rows through [`take_rows`], and nothing else builds sorted batches:
 //! so they come out alike, and a batch never keeps the buffers it was picked from alive.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -153,6 +154,25 @@ fn without_slack(array: ArrayRef) -> ArrayRef {
     }
 }
 
+/// A copy of some rows of a batch that keeps nothing else of it alive.
+///
+/// # Errors
+/// [`ErrorKind::Failed`] where they cannot be copied.
+pub fn copy_of_rows(batch: &RecordBatch, rows: Range<usize>) -> Result<RecordBatch> {
+    let failed = |source: ArrowError| {
+        Error::new(ErrorKind::Failed, "rows cannot be copied from a batch").because(source)
+    };
+    let count = rows.len();
+    let places: Vec<Place> = rows.clone().map(|row| (0, row)).collect();
+    let copy = |column: &ArrayRef| match column.data_type() {
+        DataType::Utf8View | DataType::BinaryView => Ok(without_slack(column.slice(rows.start, count))),
+        _ => interleave(&[column.as_ref()], &places),
+    };
+    let columns = batch.columns().iter().map(copy).collect::<Result<_, _>>().map_err(failed)?;
+    let options = RecordBatchOptions::new().with_row_count(Some(count));
+    RecordBatch::try_new_with_options(batch.schema(), columns, &options).map_err(failed)
+}
+
 /// `batch` itself, or a copy where most of what its buffers hold belongs to other rows (a slice does that).
 pub(super) fn without_strangers(batch: KeyedBatch, interrupt: &Interrupt) -> Result<KeyedBatch> {
     let needed: u64 = batch.batch.columns().iter().map(needed_bytes).sum();
@@ -178,6 +198,31 @@ fn needed_bytes(array: &ArrayRef) -> u64 {
 
 /// The order is total: only a damaged database, or a wrong order, has two rows at one place.
 pub(super) fn equal_keys() -> Error {
-    Error::new(ErrorKind::Failed, "two rows have the same place in the table's order")
+    Error::new(ErrorKind::Damaged, "two rows have the same place in the table's order")
         .hint("check the database with PRAGMA integrity_check: its primary key may hold a value twice")
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{Float64Array, Int64Array, StringViewArray};
+
+    use super::*;
+
+    #[test]
+    fn a_copy_of_rows_holds_those_rows_and_nothing_else() {
+        let text = |row: i64| (row % 3 != 0).then(|| format!("{row}").repeat(40));
+        let columns: [(&str, ArrayRef); 4] = [
+            ("n", Arc::new((0..4_096).map(Some).collect::<Int64Array>())),
+            ("r", Arc::new((0..4_096).map(|row| (row % 5 != 0).then_some(0.5)).collect::<Float64Array>())),
+            ("t", Arc::new((0..4_096).map(text).collect::<StringViewArray>())),
+            ("b", Arc::new((0..4_096).map(text).collect::<BinaryViewArray>())),
+        ];
+        let batch = RecordBatch::try_from_iter(columns).expect("a batch");
+        for rows in [0..4_096, 7..100, 4_095..4_096, 9..9] {
+            let copy = copy_of_rows(&batch, rows.clone()).expect("copied");
+            assert_eq!(copy, batch.slice(rows.start, rows.len()));
+        }
+        let few = memory_of(&copy_of_rows(&batch, 7..100).expect("copied"));
+        assert!(few < memory_of(&batch) / 20, "{few}");
+    }
 }

@@ -213,7 +213,8 @@ impl<'run> PartitionedRows<'run> {
     /// The rows of the next range in order; `None` once there are no more. It is empty where a range is.
     ///
     /// # Errors
-    /// [`ErrorKind::Failed`] where rows cannot be read back, or two have one key; [`ErrorKind::Interrupted`].
+    /// [`ErrorKind::Failed`] where rows cannot be read back; [`ErrorKind::Damaged`] where two have one key;
+    /// [`ErrorKind::Interrupted`].
     ///
     /// `spare` is a range that has been dealt with: its memory is used again.
     pub fn next_range(&mut self, spare: SortedRows) -> Result<Option<SortedRows>> {

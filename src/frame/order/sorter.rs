@@ -82,8 +82,8 @@ impl<'run> Sorter<'run> {
     /// Takes the next rows, and spills those held if the limit is reached.
     ///
     /// # Errors
-    /// [`ErrorKind::Failed`] where rows must be spilled and cannot, where the batch is not of the sorter's
-    /// schema, or where two rows have one key; [`ErrorKind::Interrupted`].
+    /// [`ErrorKind::Failed`] where rows must be spilled and cannot, or where the batch is not of the sorter's
+    /// schema; [`ErrorKind::Damaged`] where two rows have one key; [`ErrorKind::Interrupted`].
     pub fn push(&mut self, batch: RecordBatch) -> Result<()> {
         self.interrupt.check()?;
         if batch.schema_ref().fields() != self.schema.fields() {
@@ -158,8 +158,8 @@ impl SortedRows<'_> {
     /// Shape: at least one row by the data columns, one batch that shares no buffer with any other.
     ///
     /// # Errors
-    /// [`ErrorKind::Failed`] where a run cannot be read back, or two rows have one key;
-    /// [`ErrorKind::Interrupted`].
+    /// [`ErrorKind::Failed`] where a run cannot be read back; [`ErrorKind::Damaged`] where two rows have one
+    /// key; [`ErrorKind::Interrupted`].
     pub fn next_batch(&mut self, mut is_full: impl FnMut(u64, u64) -> bool) -> Result<Option<RecordBatch>> {
         self.interrupt.check()?;
         let is_full = |taken: Taken| is_full(taken.rows, taken.bytes);

@@ -84,8 +84,8 @@ impl<'run> Window<'run> {
     /// Takes the next rows and the hash of each; false where one of them is too late to be placed.
     ///
     /// # Errors
-    /// [`ErrorKind::Failed`](crate::error::ErrorKind::Failed) where the batch does not end with key and size, or two rows
-    /// have one key.
+    /// [`ErrorKind::Failed`](crate::error::ErrorKind::Failed) where the batch does not end with key and size,
+    /// [`ErrorKind::Damaged`](crate::error::ErrorKind::Damaged) where two rows have one key.
     pub fn push(&mut self, batch: RecordBatch, hashes: Vec<u128>) -> Result<bool> {
         let keyed = KeyedBatch::new(batch)?;
         let number = self.first + self.batches.len();

@@ -204,3 +204,21 @@ fn a_footer_tells_what_it_holds() {
     let first: Vec<_> = batches.iter().flat_map(|batch| rows_of(&table, &mapping, batch)).collect();
     assert_eq!(first, &rows[..30]);
 }
+
+#[test]
+fn some_columns_are_read_as_when_all_are() {
+    let folder = Folder::new();
+    let path = folder.file("t.parquet");
+    let _ = small_file(&path);
+    let reader = TableReader::open(&path).expect("opens");
+    for index in 0..reader.row_group_count() {
+        let all: Vec<_> =
+            reader.read_row_group(index).expect("opens").map(|batch| batch.expect("reads")).collect();
+        for columns in [&[0][..], &[1, 3], &[]] {
+            let some = reader.read_columns(index, columns).expect("opens").map(|batch| batch.expect("reads"));
+            let due: Vec<_> = all.iter().map(|batch| batch.project(columns).expect("has them")).collect();
+            assert_eq!(some.collect::<Vec<_>>(), due, "{columns:?}");
+        }
+    }
+    assert_eq!(reader.read_columns(9, &[0]).expect_err("no such row group").kind(), ErrorKind::Damaged);
+}

@@ -3,6 +3,7 @@
 //! Judged by SQL over both files (`judge`) and by what each recipe says about its own content, never by
 //! parklite's digests alone.
 
+mod almost_in_order;
 mod bounded;
 mod cases;
 mod linked_pages;
@@ -28,6 +29,8 @@ use parklite::restore::{ExistingDatabase, RestoreOptions, RestoreReport, restore
 use parklite::run::{Interrupt, Run};
 use parklite::sqlite::open::OpenOptions;
 use parklite::verify::{VerifyLevel, VerifyOptions, VerifyReport, verify};
+
+pub(crate) use almost_in_order::visits;
 
 use crate::fixtures::Fixture;
 use crate::judge;

@@ -253,7 +253,7 @@ fn two_rows_at_one_place_are_an_error_in_memory_and_on_disk() {
         let mut sorter = Sorter::new(schema(), limit, Some(folder.path().to_owned()), &NEVER);
         push_all(&mut sorter, &rows, 100);
         let error = row_groups(sorter, |rows, _| rows == 10).expect_err("equal keys");
-        assert_eq!(error.kind(), ErrorKind::Failed);
+        assert_eq!(error.kind(), ErrorKind::Damaged);
         assert_eq!(file_count(folder.path()), 0);
     }
 }
