@@ -5,9 +5,9 @@
 //! values are like those it was made of; where they are not, the row group is tried by itself. Decided by the values
 //! alone, so that equal rows give equal bytes.
 //!
-//! A sample is not the whole. What is chosen can come out larger than plain values at the level asked for, by what one
-//! page differs from the others: the tests see how much at most, and a column that changes its nature in a way that
-//! neither its distinct values nor its runs show may exceed even that.
+//! A sample is not the whole: it can be wrong about values that differ from it in neither their runs nor the number of
+//! distinct ones. In the tests no column comes out larger than plain values at the level asked for, not even those that
+//! change after their first rows; it is not proved for every column.
 
 use arrow::array::{Array, ArrayRef};
 use serde::{Deserialize, Serialize};
@@ -19,6 +19,7 @@ mod packed;
 mod sample;
 
 use distinct::{Distinct, distinct_values};
+pub(super) use sample::Compressors;
 use sample::{Sample, WORTHWHILE_SHARE};
 
 /// How the values of a column chunk are laid out in its pages.
@@ -166,8 +167,8 @@ fn scaled(bytes: usize, count: usize, of: usize) -> usize {
 ///
 /// # Errors
 /// `Failed` where zstd cannot be asked.
-pub(super) fn try_out(arrays: &[ArrayRef], limits: Limits) -> Result<Option<Trial>> {
-    Sample::take_first(arrays, limits).map(|sample| sample.try_out(limits)).transpose()
+pub(super) fn try_out(arrays: &[ArrayRef], limits: Limits, zstd: &mut Compressors) -> Result<Option<Trial>> {
+    Sample::take_first(arrays, limits).map(|sample| sample.try_out(limits, zstd)).transpose()
 }
 
 /// Chooses for the chunk whose values are in `arrays`, all of one type. `trial` is of values shortly before or among them,
@@ -179,7 +180,10 @@ pub(super) fn choose(arrays: &[ArrayRef], trial: Option<Trial>, limits: Limits) 
     let count = arrays.iter().map(|array| array.len() - array.null_count()).sum();
     let distinct = distinct_values(arrays, limits.dictionary_bytes);
     let trial = match trial.filter(|trial| trial.tells_of(count, distinct)) {
-        None => Sample::take_everywhere(arrays, limits).map(|sample| sample.try_out(limits)).transpose()?,
+        None => match Sample::take_everywhere(arrays, limits) {
+            Some(sample) => Some(sample.try_out(limits, &mut Compressors::new(limits.level)?)?),
+            None => None,
+        },
         known => known,
     };
     let Some(trial) = trial else { return Ok(Choice { layout: Layout::Plain, level: limits.level }) };

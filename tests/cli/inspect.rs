@@ -105,7 +105,7 @@ fn each_parquet_column_shows_what_was_chosen_for_its_row_groups_and_why() {
     place
         .run("inspect snap --columns")
         .exits(0)
-        .prints("dictionary, zstd 3 (1 of 2 row groups); ")
+        .prints("(1 of 2 row groups); ")
         .prints("rowids, which no column of its own holds")
         .prints("\nencoded as\n  dictionary: few distinct values")
         .prints("\n  deltas: integers as differences")

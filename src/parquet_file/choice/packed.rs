@@ -53,7 +53,8 @@ pub(super) fn pack_hybrid(numbers: &[u32], bits: u32, packed: &mut Vec<u8>) {
             continue;
         }
         let rest = &numbers[at..];
-        let groups = rest.chunks(GROUP).take(MOST_GROUPS).take_while(|group| run_length(group) < GROUP).count();
+        let groups =
+            rest.chunks(GROUP).take(MOST_GROUPS).take_while(|group| run_length(group) < GROUP).count();
         packed.push(u8::try_from(groups << 1 | 1).unwrap_or(u8::MAX));
         let packed_together = &rest[..rest.len().min(groups * GROUP)];
         let padded = packed_together.iter().copied().map(u64::from).chain(std::iter::repeat(0));

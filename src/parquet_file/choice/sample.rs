@@ -112,6 +112,7 @@ impl Sample {
             DataType::BinaryView => Some(Self::of_texts::<BinaryViewType>(levels, &pieces, from, limits)),
             _ => None,
         }
+        .filter(|sample| !sample.keys.is_empty())
     }
 
     fn of_numbers(levels: Vec<u8>, keys: Vec<u64>, other: Layout) -> Self {
@@ -176,19 +177,18 @@ impl Sample {
     }
 
     /// How large the values come out.
-    pub(super) fn try_out(&self, limits: Limits) -> Result<Trial> {
-        let mut zstd = Compressors::new(limits.level)?;
-        let dictionary = if limits.dictionary_bytes > 0 { self.in_dictionary(&mut zstd)? } else { None };
+    pub(super) fn try_out(&self, limits: Limits, zstd: &mut Compressors) -> Result<Trial> {
+        let dictionary = if limits.dictionary_bytes > 0 { self.in_dictionary(zstd)? } else { None };
         let plain_bytes = zstd.at_asked().size_of(&self.plain)?;
-        let is_other_promising = self.is_other_promising(&mut zstd)?;
+        let is_other_promising = self.is_other_promising(zstd)?;
         let in_dictionary = dictionary.map(|tried| tried.pointer_bytes + tried.value_bytes);
         let (choice, bytes) = if is_other_promising {
-            self.smallest(plain_bytes, &mut zstd)?
+            self.smallest(plain_bytes, zstd)?
         } else if in_dictionary.is_some_and(|bytes| bytes < less(plain_bytes, WORTHWHILE_SHARE)) {
             // It will be the dictionary.
             (Choice { layout: Layout::Plain, level: limits.level }, plain_bytes)
         } else {
-            self.with_enough_effort(Layout::Plain, (&self.plain, 0), (plain_bytes, plain_bytes), &mut zstd)?
+            self.with_enough_effort(Layout::Plain, (&self.plain, 0), (plain_bytes, plain_bytes), zstd)?
         };
         let whole = |bytes| scaled(bytes, self.whole_bytes, self.plain.len());
         Ok(Trial {
@@ -239,7 +239,8 @@ impl Sample {
         let is_compressed = least < less(bytes.len(), INCOMPRESSIBLE_SHARE);
         let is_certain = !is_compressed || least + plain_bytes.isqrt() <= plain_bytes;
         let is_enough = is_certain && least <= asked + asked / NOTICEABLE_SHARE;
-        let (level, size) = if is_enough { (zstd.least.level, least) } else { (zstd.at_asked().level, asked) };
+        let (level, size) =
+            if is_enough { (zstd.least.level, least) } else { (zstd.at_asked().level, asked) };
         Ok((Choice { layout, level }, size))
     }
 
@@ -264,10 +265,12 @@ impl Sample {
         packed.push(u8::try_from(distinct.pointer_bits()).unwrap_or(u8::MAX));
         pack_hybrid(&pointers, distinct.pointer_bits(), &mut packed);
         let (mut level, mut pointer_bytes) = (zstd.least.level, zstd.least.size_of(&packed)?);
-        let asked = zstd.at_asked();
-        let size = asked.size_of(&packed)?;
-        if size < less(pointer_bytes, NOTICEABLE_SHARE) {
-            (level, pointer_bytes) = (asked.level, size);
+        if pointer_bytes < less(packed.len(), INCOMPRESSIBLE_SHARE) {
+            let asked = zstd.at_asked();
+            let size = asked.size_of(&packed)?;
+            if size < less(pointer_bytes, NOTICEABLE_SHARE) {
+                (level, pointer_bytes) = (asked.level, size);
+            }
         }
         let value_bytes = zstd.least.size_of(&values)?;
         Ok(Some(DictionaryTrial { level, pointer_bytes, value_bytes, distinct }))
@@ -297,13 +300,13 @@ fn levels(pieces: &[ArrayRef]) -> Vec<u8> {
 }
 
 /// zstd at the least level, and at the one asked for where that is another.
-struct Compressors {
+pub(in crate::parquet_file) struct Compressors {
     least: Compressor,
     asked: Option<Compressor>,
 }
 
 impl Compressors {
-    fn new(level: i32) -> Result<Self> {
+    pub(in crate::parquet_file) fn new(level: i32) -> Result<Self> {
         let asked = (level > LEAST_LEVEL).then(|| Compressor::new(level)).transpose()?;
         Ok(Self { least: Compressor::new(LEAST_LEVEL.min(level))?, asked })
     }

@@ -16,7 +16,7 @@ use parquet::schema::types::TypePtr;
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::mapping::{ColumnRole, ParquetColumn, TableMapping};
 use crate::frame::weight::has_larger_value;
-use crate::parquet_file::choice::{Choice, Limits, Trial, choose, try_out};
+use crate::parquet_file::choice::{Choice, Compressors, Limits, Trial, choose, try_out};
 use crate::parquet_file::parquet_error;
 use crate::parquet_file::settings::{
     LARGE_CELL_BYTES, SortingTerm, WriterSettings, chunk_properties, dictionary_bytes, file_properties,
@@ -113,10 +113,12 @@ impl TableEncoder {
     /// # Errors
     /// [`ErrorKind::Failed`] where zstd cannot be asked.
     pub fn try_out(&self, batches: &[RecordBatch]) -> Result<Trials> {
+        let Some(first) = self.0.columns.first() else { return Ok(Trials::default()) };
+        let mut zstd = Compressors::new(first.limits.level)?;
         let trials = self.0.columns.iter().enumerate().map(|(place, column)| {
             let arrays: Vec<ArrayRef> =
                 batches.iter().filter_map(|batch| batch.columns().get(place)).cloned().collect();
-            try_out(&arrays, column.limits).map_err(|error| error.in_column(column.field.name()))
+            try_out(&arrays, column.limits, &mut zstd).map_err(|error| error.in_column(column.field.name()))
         });
         Ok(Trials(trials.collect::<Result<_>>()?))
     }
