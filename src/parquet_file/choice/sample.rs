@@ -78,7 +78,7 @@ impl Sample {
 
     /// Takes about as many values as a page has, of all a chunk; `None` where there are none.
     pub(super) fn take_everywhere(arrays: &[ArrayRef], limits: Limits) -> Option<Self> {
-        let rows = arrays.iter().map(|array| array.len()).sum();
+        let rows = arrays.iter().map(Array::len).sum();
         let rows = scaled(limits.page_rows, rows, value_count(arrays));
         Self::take(arrays, rows, From::Everywhere, limits)
     }
@@ -188,7 +188,7 @@ impl Sample {
             // It will be the dictionary.
             (Choice { layout: Layout::Plain, level: limits.level }, plain_bytes)
         } else {
-            self.with_enough_effort(Layout::Plain, (&self.plain, 0), (plain_bytes, plain_bytes), zstd)?
+            with_enough_effort(Layout::Plain, (&self.plain, 0), (plain_bytes, plain_bytes), zstd)?
         };
         let whole = |bytes| scaled(bytes, self.whole_bytes, self.plain.len());
         Ok(Trial {
@@ -218,30 +218,11 @@ impl Sample {
         let (bytes, more) = self.in_other_layout(self.keys.len());
         let asked = zstd.at_asked().size_of(&bytes)? + more;
         if asked < less(plain_bytes, WORTHWHILE_SHARE) {
-            self.with_enough_effort(self.other, (&bytes, more), (asked, plain_bytes), zstd)
+            with_enough_effort(self.other, (&bytes, more), (asked, plain_bytes), zstd)
         } else {
             // More effort, or more values, have made plain values the smaller ones.
-            self.with_enough_effort(Layout::Plain, (&self.plain, 0), (plain_bytes, plain_bytes), zstd)
+            with_enough_effort(Layout::Plain, (&self.plain, 0), (plain_bytes, plain_bytes), zstd)
         }
-    }
-
-    /// Chooses the level for a layout in which the values are `bytes`, and some more once they are compressed. `sizes` are
-    /// theirs and that of plain values at the level asked for.
-    fn with_enough_effort(
-        &self,
-        layout: Layout,
-        (bytes, more): (&[u8], usize),
-        (asked, plain_bytes): (usize, usize),
-        zstd: &mut Compressors,
-    ) -> Result<(Choice, usize)> {
-        let least = zstd.least.size_of(bytes)? + more;
-        // Where nothing can be saved, no effort changes that. Else one page tells the less of others the smaller it is.
-        let is_compressed = least < less(bytes.len(), INCOMPRESSIBLE_SHARE);
-        let is_certain = !is_compressed || least + plain_bytes.isqrt() <= plain_bytes;
-        let is_enough = is_certain && least <= asked + asked / NOTICEABLE_SHARE;
-        let (level, size) =
-            if is_enough { (zstd.least.level, least) } else { (zstd.at_asked().level, asked) };
-        Ok((Choice { layout, level }, size))
     }
 
     /// Tries a dictionary; `None` where nearly every value is another one.
@@ -277,6 +258,23 @@ impl Sample {
     }
 }
 
+/// Chooses the level for a layout in which the values are `bytes`, with `more` on top once they are compressed. `asked` is
+/// how large they are at the level asked for, `plain_bytes` how large plain values are.
+fn with_enough_effort(
+    layout: Layout,
+    (bytes, more): (&[u8], usize),
+    (asked, plain_bytes): (usize, usize),
+    zstd: &mut Compressors,
+) -> Result<(Choice, usize)> {
+    let least = zstd.least.size_of(bytes)? + more;
+    // Where nothing can be saved, no effort changes that. Else one page tells the less of others the smaller it is.
+    let is_compressed = least < less(bytes.len(), INCOMPRESSIBLE_SHARE);
+    let is_certain = !is_compressed || least + plain_bytes.isqrt() <= plain_bytes;
+    let is_enough = is_certain && least <= asked + asked / NOTICEABLE_SHARE;
+    let (level, size) = if is_enough { (zstd.least.level, least) } else { (zstd.at_asked().level, asked) };
+    Ok((Choice { layout, level }, size))
+}
+
 /// `bytes` without one part in `share`.
 fn less(bytes: usize, share: usize) -> usize {
     bytes - bytes / share
@@ -288,7 +286,7 @@ fn value_count(arrays: &[ArrayRef]) -> usize {
 
 /// What a page says of which rows are NULL.
 fn levels(pieces: &[ArrayRef]) -> Vec<u8> {
-    let rows = pieces.iter().map(|piece| piece.len()).sum();
+    let rows = pieces.iter().map(Array::len).sum();
     let is_value: Vec<u32> = if pieces.iter().all(|piece| piece.null_count() == 0) {
         vec![1; rows]
     } else {

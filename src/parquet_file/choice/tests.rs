@@ -131,7 +131,11 @@ fn texts() -> Vec<(&'static str, Vec<Value>)> {
         ["open", "closed", "waiting", "a longer word than a view"][usize::try_from(of % 4).expect("small")]
     };
     let pages: Vec<String> = (0..20)
-        .map(|page| (0..300).map(|_| format!("{} {} ", word(next(4)), next(1_000) + page)).collect())
+        .map(|page| {
+            let words: Vec<String> =
+                (0..300).map(|_| format!("{} {}", word(next(4)), next(1_000) + page)).collect();
+            words.join(" ")
+        })
         .collect();
     let users: Vec<String> = (0..2_000).map(|_| uuid(&mut next)).collect();
     let pick = |of: &[String], index: i64| text(of[usize::try_from(index).expect("small")].clone());
