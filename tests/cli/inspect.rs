@@ -114,7 +114,7 @@ fn each_parquet_column_shows_what_was_chosen_for_its_row_groups_and_why() {
     place
         .run("inspect snap --table pages")
         .exits(0)
-        .prints("\n  dictionary: few distinct values")
+        .prints("\n  plain: one value after another")
         .does_not_print("byte streams");
     place.run("inspect snap").exits(0).does_not_print("encoded as");
 }
