@@ -13,20 +13,35 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 /// written would have to depend on the limit.
 pub const LEAST_LIMIT_BYTES: u64 = 64 * 1024 * 1024;
 
-/// What the program takes of a memory limit whatever the data is, in bytes: stacks, schema, footers, SQLite's cache, the
-/// allocator's leftovers.
+/// What the program takes of the least memory limit whatever the data is, in bytes: stacks, schema, footers, SQLite's cache,
+/// the allocator's leftovers.
 const OWN_BYTES: u64 = 32 * 1024 * 1024;
+
+/// What it takes of [`ROOMY_LIMIT_BYTES`] and more: the more blocks come and go, the more lie between them unused.
+const MOST_OWN_BYTES: u64 = 48 * 1024 * 1024;
+
+/// From here on the program itself takes no more of a limit, in bytes; below, it takes the less the smaller the limit is.
+const ROOMY_LIMIT_BYTES: u64 = 256 * 1024 * 1024;
+
+/// Between these two limits, so many bytes of the limit ...
+const RAMP_BYTES: u64 = ROOMY_LIMIT_BYTES - LEAST_LIMIT_BYTES;
+
+/// ... leave so many for what grows with the data.
+const FREE_RAMP_BYTES: u64 = RAMP_BYTES - (MOST_OWN_BYTES - OWN_BYTES);
 
 /// What a memory limit of `limit` bytes leaves for what grows with the data.
 #[must_use]
 pub fn free_bytes(limit: u64) -> u64 {
-    limit.saturating_sub(OWN_BYTES)
+    let above = limit.saturating_sub(LEAST_LIMIT_BYTES);
+    let own = OWN_BYTES + above.min(RAMP_BYTES) * (MOST_OWN_BYTES - OWN_BYTES) / RAMP_BYTES;
+    limit.saturating_sub(own)
 }
 
 /// The memory limit that leaves `bytes` for what grows with the data.
 #[must_use]
 pub fn limit_for(bytes: u64) -> u64 {
-    bytes.saturating_add(OWN_BYTES)
+    let above = bytes.saturating_sub(free_bytes(LEAST_LIMIT_BYTES)).min(FREE_RAMP_BYTES);
+    bytes.saturating_add(OWN_BYTES + above * (MOST_OWN_BYTES - OWN_BYTES) / FREE_RAMP_BYTES)
 }
 
 /// Bytes that may be held at once, by everybody who has a [`Reservation`] of it.
@@ -143,6 +158,21 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    #[test]
+    fn a_limit_leaves_what_it_was_asked_for_and_never_less_than_a_smaller_one() {
+        const MIB: u64 = 1024 * 1024;
+        let mut before = 0;
+        for mib in (0..600).chain([1_000, 10_000, 1_000_000]) {
+            let free = free_bytes(mib * MIB);
+            assert!(free >= before && free <= mib * MIB, "{mib}");
+            before = free;
+            let again = free_bytes(limit_for(mib * MIB));
+            assert!(again.abs_diff(mib * MIB) <= 2, "{mib}: {again}");
+        }
+        assert_eq!(free_bytes(64 * MIB), 32 * MIB);
+        assert_eq!(free_bytes(256 * MIB), 208 * MIB);
+    }
 
     #[test]
     fn what_fits_is_held_until_it_is_dropped() {

@@ -51,7 +51,9 @@ pub(crate) struct FrameQueue<'a> {
     next_index: usize,
     cuts: Cuts,
     frames: Vec<DataFrame>,
-    /// Of the first frame of this row group or one shortly before it.
+    /// The first frames of this row group, as long as they are too few to be tried out.
+    on_trial: Option<Vec<RecordBatch>>,
+    /// Of the first frames of this row group or one shortly before it.
     trials: Arc<Trials>,
     digest: Option<ContentDigest>,
     charge: Reservation<'a>,
@@ -94,7 +96,13 @@ impl FrameQueue<'_> {
         self.largest_cell = self.largest_cell.max(largest_cell);
         self.charge.grow(memory_of(batch) + more_for_cells);
         if self.frames.is_empty() && self.next_index.is_multiple_of(ROW_GROUPS_PER_TRIAL) {
-            self.trials = Arc::new(self.encoder.try_out(batch)?);
+            self.on_trial = Some(Vec::new());
+        }
+        if let Some(batches) = &mut self.on_trial {
+            batches.push(batch.clone());
+            if batches.iter().map(RecordBatch::num_rows).sum::<usize>() >= self.encoder.trial_rows() {
+                self.try_out()?;
+            }
         }
         if let Some(digest) = digest {
             self.digest.get_or_insert_default().add(digest);
@@ -111,7 +119,15 @@ impl FrameQueue<'_> {
         if self.frames.is_empty() { Ok(()) } else { self.send_group() }
     }
 
+    fn try_out(&mut self) -> Result<()> {
+        if let Some(batches) = self.on_trial.take() {
+            self.trials = Arc::new(self.encoder.try_out(&batches)?);
+        }
+        Ok(())
+    }
+
     fn send_group(&mut self) -> Result<()> {
+        self.try_out()?;
         let frames = std::mem::take(&mut self.frames);
         let group = Group {
             index: self.next_index,
@@ -188,6 +204,7 @@ pub(crate) fn encode_in_parallel<T>(
             next_index: 0,
             cuts: Cuts::default(),
             frames: Vec::new(),
+            on_trial: None,
             trials: Arc::default(),
             digest: None,
             charge: budget.reserve(0),

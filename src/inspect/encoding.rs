@@ -60,7 +60,9 @@ pub fn layout_name(layout: Layout) -> &'static str {
 #[must_use]
 pub fn why_layout(layout: Layout) -> &'static str {
     match layout {
-        Layout::Dictionary => "few distinct values, each stored once and pointed to",
+        Layout::Dictionary => {
+            "few distinct values, each stored once and pointed to, which came out smallest on a sample"
+        }
         Layout::Plain => {
             "one value after another, since nothing else came out at least 1 % smaller on a sample"
         }

@@ -127,7 +127,7 @@ pub(super) fn chunk_properties(
         .set_dictionary_enabled(choice.layout == Layout::Dictionary)
         .set_dictionary_page_size_limit(dictionary_bytes(column_count))
         .set_data_page_size_limit(page_bytes(column_count))
-        .set_data_page_row_count_limit(share(CELLS_IN_HAND, column_count, MIN_PAGE_ROWS, PAGE_ROWS))
+        .set_data_page_row_count_limit(most_page_rows(column_count))
         .set_statistics_enabled(statistics);
     let properties = match choice.layout {
         // Every value is known to have room in the dictionary: where the writer should see that otherwise, it goes on
@@ -141,8 +141,18 @@ pub(super) fn chunk_properties(
 }
 
 /// The largest data page beside those of `column_count` columns, in bytes before compression.
-fn page_bytes(column_count: usize) -> usize {
+pub(super) fn page_bytes(column_count: usize) -> usize {
     share(PAGES_IN_HAND_BYTES, column_count, MIN_PAGE_BYTES, PAGE_BYTES)
+}
+
+/// The rows after which a data page ends beside those of `column_count` columns: when a batch is written.
+fn most_page_rows(column_count: usize) -> usize {
+    share(CELLS_IN_HAND, column_count, MIN_PAGE_ROWS, PAGE_ROWS)
+}
+
+/// The rows of a data page beside those of `column_count` columns, where it is not full before.
+pub(super) fn page_rows(column_count: usize) -> usize {
+    most_page_rows(column_count).next_multiple_of(WRITE_BATCH_ROWS)
 }
 
 /// The largest dictionary beside those of `column_count` columns, in bytes.

@@ -98,24 +98,23 @@ fn each_parquet_column_shows_what_was_chosen_for_its_row_groups_and_why() {
             assert_eq!(reasons, if level < 3 { 2 } else { 1 }, "{way}");
         }
     }
-    let all = ["byte-streams", "deltas", "dictionary", "lengths", "plain"];
+    let all = ["byte-streams", "deltas", "dictionary", "plain"];
     assert!(layouts.iter().eq(all), "{layouts:?}");
     assert_eq!(document["tables"][0]["rowid"], serde_json::Value::Null);
     assert_eq!(document["tables"][1]["rowid"]["name"], "rowid");
     place
         .run("inspect snap --columns")
         .exits(0)
-        .prints("dictionary, zstd 3 (1 of 2 row groups); ")
+        .prints("(1 of 2 row groups); ")
         .prints("rowids, which no column of its own holds")
         .prints("\nencoded as\n  dictionary: few distinct values")
         .prints("\n  deltas: integers as differences")
-        .prints("\n  lengths: lengths stored apart from bytes")
         .prints("\n  byte streams: first bytes of all reals")
         .prints("\n  zstd below 3: less effort than asked for");
     place
         .run("inspect snap --table pages")
         .exits(0)
-        .prints("\n  dictionary: few distinct values")
+        .prints("\n  plain: one value after another")
         .does_not_print("byte streams");
     place.run("inspect snap").exits(0).does_not_print("encoded as");
 }
@@ -134,7 +133,7 @@ fn a_single_file_shows_the_encodings_that_its_footer_names() {
     place
         .run("inspect sets.parquet --columns")
         .exits(0)
-        .prints("RLE_DICTIONARY")
+        .prints("RLE")
         .prints("in capitals: all encodings that the footer names")
         .does_not_print("few distinct values");
     let document = place.run("inspect sets.parquet --json").exits(0).document();

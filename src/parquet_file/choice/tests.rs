@@ -9,17 +9,17 @@ use parquet::file::writer::SerializedFileWriter;
 use super::*;
 use crate::frame::TableMapping;
 use crate::frame::testing::{Row, Value, batch_of, mapping_of, numbered, without_rowid};
-use crate::parquet_file::settings::{chunk_properties, dictionary_bytes, parquet_schema};
+use crate::parquet_file::settings::{
+    chunk_properties, dictionary_bytes, page_bytes, page_rows, parquet_schema,
+};
+use std::collections::HashSet;
 
-const ROWS: usize = 48 * 1024;
+const ROWS: usize = 128 * 1024;
 const FRAME_ROWS: usize = 16 * 1024;
 const LEVEL: i32 = 3;
 
-/// Hundredths by which a layout that was tried on a sample may turn out larger than the plain one.
-const TRIED_SHARE: u64 = 2;
-
-/// The same for dictionaries that are taken untried.
-const CHEAP_DICTIONARY_SHARE: u64 = 20;
+/// By how many bytes a column may be larger than plain: what two heads of pages differ by.
+const HEADS: u64 = 64;
 
 /// Repeatable noise: the multiplier of Knuth's MMIX generator, the upper bits of its state.
 fn noise() -> impl FnMut(i64) -> i64 {
@@ -31,73 +31,243 @@ fn noise() -> impl FnMut(i64) -> i64 {
 }
 
 /// Columns of many kinds, by name.
-#[expect(clippy::cast_precision_loss, reason = "any reals will do")]
 fn kinds() -> Vec<(&'static str, Vec<Value>)> {
-    let (mut next, text) = (noise(), Value::Text);
-    let mut kinds: Vec<(&'static str, Vec<Value>)> = Vec::new();
-    let mut add = |name, value: &mut dyn FnMut(i64) -> Value| {
-        kinds.push((name, (0..i64::try_from(ROWS).expect("few")).map(value).collect()));
-    };
-    add("counter", &mut |row| Value::Integer(row));
-    add("small", &mut |_| Value::Integer(next(100)));
-    add("large", &mut |_| Value::Integer(next(1 << 30) << 33 | next(1 << 31)));
-    add("times", &mut |row| Value::Integer(1_700_000_000_000 + row * 1_000 + next(900)));
-    add("times of one second", &mut |row| Value::Integer((1_700_000_000 + row / 3) * 1_000_000));
-    add("around and around", &mut |row| Value::Integer(row % 3_000));
-    add("far around and around", &mut |row| Value::Integer(row * 7_919 % 20_011 * 1_000_003));
-    add("runs", &mut |row| Value::Integer(row / 1_000));
-    add("high bits", &mut |_| Value::Integer(next(1 << 16) << 40));
-    add("extremes", &mut |row| Value::Integer(if row % 2 == 0 { i64::MIN } else { i64::MAX }));
-    add("mostly none", &mut |row| if row % 97 == 0 { Value::Integer(row) } else { Value::Null });
-    add("all none", &mut |_| Value::Null);
-    add("one integer", &mut |_| Value::Integer(42));
-    add("reals", &mut |_| Value::Real(next(1 << 30) as f64 / 7.0));
-    add("prices", &mut |_| Value::Real(next(100_000) as f64 / 100.0));
-    add("rising reals", &mut |row| Value::Real(row as f64 * 0.1));
-    add("whole reals", &mut |_| Value::Real(next(5_000) as f64));
-    add("uuids", &mut |_| {
-        text(format!(
-            "{:08x}-{:04x}-4{:03x}-{:08x}",
-            next(1 << 31),
-            next(1 << 16),
-            next(1 << 12),
-            next(1 << 31)
-        ))
-    });
-    add("iso times", &mut |row| {
-        text(format!(
-            "2026-11-{:02}T{:02}:{:02}:{:02}.{:03}Z",
-            1 + row / 2_000,
-            row / 90 % 24,
-            row % 60,
-            next(60),
-            next(1000)
-        ))
-    });
-    add("json", &mut |row| {
-        text(format!(
-            r#"{{"id":{row},"name":"user {}","tags":["a","b{}"],"score":{}}}"#,
-            next(900),
-            next(9),
-            next(100_000)
-        ))
-    });
-    add("words", &mut |_| {
-        text(
-            ["open", "closed", "waiting", "a longer word than a view"]
-                [usize::try_from(next(4)).expect("small")]
-            .into(),
-        )
-    });
-    add("urls", &mut |_| {
-        text(format!("https://www.example.com/products/{}/view?page={}", next(300), next(5)))
-    });
-    add("numbers as texts", &mut |row| text(format!("{row:09}")));
-    add("empty texts", &mut |_| text(String::new()));
-    add("sometimes a text", &mut |row| if next(3) == 0 { text(format!("note {row}")) } else { Value::Null });
-    add("noise", &mut |_| Value::Blob((0..16).map(|_| next(256).to_le_bytes()[0]).collect()));
-    add("zeros", &mut |row| Value::Blob(vec![0; usize::try_from(row % 200).expect("small")]));
+    let mut kinds = numbers();
+    kinds.extend(texts());
+    kinds.extend(changing());
     kinds
+}
+
+fn column(value: impl FnMut(i64) -> Value) -> Vec<Value> {
+    (0..i64::try_from(ROWS).expect("few")).map(value).collect()
+}
+
+/// A number below `below`, small ones far more often than large ones.
+#[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "small")]
+fn skewed(next: &mut impl FnMut(i64) -> i64, below: i64) -> i64 {
+    let share = next(1 << 30) as f64 / f64::from(1 << 30);
+    (below as f64).powf(share) as i64 - 1
+}
+
+#[expect(clippy::cast_precision_loss, reason = "any reals will do")]
+fn numbers() -> Vec<(&'static str, Vec<Value>)> {
+    let (integer, real) = (Value::Integer, Value::Real);
+    let (mut next, mut level, mut id) = (noise(), 0, 0);
+    vec![
+        ("counter", column(integer)),
+        ("small", column(|_| integer(next(100)))),
+        ("large", column(|_| integer(next(1 << 30) << 33 | next(1 << 31)))),
+        ("times", column(|row| integer(1_700_000_000_000 + row * 1_000 + next(900)))),
+        ("times of one second", column(|row| integer((1_700_000_000 + row / 3) * 1_000_000))),
+        ("booleans", column(|_| integer(next(2)))),
+        ("rare truths", column(|_| integer(i64::from(next(1_000) == 0)))),
+        ("to and fro", column(|row| integer(row % 2))),
+        ("around in 7", column(|row| integer(row % 7 * 1_000_003))),
+        ("around in 24", column(|row| integer(row % 24))),
+        ("around in 60", column(|row| integer(row % 60))),
+        ("around in 1,000", column(|row| integer(row % 1_000))),
+        ("around in 3,000", column(|row| integer(row % 3_000))),
+        ("around in 8,000", column(|row| integer(row % 8_000))),
+        ("around in 20,011", column(|row| integer(row * 7_919 % 20_011 * 1_000_003))),
+        ("around in 24, with noise", column(|row| integer(if next(50) == 0 { next(24) } else { row % 24 }))),
+        (
+            "around in 3,000, with noise",
+            column(|row| integer(if next(50) == 0 { next(3_000) } else { row % 3_000 })),
+        ),
+        ("around, each 11 times", column(|row| integer(row / 11 % 100))),
+        ("runs of 1,000", column(|row| integer(row / 1_000))),
+        ("runs of 50", column(|row| integer(row / 50))),
+        ("runs of 17", column(|row| integer(row / 17 * 977))),
+        (
+            "runs of any length",
+            column(|_| {
+                id += i64::from(next(20) == 0);
+                integer(id)
+            }),
+        ),
+        ("runs from few", column(|row| integer(row / 40 * 7_919 % 50))),
+        ("two of each", column(|row| integer(row / 2))),
+        ("from 3,000", column(|_| integer(next(3_000)))),
+        ("from 8,000 large ones", column(|_| integer(next(8_000) * 1_000_000_007))),
+        ("from 20,000", column(|_| integer(next(20_000)))),
+        ("from 30,000 large ones", column(|_| integer(next(30_000) * 1_000_000_007))),
+        ("skewed", column(|_| integer(skewed(&mut next, 1_000)))),
+        ("skewed large ones", column(|_| integer(skewed(&mut next, 100_000) * 1_000_000_007))),
+        ("high bits", column(|_| integer(next(1 << 16) << 40))),
+        ("extremes", column(|row| integer(if row % 2 == 0 { i64::MIN } else { i64::MAX }))),
+        ("mostly none", column(|row| if row % 97 == 0 { integer(row) } else { Value::Null })),
+        ("mostly none, few values", column(|row| if row % 97 == 0 { integer(next(9)) } else { Value::Null })),
+        ("all none", column(|_| Value::Null)),
+        ("one integer", column(|_| integer(42))),
+        (
+            "walk",
+            column(|_| {
+                level += next(21) - 10;
+                integer(level)
+            }),
+        ),
+        ("reals", column(|_| real(next(1 << 30) as f64 / 7.0))),
+        ("prices", column(|_| real(next(100_000) as f64 / 100.0))),
+        ("cheap prices", column(|_| real(next(500) as f64 + 0.99))),
+        ("rising reals", column(|row| real(row as f64 * 0.1))),
+        ("whole reals", column(|_| real(next(5_000) as f64))),
+        ("halves", column(|_| real(next(11) as f64 / 2.0))),
+        ("reals around in 96", column(|row| real((row % 96) as f64 * 0.3))),
+        ("temperatures", column(|row| real(((row as f64 / 3_000.0).sin() * 200.0).round() / 10.0))),
+        ("degrees", column(|_| real(47.0 + next(1_000_000) as f64 / 1e6))),
+    ]
+}
+
+fn texts() -> Vec<(&'static str, Vec<Value>)> {
+    let (mut next, text) = (noise(), Value::Text);
+    let bytes = |count: i64, next: &mut dyn FnMut(i64) -> i64| {
+        Value::Blob((0..count).map(|_| next(256).to_le_bytes()[0]).collect())
+    };
+    let uuid = |next: &mut dyn FnMut(i64) -> i64| {
+        let (a, b, c, d) = (next(1 << 31), next(1 << 16), next(1 << 12), next(1 << 31));
+        format!("{a:08x}-{b:04x}-4{c:03x}-{d:08x}")
+    };
+    let word = |of: i64| {
+        ["open", "closed", "waiting", "a longer word than a view"][usize::try_from(of % 4).expect("small")]
+    };
+    let pages: Vec<String> = (0..20)
+        .map(|page| {
+            let words: Vec<String> =
+                (0..300).map(|_| format!("{} {}", word(next(4)), next(1_000) + page)).collect();
+            words.join(" ")
+        })
+        .collect();
+    let users: Vec<String> = (0..2_000).map(|_| uuid(&mut next)).collect();
+    let pick = |of: &[String], index: i64| text(of[usize::try_from(index).expect("small")].clone());
+    vec![
+        ("uuids", column(|_| text(uuid(&mut next)))),
+        ("uuids of 2,000 users", column(|_| pick(&users, next(2_000)))),
+        ("uuids of skewed users", column(|_| pick(&users, skewed(&mut next, 2_000)))),
+        ("uuids of users in turn", column(|row| pick(&users, row % 2_000))),
+        ("uuids of users, 70 rows each", column(|row| pick(&users, row / 70))),
+        (
+            "iso times",
+            column(|row| {
+                let (day, hour, minute) = (1 + row / 5_000, row / 90 % 24, row % 60);
+                text(format!("2026-11-{day:02}T{hour:02}:{minute:02}:{:02}.{:03}Z", next(60), next(1000)))
+            }),
+        ),
+        ("days", column(|row| text(format!("2026-{:02}-{:02}", 1 + row / 14_000, 1 + row / 500 % 28)))),
+        ("days in no order", column(|_| text(format!("2026-{:02}-{:02}", 1 + next(12), 1 + next(28))))),
+        ("minutes of a day", column(|row| text(format!("{:02}:{:02}", row / 60 % 24, row % 60)))),
+        (
+            "json",
+            column(|row| {
+                let (user, tag, score) = (next(900), next(9), next(100_000));
+                text(format!(r#"{{"id":{row},"name":"user {user}","tags":["a","b{tag}"],"score":{score}}}"#))
+            }),
+        ),
+        (
+            "json of few forms",
+            column(|_| text(format!(r#"{{"theme":"dark","size":{},"tags":["a","b"]}}"#, next(300)))),
+        ),
+        ("words", column(|_| text(word(next(4)).into()))),
+        ("words in turn", column(|row| text(word(row).into()))),
+        ("skewed words", column(|_| text(word(skewed(&mut next, 4)).into()))),
+        ("categories in turn", column(|row| text(format!("category {}", row % 37)))),
+        (
+            "categories in turn, with noise",
+            column(|row| text(format!("category {}", if next(30) == 0 { next(37) } else { row % 37 }))),
+        ),
+        (
+            "urls",
+            column(|_| text(format!("https://www.example.com/products/{}/view?page={}", next(300), next(5)))),
+        ),
+        ("addresses", column(|_| text(format!("10.{}.{}.{}", next(4), next(256), next(256))))),
+        ("mail", column(|row| text(format!("user.{row}@example.com")))),
+        ("numbers as texts", column(|row| text(format!("{row:09}")))),
+        ("empty texts", column(|_| text(String::new()))),
+        (
+            "sometimes a text",
+            column(|row| if next(3) == 0 { text(format!("note {row}")) } else { Value::Null }),
+        ),
+        ("pages of 20", column(|row| if row % 16 == 0 { pick(&pages, next(20)) } else { Value::Null })),
+        (
+            "long texts",
+            column(|row| {
+                let all: String = (0..60).map(|_| word(next(4))).collect();
+                if row % 16 == 0 { text(format!("{row} {all}")) } else { Value::Null }
+            }),
+        ),
+        ("noise", column(|_| bytes(16, &mut next))),
+        ("hashes", column(|_| bytes(32, &mut next))),
+        ("zeros", column(|row| Value::Blob(vec![0; usize::try_from(row % 200).expect("small")]))),
+        ("letters", column(|_| text(char::from(b'a' + u8::try_from(next(26)).expect("small")).to_string()))),
+    ]
+}
+
+/// Columns whose first rows tell nothing of those that follow.
+fn changing() -> Vec<(&'static str, Vec<Value>)> {
+    let (integer, text, mut next) = (Value::Integer, Value::Text, noise());
+    let frame = i64::try_from(FRAME_ROWS).expect("small");
+    let half = i64::try_from(ROWS / 2).expect("small");
+    vec![
+        ("one, then any", column(|row| integer(if row < frame { 1 } else { next(1 << 30) }))),
+        ("one, then from 10", column(|row| integer(if row < frame { 1 } else { next(10) }))),
+        ("one, then from 1,000", column(|row| integer(if row < frame { 1 } else { next(1_000) }))),
+        ("any, then one", column(|row| integer(if row < frame { next(1 << 30) } else { 1 }))),
+        ("in turn, then any of 100", column(|row| integer(if row < frame { row % 100 } else { next(100) }))),
+        ("any of 100, then in turn", column(|row| integer(if row < frame { next(100) } else { row % 100 }))),
+        ("in order, then in none", column(|row| integer(if row < frame { row / 100 } else { next(1_000) }))),
+        ("in none, then in order", column(|row| integer(if row < frame { next(1_000) } else { row / 100 }))),
+        (
+            "counter, then large",
+            column(|row| integer(if row < half { row } else { next(1 << 30) << 33 | next(1 << 31) })),
+        ),
+        (
+            "large, then counter",
+            column(|row| integer(if row < half { next(1 << 30) << 33 | next(1 << 31) } else { row })),
+        ),
+        (
+            "words, then json",
+            column(|row| {
+                text(if row < frame {
+                    "word".into()
+                } else {
+                    format!(r#"{{"id":{row},"score":{}}}"#, next(100_000))
+                })
+            }),
+        ),
+        (
+            "json, then words",
+            column(|row| {
+                text(if row < frame {
+                    format!(r#"{{"id":{row},"score":{}}}"#, next(100_000))
+                } else {
+                    "word".into()
+                })
+            }),
+        ),
+        (
+            "short, then long",
+            column(|row| {
+                text(if row < half {
+                    format!("{}", next(1_000_000))
+                } else {
+                    format!("a sentence about {row} things, of which {} matter", next(1_000))
+                })
+            }),
+        ),
+        ("none, then few", column(|row| if row < frame * 3 { Value::Null } else { integer(next(20)) })),
+        (
+            "few rows, then many",
+            column(|row| if row < frame && row % 1_000 > 0 { Value::Null } else { integer(row * 3) }),
+        ),
+    ]
+}
+
+fn limits(level: i32) -> Limits {
+    Limits {
+        level,
+        dictionary_bytes: dictionary_bytes(1),
+        page_bytes: page_bytes(1),
+        page_rows: page_rows(1),
+    }
 }
 
 struct Column {
@@ -120,8 +290,9 @@ impl Column {
     }
 
     fn choose(&self, level: i32) -> Choice {
-        let trial = try_out(self.frames[0].column(0), level).expect("zstd");
-        let limits = Limits { level, dictionary_bytes: dictionary_bytes(1) };
+        let limits = limits(level);
+        let trial =
+            try_out(&self.arrays()[..2], limits, &mut Compressors::new(level).expect("zstd")).expect("zstd");
         choose(&self.arrays(), trial, limits).expect("zstd")
     }
 
@@ -154,10 +325,7 @@ fn no_column_is_larger_than_plain_at_the_level_asked_for() {
         let size = column.size(choice);
         let plain = column.size(Choice { layout: Layout::Plain, level: LEVEL });
         let dictionary = column.size(Choice { layout: Layout::Dictionary, level: LEVEL });
-        // A few dozen bytes are headers of pages.
-        // A dictionary of few values is taken untried: where they come in a short cycle, plain ones are the smaller.
-        let share = if choice.layout == Layout::Dictionary { CHEAP_DICTIONARY_SHARE } else { TRIED_SHARE };
-        if size > plain + plain * share / 100 + 64 {
+        if size > plain + HEADS {
             larger.push((name, choice, size, plain, dictionary));
         }
     }
@@ -180,26 +348,27 @@ fn what_is_chosen_follows_from_the_values_and_never_takes_more_effort_than_asked
 }
 
 #[test]
-fn a_dictionary_is_taken_for_few_values_and_never_for_more_than_fit() {
+fn a_dictionary_is_taken_where_it_is_much_smaller_and_never_for_more_values_than_fit() {
+    let mut taken = 0;
     for (name, values) in kinds() {
         let distinct: HashSet<String> = values
             .iter()
             .filter(|value| !matches!(value, Value::Null))
             .map(|value| format!("{value:?}"))
             .collect();
-        let choice = Column::new(values).choose(LEVEL);
-        if distinct.len() <= 1_000 {
-            assert_eq!(
-                choice.layout == Layout::Dictionary,
-                !matches!(name, "mostly none"),
-                "{name}: {choice:?}"
-            );
-        }
+        let column = Column::new(values);
+        let choice = column.choose(LEVEL);
         if distinct.len() * 8 > dictionary_bytes(1) {
             assert_ne!(choice.layout, Layout::Dictionary, "{name}");
+            continue;
         }
+        taken += usize::from(choice.layout == Layout::Dictionary);
+        let dictionary = column.size(Choice { layout: Layout::Dictionary, level: LEVEL });
+        let size = column.size(choice);
+        assert!(size <= dictionary + dictionary / 20 + 1_024, "{name}: {choice:?}, {size}, {dictionary}");
     }
-    let without = Limits { level: LEVEL, dictionary_bytes: 0 };
+    assert!(taken > 30, "{taken}");
+    let without = Limits { dictionary_bytes: 0, ..limits(LEVEL) };
     let column = Column::new(vec![Value::Integer(1); 100]);
-    assert_eq!(choose(&column.arrays(), None, without).expect("chosen").layout, Layout::Deltas);
+    assert_ne!(choose(&column.arrays(), None, without).expect("chosen").layout, Layout::Dictionary);
 }

@@ -16,11 +16,11 @@ use parquet::schema::types::TypePtr;
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::mapping::{ColumnRole, ParquetColumn, TableMapping};
 use crate::frame::weight::has_larger_value;
-use crate::parquet_file::choice::{Choice, Limits, Trial, choose, try_out};
+use crate::parquet_file::choice::{Choice, Compressors, Limits, Trial, choose, try_out};
 use crate::parquet_file::parquet_error;
 use crate::parquet_file::settings::{
     LARGE_CELL_BYTES, SortingTerm, WriterSettings, chunk_properties, dictionary_bytes, file_properties,
-    parquet_schema,
+    page_bytes, page_rows, parquet_schema,
 };
 use crate::run::Interrupt;
 
@@ -36,7 +36,7 @@ pub(super) struct EncoderParts {
     columns: Vec<ColumnEncoder>,
 }
 
-/// What trying out a batch has shown, by column. By default nothing: then each row group is tried by itself.
+/// What trying out batches has shown, by column. By default nothing: then each row group is tried by itself.
 #[derive(Debug, Clone, Default)]
 pub struct Trials(Vec<Option<Trial>>);
 
@@ -102,13 +102,23 @@ impl TableEncoder {
         &self.0.schema
     }
 
-    /// Tries out how the columns of `batch` are best laid out, for row groups that begin with it or follow.
+    /// How many rows are enough to try out how columns are best laid out.
+    #[must_use]
+    pub fn trial_rows(&self) -> usize {
+        page_rows(self.0.columns.len())
+    }
+
+    /// Tries out how columns are best laid out, for row groups that begin with `batches` or follow.
     ///
     /// # Errors
     /// [`ErrorKind::Failed`] where zstd cannot be asked.
-    pub fn try_out(&self, batch: &RecordBatch) -> Result<Trials> {
-        let trials = self.0.columns.iter().zip(batch.columns()).map(|(column, array)| {
-            try_out(array, column.limits.level).map_err(|error| error.in_column(column.field.name()))
+    pub fn try_out(&self, batches: &[RecordBatch]) -> Result<Trials> {
+        let Some(first) = self.0.columns.first() else { return Ok(Trials::default()) };
+        let mut zstd = Compressors::new(first.limits.level)?;
+        let trials = self.0.columns.iter().enumerate().map(|(place, column)| {
+            let arrays: Vec<ArrayRef> =
+                batches.iter().filter_map(|batch| batch.columns().get(place)).cloned().collect();
+            try_out(&arrays, column.limits, &mut zstd).map_err(|error| error.in_column(column.field.name()))
         });
         Ok(Trials(trials.collect::<Result<_>>()?))
     }
@@ -228,6 +238,8 @@ impl ColumnEncoder {
             limits: Limits {
                 level: settings.compression_level,
                 dictionary_bytes: if has_dictionary { dictionary_bytes(column_count) } else { 0 },
+                page_bytes: page_bytes(column_count),
+                page_rows: page_rows(column_count),
             },
             factories: Mutex::new(Vec::new()),
         })
