@@ -20,7 +20,7 @@ mod sample;
 
 use distinct::{Distinct, distinct_values};
 pub(super) use sample::Compressors;
-use sample::{Sample, WORTHWHILE_SHARE};
+use sample::{LEAST_LEVEL, Sample, WORTHWHILE_SHARE};
 
 /// How the values of a column chunk are laid out in its pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -59,6 +59,9 @@ pub struct ChosenFor {
 
 /// Beside this many rows for each of its values, a dictionary is worth a trial of its own.
 const ROWS_PER_REPEATED_VALUE: usize = 16;
+
+/// So many pages are tried where the first does not tell whether less effort is enough.
+const MOST_PAGES: usize = 4;
 
 /// So few values tell little of many.
 const FEW_VALUES: usize = 1024;
@@ -162,13 +165,37 @@ fn scaled(bytes: usize, count: usize, of: usize) -> usize {
     usize::try_from(scaled).unwrap_or(usize::MAX)
 }
 
-/// Tries layouts and levels on the first page of values in `arrays`, all of one type; `None` where nothing is to be tried,
+/// Tries layouts and levels on the first page of values in `arrays`, all of one type, and the level on a few more where
+/// that page does not tell; `None` where nothing is to be tried,
 /// or a few values would say little about others: without values, and for large ones.
 ///
 /// # Errors
 /// `Failed` where zstd cannot be asked.
 pub(super) fn try_out(arrays: &[ArrayRef], limits: Limits, zstd: &mut Compressors) -> Result<Option<Trial>> {
-    Sample::take_first(arrays, limits).map(|sample| sample.try_out(limits, zstd)).transpose()
+    let Some(sample) = Sample::take_first(arrays, limits) else { return Ok(None) };
+    let (mut trial, mut effort) = sample.try_out(limits, zstd)?;
+    let (mut skipped, mut pages) = (sample.values(), 1);
+    while effort.is_close() && pages < MOST_PAGES {
+        let Some(next) = Sample::take_first(&without_first(arrays, skipped), limits) else { break };
+        effort = effort.and(next.effort_in(trial.choice.layout, zstd)?);
+        skipped += next.values();
+        pages += 1;
+    }
+    if effort.least_is_enough() {
+        trial.choice.level = LEAST_LEVEL.min(limits.level);
+    }
+    Ok(Some(trial))
+}
+
+/// The arrays without their first `count` rows.
+fn without_first(arrays: &[ArrayRef], mut count: usize) -> Vec<ArrayRef> {
+    let mut rest = Vec::with_capacity(arrays.len());
+    for array in arrays {
+        let skipped = array.len().min(count);
+        count -= skipped;
+        rest.push(array.slice(skipped, array.len() - skipped));
+    }
+    rest
 }
 
 /// Chooses for the chunk whose values are in `arrays`, all of one type. `trial` is of values shortly before or among them,
@@ -181,7 +208,7 @@ pub(super) fn choose(arrays: &[ArrayRef], trial: Option<Trial>, limits: Limits) 
     let distinct = distinct_values(arrays, limits.dictionary_bytes);
     let trial = match trial.filter(|trial| trial.tells_of(count, distinct)) {
         None => match Sample::take_everywhere(arrays, limits) {
-            Some(sample) => Some(sample.try_out(limits, &mut Compressors::new(limits.level)?)?),
+            Some(sample) => Some(sample.try_out(limits, &mut Compressors::new(limits.level)?)?.0),
             None => None,
         },
         known => known,

@@ -240,7 +240,7 @@ impl<'run> PartitionedRows<'run> {
         }
         let SortedRows { mut held, mut entries } = spare;
         let pieces = self.readers.iter().flat_map(|reader| &reader.ranges[part].pieces);
-        held.make_room(pieces.map(|piece| Held::bytes_for(piece.bytes)).sum());
+        held.make_room(pieces.map(|piece| piece.bytes).sum());
         entries.clear();
         for reader in &mut self.readers {
             let Some(scratch) = &mut reader.scratch else { continue };

@@ -7,7 +7,6 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
@@ -105,18 +104,12 @@ fn create_file(folder: &Path, next_number: &mut u64) -> Result<(File, PathBuf)> 
 }
 
 /// Pieces of bytes on disk, read back in any order; dropping it removes the file.
-///
-/// Where the disk is fast, pieces go past the system's cache: they are written once and read once, and memory for them
-/// would have to be found, cleared and given back.
 #[derive(Debug)]
 pub(super) struct Scratch {
-    /// `None` only while it is dropped: files are closed before theirs is removed.
+    /// `None` only while it is dropped: the file is closed before it is removed.
     file: Option<File>,
-    /// The same file, past the cache.
-    direct: Option<File>,
     path: PathBuf,
     end: u64,
-    speed: Speed,
 }
 
 /// Where a piece lies in its [`Scratch`].
@@ -124,52 +117,23 @@ pub(super) struct Scratch {
 pub(super) struct Piece {
     start: u64,
     pub(super) bytes: usize,
-    is_direct: bool,
 }
 
-/// How fast pieces go past the cache.
-#[derive(Debug, Default)]
-struct Speed {
-    bytes: u64,
-    time: Duration,
-}
-
-impl Speed {
-    /// Whether the disk takes as long as the cache would, or longer.
-    fn is_low(&self) -> bool {
-        const ENOUGH_BYTES: u64 = 4 * 1024 * 1024;
-        // Of several files that are written at once, and by threads that share processors.
-        const BYTES_PER_MICROSECOND: u64 = 64;
-        let micros = u64::try_from(self.time.as_micros()).unwrap_or(u64::MAX);
-        self.bytes >= ENOUGH_BYTES && self.bytes / BYTES_PER_MICROSECOND < micros
-    }
-}
-
-/// What addresses, places and sizes are multiples of where a file is read or written past the cache.
-const BLOCK_BYTES: usize = 4 * 1024;
-
-fn whole_blocks(bytes: usize) -> usize {
-    bytes.next_multiple_of(BLOCK_BYTES)
-}
-
-/// Buffers of one size for bytes on their way to the disk, at addresses from which they can go past the cache.
+/// Buffers of one size for bytes on their way to the disk.
 ///
 /// They are one piece of memory, which goes back to the system as a whole.
 #[derive(Debug, Default)]
 pub(super) struct Buffers {
     memory: Vec<u8>,
-    start: usize,
     each_bytes: usize,
     filled: Vec<usize>,
 }
 
 impl Buffers {
-    /// `count` buffers of `each_bytes` bytes, in whole blocks.
+    /// `count` buffers of `each_bytes` bytes.
     pub(super) fn new(count: usize, each_bytes: usize) -> Self {
-        let each_bytes = whole_blocks(each_bytes);
         // Untouched memory that reads as zeros costs nothing until it is used.
-        let memory = vec![0; each_bytes * count + BLOCK_BYTES];
-        Self { start: offset_of_block(&memory), memory, each_bytes, filled: vec![0; count] }
+        Self { memory: vec![0; each_bytes * count], each_bytes, filled: vec![0; count] }
     }
 
     /// What each has room for.
@@ -189,60 +153,47 @@ impl Buffers {
 
     /// Appends to one what there is room for in it.
     pub(super) fn push(&mut self, index: usize, bytes: &[u8]) {
-        let begin = self.start + index * self.each_bytes + self.filled[index];
+        let begin = index * self.each_bytes + self.filled[index];
         self.memory[begin..begin + bytes.len()].copy_from_slice(bytes);
         self.filled[index] += bytes.len();
     }
 
-    /// What is in one and whatever lies behind it up to the end of the block; it is empty from then on.
+    /// What is in one; it is empty from then on.
     fn take(&mut self, index: usize) -> &[u8] {
-        let begin = self.start + index * self.each_bytes;
-        &self.memory[begin..begin + whole_blocks(std::mem::take(&mut self.filled[index]))]
+        let begin = index * self.each_bytes;
+        &self.memory[begin..begin + std::mem::take(&mut self.filled[index])]
     }
 }
 
-/// Pieces that were read back, one behind the other in whole blocks.
+/// Pieces that were read back, one behind the other.
 #[derive(Debug, Default)]
 pub(super) struct Held {
     memory: Vec<u8>,
-    start: usize,
     filled: usize,
 }
 
 impl Held {
-    /// What a piece of `bytes` bytes takes.
-    pub(super) fn bytes_for(bytes: usize) -> usize {
-        whole_blocks(bytes)
-    }
-
-    /// Makes room for `bytes` bytes in whole blocks, and forgets what was in it.
+    /// Makes room for `bytes` bytes, and forgets what was in it.
     pub(super) fn make_room(&mut self, bytes: usize) {
         self.filled = 0;
-        let bytes = whole_blocks(bytes);
-        if self.memory.len().saturating_sub(self.start) < bytes {
+        if self.memory.len() < bytes {
             // The memory there was goes first. Ranges differ a little: with a little more, the next one fits as well.
             self.memory = Vec::new();
-            self.memory = vec![0; bytes + bytes / 16 + BLOCK_BYTES];
-            self.start = offset_of_block(&self.memory);
+            self.memory = vec![0; bytes + bytes / 16];
         }
     }
 
     /// What is in it.
     pub(super) fn bytes(&self) -> &[u8] {
-        &self.memory[self.start..self.start + self.filled]
+        &self.memory[..self.filled]
     }
 
-    /// The next whole blocks that `bytes` bytes fit into; they count as filled from then on.
-    fn next_blocks(&mut self, bytes: usize) -> &mut [u8] {
-        let begin = self.start + self.filled;
-        self.filled += whole_blocks(bytes);
-        &mut self.memory[begin..begin + whole_blocks(bytes)]
+    /// Where the next `bytes` bytes go; they count as filled from then on.
+    fn next(&mut self, bytes: usize) -> &mut [u8] {
+        let begin = self.filled;
+        self.filled += bytes;
+        &mut self.memory[begin..self.filled]
     }
-}
-
-/// How far into it the first whole block begins. Memory is never moved once this was asked.
-fn offset_of_block(memory: &[u8]) -> usize {
-    memory.as_ptr().align_offset(BLOCK_BYTES).min(BLOCK_BYTES)
 }
 
 impl Scratch {
@@ -252,8 +203,7 @@ impl Scratch {
     /// [`ErrorKind::Failed`] where the file cannot be created.
     pub(super) fn create(folder: &Path) -> Result<Self> {
         let (file, path) = create_file(folder, &mut 1)?;
-        let direct = open_past_cache(&path);
-        Ok(Self { file: Some(file), direct, path, end: 0, speed: Speed::default() })
+        Ok(Self { file: Some(file), path, end: 0 })
     }
 
     /// Appends what is in one of `buffers`, which is empty from then on.
@@ -261,37 +211,23 @@ impl Scratch {
     /// # Errors
     /// [`ErrorKind::Failed`] where the file cannot be written.
     pub(super) fn append(&mut self, buffers: &mut Buffers, index: usize) -> Result<Piece> {
-        let (start, bytes) = (self.end, buffers.filled(index));
-        let whole = buffers.take(index);
-        self.end += byte_count(whole.len());
-        if let Some(direct) = self.direct.as_mut().filter(|_| !self.speed.is_low()) {
-            let begun = Instant::now();
-            match write_at(direct, start, whole) {
-                Ok(()) => {
-                    self.speed.time += begun.elapsed();
-                    self.speed.bytes += byte_count(bytes);
-                    return Ok(Piece { start, bytes, is_direct: true });
-                }
-                // A file system that opens files so and then does not write them.
-                Err(error) if error.kind() == io::ErrorKind::InvalidInput => self.direct = None,
-                Err(error) => return Err(Error::io("writing a file for sorting", &self.path, error)),
-            }
-        }
-        let written = self.file.as_mut().map_or(Ok(()), |file| write_at(file, start, whole));
+        let (start, bytes) = (self.end, buffers.take(index));
+        let written = self.file.as_mut().map_or(Ok(()), |file| file.write_all(bytes));
         written.map_err(|source| Error::io("writing a file for sorting", &self.path, source))?;
-        Ok(Piece { start, bytes, is_direct: false })
+        self.end += byte_count(bytes.len());
+        Ok(Piece { start, bytes: bytes.len() })
     }
 
-    /// Reads a piece back behind what is in `into`, which has room for its whole blocks; returns where it begins there.
+    /// Reads a piece back behind what is in `into`, which has room for it; returns where it begins there. Nothing is
+    /// appended once the first was read.
     ///
     /// # Errors
     /// [`ErrorKind::Failed`] where the file cannot be read, or is shorter than what was written.
     pub(super) fn read(&mut self, piece: Piece, into: &mut Held) -> Result<usize> {
         let begin = into.filled;
-        let file = if piece.is_direct { &mut self.direct } else { &mut self.file };
-        let read = file.as_mut().map_or(Ok(()), |file| {
+        let read = self.file.as_mut().map_or(Ok(()), |file| {
             file.seek(SeekFrom::Start(piece.start))?;
-            file.read_exact(into.next_blocks(piece.bytes))
+            file.read_exact(into.next(piece.bytes))
         });
         match read {
             Ok(()) => Ok(begin),
@@ -304,29 +240,9 @@ impl Scratch {
     }
 }
 
-fn write_at(file: &mut File, start: u64, bytes: &[u8]) -> io::Result<()> {
-    file.seek(SeekFrom::Start(start))?;
-    file.write_all(bytes)
-}
-
-/// Opens a file so that what is read and written goes past the system's cache; `None` where that cannot be had.
-#[cfg(target_os = "linux")]
-fn open_past_cache(path: &Path) -> Option<File> {
-    let flags = i32::try_from(rustix::fs::OFlags::DIRECT.bits()).ok()?;
-    let mut options = OpenOptions::new();
-    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, flags);
-    options.read(true).write(true).open(path).ok()
-}
-
-#[cfg(not(target_os = "linux"))]
-fn open_past_cache(_path: &Path) -> Option<File> {
-    None
-}
-
 impl Drop for Scratch {
     fn drop(&mut self) {
         self.file = None;
-        self.direct = None;
         // As with a run: the private folder goes as a whole.
         let _ = fs::remove_file(&self.path);
     }

@@ -11,7 +11,7 @@ use super::{Choice, DictionaryTrial, Layout, Limits, Trial, scaled};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The least effort.
-const LEAST_LEVEL: i32 = 1;
+pub(super) const LEAST_LEVEL: i32 = 1;
 
 /// Bytes of values that are tried at most: a whole page, since what repeats does so at a distance.
 const SAMPLE_BYTES: usize = 1024 * 1024;
@@ -176,29 +176,46 @@ impl Sample {
         (bytes, 0)
     }
 
-    /// How large the values come out.
-    pub(super) fn try_out(&self, limits: Limits, zstd: &mut Compressors) -> Result<Trial> {
+    /// How large the values come out, and how sure the level is.
+    pub(super) fn try_out(&self, limits: Limits, zstd: &mut Compressors) -> Result<(Trial, Effort)> {
         let dictionary = if limits.dictionary_bytes > 0 { self.in_dictionary(zstd)? } else { None };
         let plain_bytes = zstd.at_asked().size_of(&self.plain)?;
         let is_other_promising = self.is_other_promising(zstd)?;
         let in_dictionary = dictionary.map(|tried| tried.pointer_bytes + tried.value_bytes);
-        let (choice, bytes) = if is_other_promising {
+        let (layout, effort) = if is_other_promising {
             self.smallest(plain_bytes, zstd)?
         } else if in_dictionary.is_some_and(|bytes| bytes < less(plain_bytes, WORTHWHILE_SHARE)) {
             // It will be the dictionary.
-            (Choice { layout: Layout::Plain, level: limits.level }, plain_bytes)
+            (Layout::Plain, Effort::as_asked(plain_bytes))
         } else {
-            with_enough_effort(Layout::Plain, (&self.plain, 0), (plain_bytes, plain_bytes), zstd)?
+            (Layout::Plain, Effort::of((&self.plain, 0), (plain_bytes, plain_bytes), zstd)?)
         };
         let whole = |bytes| scaled(bytes, self.whole_bytes, self.plain.len());
-        Ok(Trial {
-            choice,
-            bytes: whole(bytes),
+        let trial = Trial {
+            choice: Choice { layout, level: effort.level(limits.level) },
+            bytes: whole(effort.bytes()),
             plain_bytes: whole(plain_bytes),
             values: self.keys.len(),
             runs: 1 + self.keys.windows(2).filter(|pair| pair[0] != pair[1]).count(),
             dictionary,
-        })
+        };
+        Ok((trial, effort))
+    }
+
+    /// What less effort comes to in one of the layouts.
+    pub(super) fn effort_in(&self, layout: Layout, zstd: &mut Compressors) -> Result<Effort> {
+        let plain_bytes = zstd.at_asked().size_of(&self.plain)?;
+        if layout == self.other {
+            let (bytes, more) = self.in_other_layout(self.keys.len());
+            let asked = zstd.at_asked().size_of(&bytes)? + more;
+            return Effort::of((&bytes, more), (asked, plain_bytes), zstd);
+        }
+        Effort::of((&self.plain, 0), (plain_bytes, plain_bytes), zstd)
+    }
+
+    /// How many values it has.
+    pub(super) fn values(&self) -> usize {
+        self.keys.len()
     }
 
     /// Whether a part of the sample comes out smaller in the other layout.
@@ -214,15 +231,14 @@ impl Sample {
     }
 
     /// Tries the other layout beside plain values, which have `plain_bytes` at the level asked for.
-    fn smallest(&self, plain_bytes: usize, zstd: &mut Compressors) -> Result<(Choice, usize)> {
+    fn smallest(&self, plain_bytes: usize, zstd: &mut Compressors) -> Result<(Layout, Effort)> {
         let (bytes, more) = self.in_other_layout(self.keys.len());
         let asked = zstd.at_asked().size_of(&bytes)? + more;
         if asked < less(plain_bytes, WORTHWHILE_SHARE) {
-            with_enough_effort(self.other, (&bytes, more), (asked, plain_bytes), zstd)
-        } else {
-            // More effort, or more values, have made plain values the smaller ones.
-            with_enough_effort(Layout::Plain, (&self.plain, 0), (plain_bytes, plain_bytes), zstd)
+            return Ok((self.other, Effort::of((&bytes, more), (asked, plain_bytes), zstd)?));
         }
+        // More effort, or more values, have made plain values the smaller ones.
+        Ok((Layout::Plain, Effort::of((&self.plain, 0), (plain_bytes, plain_bytes), zstd)?))
     }
 
     /// Tries a dictionary; `None` where nearly every value is another one.
@@ -258,21 +274,64 @@ impl Sample {
     }
 }
 
-/// Chooses the level for a layout in which the values are `bytes`, with `more` on top once they are compressed. `asked` is
-/// how large they are at the level asked for, `plain_bytes` how large plain values are.
-fn with_enough_effort(
-    layout: Layout,
-    (bytes, more): (&[u8], usize),
-    (asked, plain_bytes): (usize, usize),
-    zstd: &mut Compressors,
-) -> Result<(Choice, usize)> {
-    let least = zstd.least.size_of(bytes)? + more;
-    // Where nothing can be saved, no effort changes that. Else one page tells the less of others the smaller it is.
-    let is_compressed = least < less(bytes.len(), INCOMPRESSIBLE_SHARE);
-    let is_certain = !is_compressed || least + plain_bytes.isqrt() <= plain_bytes;
-    let is_enough = is_certain && least <= asked + asked / NOTICEABLE_SHARE;
-    let (level, size) = if is_enough { (zstd.least.level, least) } else { (zstd.at_asked().level, asked) };
-    Ok((Choice { layout, level }, size))
+/// How large values come out with the least effort and with the effort asked for, and how large plain ones are with that.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Effort {
+    raw: usize,
+    least: usize,
+    asked: usize,
+    plain: usize,
+}
+
+impl Effort {
+    /// Of `bytes`, with `more` on top once they are compressed: `asked` and `plain` are known.
+    fn of(
+        (bytes, more): (&[u8], usize),
+        (asked, plain): (usize, usize),
+        zstd: &mut Compressors,
+    ) -> Result<Self> {
+        Ok(Self { raw: bytes.len(), least: zstd.least.size_of(bytes)? + more, asked, plain })
+    }
+
+    /// Where less was not tried.
+    fn as_asked(bytes: usize) -> Self {
+        Self { raw: usize::MAX, least: usize::MAX, asked: bytes, plain: bytes }
+    }
+
+    /// Both together.
+    pub(super) fn and(self, other: Self) -> Self {
+        Self {
+            raw: self.raw.saturating_add(other.raw),
+            least: self.least.saturating_add(other.least),
+            asked: self.asked + other.asked,
+            plain: self.plain + other.plain,
+        }
+    }
+
+    /// Whether the least effort makes nothing larger than plain values are with the effort asked for.
+    pub(super) fn least_is_enough(&self) -> bool {
+        // Where nothing can be saved, no effort changes that. Else pages tell the less of others the smaller they are.
+        let is_compressed = self.least < less(self.raw, INCOMPRESSIBLE_SHARE);
+        let is_certain = !is_compressed || self.least.saturating_add(self.plain.isqrt()) <= self.plain;
+        is_certain && self.is_no_worse()
+    }
+
+    /// Whether it looks as if it did, and more pages would tell.
+    pub(super) fn is_close(&self) -> bool {
+        !self.least_is_enough() && self.is_no_worse() && self.least <= self.plain
+    }
+
+    fn is_no_worse(&self) -> bool {
+        self.least <= self.asked + self.asked / NOTICEABLE_SHARE
+    }
+
+    fn level(&self, asked: i32) -> i32 {
+        if self.least_is_enough() { LEAST_LEVEL.min(asked) } else { asked }
+    }
+
+    fn bytes(&self) -> usize {
+        if self.least_is_enough() { self.least } else { self.asked }
+    }
 }
 
 /// `bytes` without one part in `share`.
