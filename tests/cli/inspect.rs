@@ -50,13 +50,13 @@ fn a_single_file_is_inspected() {
     ran.exits(0).prints("part of the database").prints("left out: view heavy").prints("in manifest");
 }
 
-/// Rows of two row groups; in the second, kinds are no longer few. The texts of `code` have many lengths, `reading` is
-/// noise in its last bytes only, and `cells` holds no two values that are alike.
+/// Rows of two row groups; in the second, kinds are no longer few. The texts of `code` are noise of many lengths, and
+/// `reading` is noise in its last bytes only.
 const ENCODED: &str = "
 CREATE TABLE runs (id INTEGER PRIMARY KEY, kind TEXT, steps INTEGER, code TEXT, reading REAL, note TEXT);
-WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 140000)
+WITH RECURSIVE n(i, x) AS (SELECT 1, 12345 UNION ALL SELECT i + 1, x * 48271 % 2147483647 FROM n WHERE i < 140000)
 INSERT INTO runs SELECT i, CASE WHEN i <= 131072 THEN 'kind ' || (i % 3) ELSE 'run ' || i END, i * 7919 % 1000003,
-  substr(printf('%08x%08x', i * 2654435761 % 4294967296, i * 40503 % 4294967291), 1, 5 + i * 7919 % 11),
+  substr(printf('%08x%08x', x, x * 16807 % 2147483647), 1, 5 + x % 11),
   (i * 2654435761 % 4294967296) / 1000.0, printf('set %d of %d, %d kg', i % 7, i % 11, i * 7919 % 211) FROM n;
 CREATE TABLE pages (url TEXT, body BLOB);
 INSERT INTO pages VALUES ('a', x'01'), ('b', NULL);
@@ -98,7 +98,7 @@ fn each_parquet_column_shows_what_was_chosen_for_its_row_groups_and_why() {
             assert_eq!(reasons, if level < 3 { 2 } else { 1 }, "{way}");
         }
     }
-    let all = ["byte-streams", "deltas", "dictionary", "plain"];
+    let all = ["byte-streams", "deltas", "dictionary", "lengths", "plain"];
     assert!(layouts.iter().eq(all), "{layouts:?}");
     assert_eq!(document["tables"][0]["rowid"], serde_json::Value::Null);
     assert_eq!(document["tables"][1]["rowid"]["name"], "rowid");
@@ -109,6 +109,7 @@ fn each_parquet_column_shows_what_was_chosen_for_its_row_groups_and_why() {
         .prints("rowids, which no column of its own holds")
         .prints("\nencoded as\n  dictionary: few distinct values")
         .prints("\n  deltas: integers as differences")
+        .prints("\n  lengths: lengths stored apart from bytes")
         .prints("\n  byte streams: first bytes of all reals")
         .prints("\n  zstd below 3: less effort than asked for");
     place
@@ -128,15 +129,17 @@ fn with_level_1_no_column_had_less_effort_than_asked_for() {
 
 #[test]
 fn a_single_file_shows_the_encodings_that_its_footer_names() {
-    let place = Place::with_gymlog();
-    place.run("export gymlog.db -t sets -o sets.parquet").exits(0);
+    let place = Place::new();
+    place.execute("runs.db", ENCODED);
+    place.run("export runs.db -t runs -o runs.parquet").exits(0);
     place
-        .run("inspect sets.parquet --columns")
+        .run("inspect runs.parquet --columns")
         .exits(0)
-        .prints("RLE")
+        .prints("RLE_DICTIONARY")
+        .prints("DELTA_LENGTH_BYTE_ARRAY")
         .prints("in capitals: all encodings that the footer names")
         .does_not_print("few distinct values");
-    let document = place.run("inspect sets.parquet --json").exits(0).document();
+    let document = place.run("inspect runs.parquet --json").exits(0).document();
     assert_eq!(document["tables"][0]["columns"][0]["parquet"][0]["chosen"], serde_json::json!([]));
 }
 
