@@ -22,6 +22,7 @@ mod rename;
 mod space;
 mod stage;
 mod sync;
+mod sync_ahead;
 
 pub use leftovers::clear_leftovers;
 pub use neighbours::{
@@ -35,3 +36,4 @@ pub use publish::{
 pub use space::{free_space, require_space};
 pub use stage::Stage;
 pub use sync::sync_tree;
+pub use sync_ahead::SyncAhead;

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{Error, Write};
 
 use crate::digest::{ChunkHasher, Sha256Digest, Sha256Hasher, chunk_hash};
+use crate::durable::SyncAhead;
 use crate::parquet_file::seal::seal_between;
 use crate::parquet_file::writer::FileTail;
 
@@ -14,6 +15,7 @@ use crate::parquet_file::writer::FileTail;
 /// seal belongs between them. It is held back until it is complete; the writer's own idea of it is larger.
 pub(super) struct HashedFile {
     file: File,
+    sync_ahead: SyncAhead,
     whole: Sha256Hasher,
     written_bytes: u64,
     /// What follows the last column chunk, once it is known to be the last.
@@ -34,6 +36,7 @@ impl HashedFile {
     pub(super) fn new(file: File) -> Self {
         Self {
             file,
+            sync_ahead: SyncAhead::default(),
             whole: Sha256Hasher::default(),
             written_bytes: 0,
             tail: None,
@@ -97,6 +100,7 @@ impl HashedFile {
         tail.splice(place..place, seal);
         self.file.write_all(&tail)?;
         self.file.flush()?;
+        self.sync_ahead.finish()?;
         Ok(SealedFile { size_bytes: self.written_bytes + tail.len() as u64, sha256, tail: described })
     }
 }
@@ -124,6 +128,7 @@ impl Write for HashedFile {
         }
         let count = self.file.write(bytes)?;
         self.written_bytes += count as u64;
+        self.sync_ahead.wrote(&self.file, count as u64);
         self.whole.update(&bytes[..count]);
         self.hash_chunks(&bytes[..count]);
         Ok(count)
