@@ -11,6 +11,7 @@ from peers.cases import ORDER
 from peers.installed import Installed
 
 OURS = "parklite"
+LOW_MEMORY = "64MiB"
 _RIVALS = Path(__file__).with_name("rivals")
 
 
@@ -81,6 +82,11 @@ def ours(program: Path, verb: str, name: str, *options: str, note: str = "") -> 
         return [str(program), verb, "--quiet", *options, *paths[verb]]
 
     return Tool(name, verb, command, note, makes_folder=True)
+
+
+def low_memory_name(verb: str) -> str:
+    """What parklite is called under the lowest memory limit."""
+    return f"{OURS} {verb} --memory-limit {LOW_MEMORY}"
 
 
 def exports(installed: Installed, with_slow: bool) -> list[Tool]:
@@ -154,7 +160,8 @@ def _duckdb_export(installed: Installed, settings: str) -> Callable[[Job], list[
         ]
         statements += [
             f"COPY (SELECT * FROM source.{_quoted(table)} ORDER BY {_quoted(ORDER)})"
-            f" TO {_text(job.folder / f'{table}.parquet')} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 3)"
+            f" TO {_text(job.folder / f'{table}.parquet')} (FORMAT parquet, PARQUET_VERSION v2,"
+            " COMPRESSION zstd, COMPRESSION_LEVEL 3)"
             for table in job.tables
         ]
         return [str(installed.duckdb), "-no-init", "-batch", "-bail", "-c", "; ".join(statements)]
