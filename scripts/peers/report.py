@@ -103,17 +103,24 @@ def _incomplete(results: Results) -> list[str]:
 
 
 def _origins(results: Results) -> list[str]:
+    suites = [(case, name, suite) for case, result in results.items() for name, suite in result["suites"].items()]
+    commands = list(dict.fromkeys(suite["command"] for _, _, suite in suites))
     lines = ["| | started | rounds | rivals | checkout | command |", "| --- | --- | --- | --- | --- | --- |"]
-    for case, result in results.items():
-        for name, suite in result["suites"].items():
-            present = {row["tool"] for row in suite["rows"] if not row["is_ours"]}
-            missing = sorted(set(suite["default_rivals"]) - present)
-            rivals = f"all but {', '.join(missing)}" if missing else "all"
-            if not present:
-                rivals = "none"
-            fields = [f"{case}: {name}", suite["started_at"], str(suite["rounds"]), rivals, suite["commit"]]
-            lines.append(f"| {' | '.join(fields)} | `{suite['command']}` |")
-    return lines
+    for case, name, suite in suites:
+        number = commands.index(suite["command"]) + 1
+        fields = [f"{case}: {name}", suite["started_at"], str(suite["rounds"]), _who_ran(suite), suite["commit"]]
+        lines.append(f"| {' | '.join(fields)} | {number} |")
+    return [*lines, "", *(f"{number}. `{command}`" for number, command in enumerate(commands, 1))]
+
+
+def _who_ran(suite: dict[str, Any]) -> str:
+    if not suite["default_rivals"]:
+        return ""
+    present = {row["tool"] for row in suite["rows"] if not row["is_ours"]}
+    missing = sorted(set(suite["default_rivals"]) - present)
+    if not present:
+        return "none"
+    return f"all but {', '.join(missing)}" if missing else "all"
 
 
 def _verdict(is_met: bool | None) -> str:

@@ -110,8 +110,8 @@ def exports(installed: Installed, with_slow: bool) -> list[Tool]:
             _python(installed, "by_connectorx.py"),
             "streams to pyarrow's writer, SQLite sorts",
         ),
-        Tool("polars-connectorx", "export", _python(installed, "by_polars.py", "connectorx"), "SQLite sorts"),
-        Tool("polars-adbc", "export", _python(installed, "by_polars.py", "adbc"), "SQLite sorts"),
+        Tool("polars-connectorx", "export", _python(installed, "by_polars.py", "connectorx"), "polars sorts"),
+        Tool("polars-adbc", "export", _python(installed, "by_polars.py", "adbc"), "polars sorts"),
         Tool(
             "adbc-pyarrow", "export", _python(installed, "by_adbc.py"), "streams to pyarrow's writer, SQLite sorts"
         ),
