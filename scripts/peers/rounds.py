@@ -180,7 +180,8 @@ class CaseRounds:
     def _job(self, verb: str, source: Path | None = None) -> Job:
         folder = source or self.folder / "output"
         target = self.folder / "target.db"
-        return Job(verb, self.database, folder, target, self.tables, self.table_sql, self.index_sql)
+        schema = (self.tables, self.table_sql, self.index_sql)
+        return Job(verb, self.database, folder, target, *schema, sqlite_sorts=self.case.has_fast_index)
 
     def _snapshot(self) -> tuple[Path, str | None]:
         """parklite's snapshot for restores, or why there is none: then whatever needs it has failed."""

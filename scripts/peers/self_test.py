@@ -90,9 +90,9 @@ def self_test(folder: Path, python: Path) -> tuple[int, list[str]]:
     _make_parquet(python, database, folders)
     missed = []
     for (what, _, is_right), output in zip(_PARQUET, folders, strict=True):
-        job = Job("export", database, output, work / "target.db", names, table_sql, index_sql)
+        job = Job("export", database, output, work / "target.db", names, table_sql, index_sql, False)
         missed += [] if _is_right(judge, job) == is_right else [what]
-    job = Job("restore", database, work / "output", work / "target.db", names, table_sql, index_sql)
+    job = Job("restore", database, work / "output", work / "target.db", names, table_sql, index_sql, False)
     for what, sql, is_right in _DATABASE:
         _change(job, sql)
         missed += [] if _is_right(judge, job) == is_right else [what]

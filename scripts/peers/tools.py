@@ -29,6 +29,8 @@ class Job:
     tables: list[str]
     table_sql: list[str]
     index_sql: list[str]
+    # Whether rivals that could sort leave it to SQLite.
+    sqlite_sorts: bool
 
     def output(self) -> Path | None:
         """What the job makes."""
@@ -91,6 +93,7 @@ def low_memory_name(verb: str) -> str:
 
 def exports(installed: Installed, with_slow: bool) -> list[Tool]:
     """The rivals' ordered exports."""
+    polars_note = "polars sorts, or SQLite where its index is faster"
     slow = [Tool("pandas", "export", _python(installed, "by_pandas.py"), "`read_sql`, `to_parquet`")]
     if installed.sqlite2parquet.exists():
         note = "in rowid order; it cannot order a whole row"
@@ -110,8 +113,8 @@ def exports(installed: Installed, with_slow: bool) -> list[Tool]:
             _python(installed, "by_connectorx.py"),
             "streams to pyarrow's writer, SQLite sorts",
         ),
-        Tool("polars-connectorx", "export", _python(installed, "by_polars.py", "connectorx"), "polars sorts"),
-        Tool("polars-adbc", "export", _python(installed, "by_polars.py", "adbc"), "polars sorts"),
+        Tool("polars-connectorx", "export", _python(installed, "by_polars.py", "connectorx"), polars_note),
+        Tool("polars-adbc", "export", _python(installed, "by_polars.py", "adbc"), polars_note),
         Tool(
             "adbc-pyarrow", "export", _python(installed, "by_adbc.py"), "streams to pyarrow's writer, SQLite sorts"
         ),
@@ -179,6 +182,7 @@ def _python(installed: Installed, script: str, *arguments: str) -> Callable[[Job
             "order": ORDER,
             "table_sql": job.table_sql,
             "index_sql": job.index_sql,
+            "sqlite_sorts": job.sqlite_sorts,
             "threads": len(os.sched_getaffinity(0)),
         }
         return [str(installed.python), "-B", str(_RIVALS / script), json.dumps(work), *arguments]

@@ -25,6 +25,8 @@ class Work:
     # CREATE statements for a restore.
     table_sql: list[str]
     index_sql: list[str]
+    # Whether SQLite's order is faster than sorting what it gave without one.
+    sqlite_sorts: bool
     threads: int
 
     def parquet(self, table: str) -> Path:
