@@ -7,7 +7,8 @@
     measured    one process tree: wall time, CPU, peak memory
     content     exact digests of every cell, of databases and of Parquet files
     judged      whether an output has the content of its source
-    self_test   whether the judge finds what is wrong
+    self_test   whether the judges of content and of goals find what is wrong
+    changed     the wrong Parquet files for it
     rounds      the interleaved runs of one case
     machine     what was measured on
     goals       what must be reached, and whether it is

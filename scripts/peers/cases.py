@@ -1,10 +1,12 @@
 """Which databases are measured, and what is done with each."""
 
+import multiprocessing
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from peers import generated
+from peers.failure import Failure
 
 EVENTS_ROWS = 1_000_000
 LONG_FACTOR = 10
@@ -25,6 +27,8 @@ class Case:
     jobs: tuple[str, ...]
     # Whether rivals run too.
     compared: bool = True
+    # Whether SQLite's index gives rows in order faster than a rival sorts them: where they lie nearly in that order.
+    has_fast_index: bool = False
     # More rounds where a run takes next to no time, fewer where it takes minutes.
     rounds_factor: float = 1.0
 
@@ -37,7 +41,15 @@ class Case:
         path = self.database(folder, scale)
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            self.generate(path, scale)
+            # Not in this process: the children that are measured start with its peak, which hides lower ones.
+            maker = multiprocessing.get_context("fork").Process(target=self.generate, args=(path, scale), daemon=True)
+            maker.start()
+            try:
+                maker.join()
+            finally:
+                maker.kill()
+            if maker.exitcode != 0:
+                raise Failure(f"{path} could not be made")
         return path
 
 
@@ -79,7 +91,7 @@ def _tiny(path: Path, scale: float) -> None:
 
 _ALL_JOBS = ("export", "restore", "verify", "memory")
 CASES = [
-    Case("events", "1 M events in order, UNIQUE and an index", 540_000_000, _events, _ALL_JOBS),
+    Case("events", "1 M events in order, UNIQUE and an index", 540_000_000, _events, _ALL_JOBS, has_fast_index=True),
     Case("shuffled", "2 M events in no order", 1_080_000_000, _shuffled, ("export", "memory")),
     Case("wide", "200 k rows of 60 columns", 130_000_000, _wide, _ALL_JOBS),
     Case("many", "25 tables", 145_000_000, _many, _ALL_JOBS),

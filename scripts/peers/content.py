@@ -11,6 +11,7 @@ files need pyarrow.
 """
 
 import hashlib
+import importlib.util
 import json
 import marshal
 import multiprocessing
@@ -26,6 +27,7 @@ from typing import Any
 _PLAIN = 2
 _BATCH_ROWS = 16_384
 _SUM = 1 << 128
+_HAS_NUMPY = importlib.util.find_spec("numpy") is not None
 
 Row = tuple[Any, ...]
 
@@ -126,9 +128,10 @@ def _join(parts: list[Part]) -> str:
 
 
 def _values(column: Any) -> list[Any]:
-    # Through numpy, which is several times as fast, except where it would turn integers with NULLs into doubles.
+    # Through numpy where it is there, which is several times as fast, except where it would turn integers with NULLs
+    # into doubles.
     is_bytes = str(column.type) in ("string", "large_string", "binary", "large_binary")
-    if column.null_count == 0 or is_bytes:
+    if _HAS_NUMPY and (column.null_count == 0 or is_bytes):
         values: list[Any] = column.to_numpy(zero_copy_only=False).tolist()
         return values
     listed: list[Any] = column.to_pylist()

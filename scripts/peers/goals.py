@@ -1,23 +1,31 @@
-"""What must be reached, and whether it is."""
+"""What must be reached, and whether it is.
+
+A run of parklite that failed, or whose output was wrong, misses every goal that it counts for. A goal of which any
+part was not measured is not measured, whatever the other parts would say of it.
+"""
 
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from peers.cases import LONG_FACTOR
+from peers.cases import CASES, LONG_FACTOR
+from peers.tools import LOW_MEMORY, low_memory_name
 
 # The results of all cases by name, as `rounds` makes them.
 Results = dict[str, Any]
 Row = dict[str, Any]
+# A case, a job of it, and the name of a tool.
+Place = tuple[str, str, str]
 
 _MIB = 1 << 20
 _PEAK_MIB = 256
 # What --memory-limit leaves out by its own help: the program, four times the largest row, and 128 KiB a column.
 _PROGRAM_MIB = 48
 _LARGEST_ROWS = 4
-_WIDEST_COLUMNS_MIB = 60 / 8
+_COLUMN_MIB = 1 / 8
 _LOW_MIB = 64
+_BOTH = ("parklite --no-verify", "parklite")
 
 
 @dataclass(frozen=True)
@@ -50,6 +58,11 @@ def goals(results: Results) -> list[Goal]:
     ]
 
 
+def not_measured(results: Results) -> list[str]:
+    """The goals that nothing can be said of yet."""
+    return [goal.what for goal in goals(results) if goal.is_met is None]
+
+
 def median(row: Row, what: str = "wall") -> float:
     """The median over the runs of a row."""
     return float(statistics.median(run[what] for run in row["runs"]))
@@ -57,8 +70,7 @@ def median(row: Row, what: str = "wall") -> float:
 
 def rows(results: Results, case: str, suite: str) -> list[Row]:
     """The rows that have times."""
-    suites = results.get(case, {}).get("suites", {})
-    return [row for row in suites.get(suite, {"rows": []})["rows"] if row["runs"]]
+    return [row for row in _all_rows(results, case, suite) if row["runs"]]
 
 
 def row(results: Results, case: str, suite: str, tool: str) -> Row | None:
@@ -72,122 +84,178 @@ def fastest_rival(found: list[Row]) -> Row | None:
     return min(rivals, key=median, default=None)
 
 
+def _all_rows(results: Results, case: str, suite: str) -> list[Row]:
+    suites = results.get(case, {}).get("suites", {})
+    found: list[Row] = suites.get(suite, {"rows": []})["rows"]
+    return found
+
+
+def _unless_all(results: Results, goal: Goal, places: Iterable[Place]) -> Goal | None:
+    """A goal that cannot be met, since parklite failed, or not be judged, since something was not measured."""
+    is_complete = True
+    for case, suite, tool in places:
+        found = next((row for row in _all_rows(results, case, suite) if row["tool"] == tool), None)
+        if found is not None and found["problem"]:
+            return Goal(goal.what, f"failed: {suite} of {case}, {tool}", goal.must, False, goal.reach, False)
+        is_complete &= found is not None and bool(found["runs"])
+    return None if is_complete else goal
+
+
+def _took_part(results: Results, case: str, suite: str, names: Iterable[str] | None = None) -> bool:
+    """Whether rivals ran, well or not: all that run by default where none is named."""
+    if names is None:
+        names = results.get(case, {}).get("suites", {}).get(suite, {}).get("default_rivals")
+    return names is not None and set(names) <= {row["tool"] for row in _all_rows(results, case, suite)}
+
+
 def _faster(
     results: Results, case: str, suite: str, how: str, must: float, reach: float, rival: str | None = None
 ) -> Goal:
-    ours = row(results, case, suite, "parklite --no-verify" if how == "--no-verify" else "parklite")
+    tool = "parklite --no-verify" if how == "--no-verify" else "parklite"
     other = fastest_rival(rows(results, case, suite))
     if rival is not None:
         # DuckDB with all threads may lose rows: then the setting that does not lose any stands for it.
         other = row(results, case, suite, rival) or row(results, case, suite, f"{rival}-safe")
+    is_compared = other is not None and _took_part(results, case, suite, rival and [rival])
     against = rival or "the fastest rival"
-    if other is not None and against != other["tool"]:
+    if other is not None and is_compared and against != other["tool"]:
         against = f"{against}, {other['tool']}"
     what = f"{suite} of {case}, {how}, against {against}"
     comparison = "faster" if must == 1.0 and case in ("many", "wide", "blobs") else f"{must:g}×"
-    if ours is None or other is None:
-        return Goal(what, "not measured", comparison, None, f"{reach:g}×")
+    unknown = Goal(what, "not measured", comparison, None, f"{reach:g}×")
+    known = _unless_all(results, unknown, [(case, suite, tool)])
+    ours = row(results, case, suite, tool)
+    if known is not None or ours is None or other is None or not is_compared:
+        return known or unknown
     times = median(other) / median(ours)
     is_met = times > must if comparison == "faster" else times >= must
     return Goal(what, f"{times:.2f}×", comparison, is_met, f"{reach:g}×", times >= reach)
 
 
 def _smaller(results: Results) -> Goal:
-    what = "file size of events, against duckdb and the smallest rival"
+    unknown = Goal(
+        "file size of events, against the smaller of duckdb's files and the smallest rival",
+        "not measured",
+        "at most 1×",
+        None,
+        "the smallest",
+    )
+    known = _unless_all(results, unknown, [("events", "export", "parklite")])
     ours = row(results, "events", "export", "parklite")
-    duckdb = row(results, "events", "export", "duckdb") or row(results, "events", "export", "duckdb-safe")
     rivals = [row for row in rows(results, "events", "export") if not row["is_ours"] and row["is_ordered"]]
-    if ours is None or duckdb is None:
-        return Goal(what, "not measured", "1×", None, "the smallest")
+    by_duckdb = [row for row in rivals if row["tool"] in ("duckdb", "duckdb-safe")]
+    if known is not None or ours is None or not by_duckdb or not _took_part(results, "events", "export"):
+        return known or unknown
     smallest = min(rivals, key=lambda row: int(row["output_bytes"]))
+    duckdb_bytes = min(row["output_bytes"] for row in by_duckdb)
     size = ours["output_bytes"]
-    figure = f"{size / duckdb['output_bytes']:.3f}×, {size / smallest['output_bytes']:.3f}× {smallest['tool']}"
-    is_met = size <= duckdb["output_bytes"]
-    return Goal(what, figure, "at most 1×", is_met, "the smallest", size <= smallest["output_bytes"])
+    figure = f"{size / duckdb_bytes:.3f}×, {size / smallest['output_bytes']:.3f}× {smallest['tool']}"
+    return Goal(
+        unknown.what,
+        figure,
+        unknown.must,
+        size <= duckdb_bytes,
+        unknown.reach,
+        size <= smallest["output_bytes"],
+    )
 
 
 def _verify(results: Results) -> Goal:
-    verify = row(results, "events", "restore", "parklite verify")
-    restore = row(results, "events", "restore", "parklite")
-    what = "full verify of events, in verified restores"
-    if verify is None or restore is None:
-        return Goal(what, "not measured", "under 1.2×", None)
+    unknown = Goal("full verify of events, in verified restores", "not measured", "under 1.2×", None)
+    places = [("events", "restore", "parklite verify"), ("events", "restore", "parklite")]
+    known = _unless_all(results, unknown, places)
+    verify, restore = (row(results, *place) for place in places)
+    if known is not None or verify is None or restore is None:
+        return known or unknown
     times = median(verify) / median(restore)
-    return Goal(what, f"{times:.2f}×", "under 1.2×", times < 1.2)
+    return Goal(unknown.what, f"{times:.2f}×", unknown.must, times < 1.2)
 
 
-def _all_ours(results: Results) -> Iterator[tuple[str, str, Row]]:
-    for case, result in results.items():
-        for suite in result["suites"]:
-            yield from ((case, suite, row) for row in rows(results, case, suite) if row["is_ours"])
+def _default_places() -> Iterator[Place]:
+    """Every case and verb with the default memory limit."""
+    for case in CASES:
+        for suite in ("export", "restore"):
+            if suite in case.jobs:
+                yield from ((case.name, suite, tool) for tool in _BOTH)
+        if "verify" in case.jobs:
+            yield case.name, "restore", "parklite verify"
+
+
+def _low_places() -> Iterator[Place]:
+    """Every case and verb with the lowest memory limit."""
+    for case in CASES:
+        if "memory" in case.jobs:
+            yield from ((case.name, "memory", low_memory_name(verb)) for verb in ("export", "restore", "verify"))
 
 
 def _peak_mib(row: Row) -> float:
     return float(max(run["peak_bytes"] for run in row["runs"])) / _MIB
 
 
+def _measured(results: Results, places: Iterable[Place]) -> list[tuple[Place, Row]]:
+    found = [(place, row(results, *place)) for place in places]
+    return [(place, row) for place, row in found if row is not None]
+
+
 def _peak(results: Results) -> Goal:
-    what = "peak memory, default settings"
-    peaks = [(_peak_mib(row), case, suite, row) for case, suite, row in _all_ours(results) if suite != "memory"]
-    if not peaks:
-        return Goal(what, "not measured", f"at most {_PEAK_MIB} MiB", None)
-    most, case, suite, row = max(peaks, key=lambda found: found[0])
-    figure = f"{most:.0f} MiB ({suite} of {case}, {row['tool']})"
-    return Goal(what, figure, f"at most {_PEAK_MIB} MiB", most <= _PEAK_MIB)
+    unknown = Goal("peak memory, default settings", "not measured", f"at most {_PEAK_MIB} MiB", None)
+    known = _unless_all(results, unknown, _default_places())
+    if known is not None:
+        return known
+    peaks = [(_peak_mib(row), place) for place, row in _measured(results, _default_places())]
+    most, (case, suite, tool) = max(peaks)
+    return Goal(unknown.what, f"{most:.0f} MiB ({suite} of {case}, {tool})", unknown.must, most <= _PEAK_MIB)
 
 
 def _low_peak(results: Results) -> Goal:
-    what = f"peak memory, `--memory-limit {_LOW_MIB}MiB`"
-    must = "the limit and what its help adds to it"
+    unknown = Goal(
+        f"peak memory, `--memory-limit {LOW_MEMORY}`",
+        "not measured",
+        "the limit and what its help adds to it",
+        None,
+    )
+    known = _unless_all(results, unknown, _low_places())
+    if known is not None:
+        return known
 
     def allowed(case: str) -> float:
         rows_mib = _LARGEST_ROWS * float(results[case]["largest_row_bytes"]) / _MIB
-        return _LOW_MIB + _PROGRAM_MIB + rows_mib + _WIDEST_COLUMNS_MIB
+        return _LOW_MIB + _PROGRAM_MIB + rows_mib + _COLUMN_MIB * float(results[case]["most_columns"])
 
-    peaks = [
-        (_peak_mib(row) - allowed(case), case, row) for case, suite, row in _all_ours(results) if suite == "memory"
-    ]
-    if not peaks:
-        return Goal(what, "not measured", must, None)
-    over, case, row = max(peaks, key=lambda found: found[0])
-    figure = f"{_peak_mib(row):.0f} MiB of {allowed(case):.0f} ({case}, {row['tool'].split()[1]})"
-    return Goal(what, figure, must, over <= 0)
+    peaks = [(_peak_mib(row) - allowed(place[0]), place, row) for place, row in _measured(results, _low_places())]
+    over, (case, _, tool), row = max(peaks, key=lambda found: found[0])
+    figure = f"{_peak_mib(row):.0f} MiB of {allowed(case):.0f} ({case}, {tool.split()[1]})"
+    return Goal(unknown.what, figure, unknown.must, over <= 0)
 
 
 def _long(results: Results) -> Iterator[Goal]:
-    chosen: list[tuple[str, str]] = [
-        ("export", "parklite --no-verify"),
-        ("export", "parklite"),
-        ("restore", "parklite --no-verify"),
-        ("restore", "parklite"),
-    ]
-    for suite, tool in chosen:
-        what = f"{suite} of 10 M events, {tool}, in ten times 1 M"
-        long, short = row(results, "long", suite, tool), row(results, "events", suite, tool)
-        if long is None or short is None:
-            yield Goal(what, "not measured", "within 1.25×", None, "1.1×")
-            continue
-        times = median(long) / median(short) / LONG_FACTOR
-        memory = _peak_mib(long) / _peak_mib(short)
-        # A tenth of the peak is within what the same command differs by from run to run.
-        is_met = times <= 1.25 and memory <= 1.1
-        yield Goal(
-            what,
-            f"{times:.2f}×, memory {memory:.2f}×",
-            "within 1.25×, memory the same",
-            is_met,
-            "1.1×",
-            times <= 1.1,
-        )
+    for suite in ("export", "restore"):
+        for tool in _BOTH:
+            what = f"{suite} of 10 M events, {tool}, in ten times 1 M"
+            unknown = Goal(what, "not measured", "within 1.25×, memory the same", None, "1.1×")
+            places = [("long", suite, tool), ("events", suite, tool)]
+            known = _unless_all(results, unknown, places)
+            long, short = (row(results, *place) for place in places)
+            if known is not None or long is None or short is None:
+                yield known or unknown
+                continue
+            times = median(long) / median(short) / LONG_FACTOR
+            memory = _peak_mib(long) / _peak_mib(short)
+            # A tenth of the peak is within what the same command differs by from run to run.
+            is_met = times <= 1.25 and memory <= 1.1
+            figure = f"{times:.2f}×, memory {memory:.2f}×"
+            yield Goal(what, figure, unknown.must, is_met, unknown.reach, times <= 1.1)
 
 
 def _start(results: Results) -> Iterator[Goal]:
     def milliseconds(what: str, tool: str, most: float) -> Goal:
+        unknown = Goal(what, "not measured", f"under {most:g} ms", None)
+        known = _unless_all(results, unknown, [("tiny", "start", tool)])
         found = row(results, "tiny", "start", tool)
-        if found is None:
-            return Goal(what, "not measured", f"under {most:g} ms", None)
+        if known is not None or found is None:
+            return known or unknown
         time = median(found) * 1000
-        return Goal(what, f"{time:.1f} ms", f"under {most:g} ms", time < most)
+        return Goal(what, f"{time:.1f} ms", unknown.must, time < most)
 
     yield milliseconds("start of `--version`", "parklite --version", 10)
     yield milliseconds("100 rows end to end: export and restore", "parklite export and restore", 100)

@@ -11,6 +11,7 @@ from pathlib import Path
 from peers.failure import Failure
 
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
+_SETTINGS = [REQUIREMENTS, Path(__file__).with_name("tools.py"), *sorted(REQUIREMENTS.parent.glob("rivals/*.py"))]
 SQLITE2PARQUET = "0.10.2"
 _EXTENSION = "duckdb_extension_sqlite_scanner/extensions/v1.5.5/sqlite_scanner.duckdb_extension"
 
@@ -90,6 +91,14 @@ class Installed:
         if self.sqlite2parquet.exists():
             versions["sqlite2parquet"] = SQLITE2PARQUET
         return dict(sorted(versions.items()))
+
+
+def rivals_sha256() -> str:
+    """Of what is installed and of the commands that are run: with another, times are of something else."""
+    total = hashlib.sha256()
+    for path in _SETTINGS:
+        total.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return total.hexdigest()
 
 
 def _run(command: list[str]) -> str:

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from peers.cases import ORDER
 from peers.failure import Failure
-from peers.installed import Installed
 from peers.measured import end
 from peers.tools import Job, Tool
 
@@ -20,10 +19,10 @@ _CONTENT = Path(__file__).with_name("content.py")
 
 
 class Judge:
-    """Knows the content of one database."""
+    """Knows the content of one database. `python` is an interpreter with pyarrow."""
 
-    def __init__(self, installed: Installed, database: Path, tables: list[str]) -> None:
-        self.installed = installed
+    def __init__(self, python: Path, database: Path, tables: list[str]) -> None:
+        self.python = python
         self.database = database
         self.tables = tables
         self.right: set[str] = set()
@@ -37,7 +36,9 @@ class Judge:
             return None
         if not output.exists():
             return "it made nothing"
-        fingerprint = f"{job.verb} {tool.is_ordered} {_fingerprint(output)}"
+        # Only what is judged: a manifest says when it was written.
+        files = [output / f"{table}.parquet" for table in self.tables] if job.verb == "export" else [output]
+        fingerprint = f"{job.verb} {tool.is_ordered} {_fingerprint(files)}"
         if fingerprint in self.right:
             return None
         wrong = self._judge_folder(tool, output) if job.verb == "export" else self._judge_database(output)
@@ -89,7 +90,7 @@ class Judge:
         return {table: digests[table] for table in self.tables}
 
     def _digests(self, *arguments: str) -> dict[str, str]:
-        command = [str(self.installed.python), "-B", str(_CONTENT), *arguments]
+        command = [str(self.python), "-B", str(_CONTENT), *arguments]
         judge = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
         )
@@ -130,12 +131,14 @@ def _files(output: Path) -> list[Path]:
     return sorted(path for path in output.rglob("*") if path.is_file()) if output.is_dir() else [output]
 
 
-def _fingerprint(output: Path) -> str:
+def _fingerprint(files: list[Path]) -> str:
     total = hashlib.blake2b()
-    for path in _files(output):
+    for path in files:
         total.update(path.name.encode() + b"\0")
-        with path.open("rb") as file:
-            total.update(hashlib.file_digest(file, "blake2b").digest())
+        # What is missing is for the judge to say.
+        if path.is_file():
+            with path.open("rb") as file:
+                total.update(hashlib.file_digest(file, "blake2b").digest())
     return total.hexdigest()
 
 

@@ -5,7 +5,7 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-from peers.goals import Goal, Results, fastest_rival, goals, median, row, rows
+from peers.goals import Goal, Results, fastest_rival, goals, median, not_measured, row, rows
 
 _MIB = 1 << 20
 # What the kernel counts in hundredths of a second says nothing of shorter runs.
@@ -36,10 +36,15 @@ def markdown(facts: dict[str, Any], results: Results) -> str:
         "",
         *_facts(facts),
         _quiet(results),
+        *_incomplete(results),
         "",
         "## What must be reached",
         "",
         *_goals(results),
+        "",
+        "## What was measured when",
+        "",
+        *_origins(results),
     ]
     for case, result in results.items():
         size = result["database_bytes"] / 1e6
@@ -52,11 +57,12 @@ def markdown(facts: dict[str, Any], results: Results) -> str:
 def _facts(facts: dict[str, Any]) -> list[str]:
     machine, versions = facts["machine"], facts["versions"]
     return [
-        f"- {facts['date']}, commit {facts['commit']}, `{facts['program_version']}`"
-        f" (SHA-256 {facts['program_sha256'][:16]}…)",
+        # The program does not say which commit it was built from.
+        f"- {facts['date']}, `{facts['program_version']}` (SHA-256 {facts['program_sha256'][:16]}…),"
+        f" checkout at {facts['commit']}",
         f"- {machine['cpu']}, {machine['cores']} cores, {machine['memory_mib']} MiB, {machine['disk']},"
         f" Linux {machine['kernel']}, {machine['system']}, Python {machine['python']}",
-        f"- Command: `{facts['command']}`; scale {facts['scale']:g}",
+        f"- Scale {facts['scale']:g}",
         f"- Rivals: {', '.join(f'{name} {version}' for name, version in versions.items())}",
         "- Whole processes in interleaved rounds after one to warm up: medians (least–most). Every Parquet is asked"
         " for at zstd level 3 and ordered by `_created_at`. Every output was compared with its source cell by cell"
@@ -89,6 +95,32 @@ def _goals(results: Results) -> list[str]:
             f" {_verdict(goal.is_reached)} |"
         )
     return lines
+
+
+def _incomplete(results: Results) -> list[str]:
+    missing = not_measured(results)
+    return [f"- **Not complete**; not measured: {'; '.join(missing)}"] if missing else []
+
+
+def _origins(results: Results) -> list[str]:
+    suites = [(case, name, suite) for case, result in results.items() for name, suite in result["suites"].items()]
+    commands = list(dict.fromkeys(suite["command"] for _, _, suite in suites))
+    lines = ["| | started | rounds | rivals | checkout | command |", "| --- | --- | --- | --- | --- | --- |"]
+    for case, name, suite in suites:
+        number = commands.index(suite["command"]) + 1
+        fields = [f"{case}: {name}", suite["started_at"], str(suite["rounds"]), _who_ran(suite), suite["commit"]]
+        lines.append(f"| {' | '.join(fields)} | {number} |")
+    return [*lines, "", *(f"{number}. `{command}`" for number, command in enumerate(commands, 1))]
+
+
+def _who_ran(suite: dict[str, Any]) -> str:
+    if not suite["default_rivals"]:
+        return ""
+    present = {row["tool"] for row in suite["rows"] if not row["is_ours"]}
+    missing = sorted(set(suite["default_rivals"]) - present)
+    if not present:
+        return "none"
+    return f"all but {', '.join(missing)}" if missing else "all"
 
 
 def _verdict(is_met: bool | None) -> str:

@@ -22,8 +22,6 @@ from peers.judged import Judge, largest_row_bytes, size_bytes
 from peers.measured import Run
 from peers.tools import Job, Tool
 
-LOW_MEMORY = "64MiB"
-
 
 @dataclass(frozen=True)
 class Setting:
@@ -37,6 +35,9 @@ class Setting:
     rivals: set[str] | None
     with_slow: bool
     jobs: set[str] | None
+    # As it was typed, and the commit of the checkout: kept with what was measured.
+    command: str
+    commit: str
 
 
 @dataclass
@@ -73,7 +74,7 @@ class CaseRounds:
         (self.folder / "temporary").mkdir(parents=True)
         self.database = case.prepare(setting.installed.folder, setting.scale)
         self.tables, self.table_sql, self.index_sql = tools.schema_of(self.database)
-        self.judge = Judge(setting.installed, self.database, self.tables)
+        self.judge = Judge(setting.installed.python, self.database, self.tables)
 
     def measure(self) -> dict[str, Any]:
         """Runs every job; returns results by job."""
@@ -81,13 +82,20 @@ class CaseRounds:
         results: dict[str, Any] = {}
         for name, suite in suites.items():
             if name in self.case.jobs and (self.setting.jobs is None or name in self.setting.jobs):
-                started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-                results[name] = {"started_at": started, "rows": suite()}
+                results[name] = {
+                    "started_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+                    "rounds": 1 if name == "memory" else self._rounds(),
+                    "default_rivals": self._default_rivals(name),
+                    "command": self.setting.command,
+                    "commit": self.setting.commit,
+                    "rows": suite(),
+                }
         shutil.rmtree(self.folder, ignore_errors=True)
         return {
             "title": self.case.title,
             "database_bytes": self.database.stat().st_size,
             "largest_row_bytes": largest_row_bytes(self.database, self.tables),
+            "most_columns": max(len(columns) for columns in self.judge.columns.values()),
             "suites": results,
         }
 
@@ -102,9 +110,9 @@ class CaseRounds:
 
     def _restore(self) -> list[dict[str, Any]]:
         program = self.setting.program
-        snapshot = self._source(tools.ours(program, "export", "parklite", "--no-verify"))
+        snapshot, problem = self._snapshot()
         contestants = [
-            Contestant(tool, self._job(tool.verb, snapshot))
+            Contestant(tool, self._job(tool.verb, snapshot), problem=problem)
             for tool in [
                 tools.ours(program, "restore", "parklite --no-verify", "--no-verify"),
                 tools.ours(program, "restore", "parklite", note="verified, the default"),
@@ -121,19 +129,22 @@ class CaseRounds:
                 contestant.problem = f"has no files of its own to restore: {failure}"
             contestants.append(contestant)
         results = self._run_rounds(contestants)
-        shutil.rmtree(self.folder / "sources")
+        shutil.rmtree(self.folder / "sources", ignore_errors=True)
         return results
 
     def _memory(self) -> list[dict[str, Any]]:
         """Single runs under the lowest limit, for their peaks."""
-        limit = ["--memory-limit", LOW_MEMORY]
-        snapshot = self._source(tools.ours(self.setting.program, "export", "parklite", "--no-verify"))
+        limit = ["--memory-limit", tools.LOW_MEMORY]
+        snapshot, problem = self._snapshot()
         contestants = []
         for verb in ["export", "restore", "verify"]:
-            tool = tools.ours(self.setting.program, verb, f"parklite {verb} --memory-limit {LOW_MEMORY}", *limit)
-            contestants.append(Contestant(tool, self._job(verb, None if verb == "export" else snapshot)))
+            tool = tools.ours(self.setting.program, verb, tools.low_memory_name(verb), *limit)
+            if verb == "export":
+                contestants.append(Contestant(tool, self._job(verb)))
+            else:
+                contestants.append(Contestant(tool, self._job(verb, snapshot), problem=problem))
         results = self._run_rounds(contestants, warm_ups=0, rounds=1)
-        shutil.rmtree(self.folder / "sources")
+        shutil.rmtree(self.folder / "sources", ignore_errors=True)
         return results
 
     def _start(self) -> list[dict[str, Any]]:
@@ -155,14 +166,37 @@ class CaseRounds:
             return []
         return [tool for tool in candidates if self.setting.rivals is None or tool.name in self.setting.rivals]
 
+    def _default_rivals(self, suite: str) -> list[str]:
+        """Whoever must take part before it can be said who is the fastest."""
+        candidates = {
+            "export": tools.exports(self.setting.installed, with_slow=False),
+            "restore": tools.restores(self.setting.installed),
+        }
+        return [tool.name for tool in candidates.get(suite, []) if self.case.compared]
+
+    def _rounds(self) -> int:
+        return max(1, round(self.setting.rounds * self.case.rounds_factor))
+
     def _job(self, verb: str, source: Path | None = None) -> Job:
         folder = source or self.folder / "output"
         target = self.folder / "target.db"
-        return Job(verb, self.database, folder, target, self.tables, self.table_sql, self.index_sql)
+        schema = (self.tables, self.table_sql, self.index_sql)
+        return Job(verb, self.database, folder, target, *schema, sqlite_sorts=self.case.has_fast_index)
+
+    def _snapshot(self) -> tuple[Path, str | None]:
+        """parklite's snapshot for restores, or why there is none: then whatever needs it has failed."""
+        tool = tools.ours(self.setting.program, "export", "parklite", "--no-verify")
+        try:
+            return self._source(tool), None
+        except Failure as failure:
+            return self._source_folder(tool), f"has no snapshot to read: {failure}"
+
+    def _source_folder(self, tool: Tool) -> Path:
+        return self.folder / "sources" / tool.name
 
     def _source(self, tool: Tool) -> Path:
         """The output of an export, made and judged once, outside all times."""
-        folder = self.folder / "sources" / tool.name
+        folder = self._source_folder(tool)
         if folder.exists():
             return folder
         contestant = Contestant(tool, self._job("export", folder))
@@ -175,7 +209,7 @@ class CaseRounds:
     def _run_rounds(
         self, contestants: list[Contestant], warm_ups: int = 1, rounds: int | None = None
     ) -> list[dict[str, Any]]:
-        counted = max(1, round(self.setting.rounds * self.case.rounds_factor)) if rounds is None else rounds
+        counted = self._rounds() if rounds is None else rounds
         for number in range(warm_ups + counted):
             for contestant in contestants:
                 if contestant.problem is not None:

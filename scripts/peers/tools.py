@@ -11,6 +11,7 @@ from peers.cases import ORDER
 from peers.installed import Installed
 
 OURS = "parklite"
+LOW_MEMORY = "64MiB"
 _RIVALS = Path(__file__).with_name("rivals")
 
 
@@ -28,6 +29,8 @@ class Job:
     tables: list[str]
     table_sql: list[str]
     index_sql: list[str]
+    # Whether rivals that could sort leave it to SQLite.
+    sqlite_sorts: bool
 
     def output(self) -> Path | None:
         """What the job makes."""
@@ -83,8 +86,14 @@ def ours(program: Path, verb: str, name: str, *options: str, note: str = "") -> 
     return Tool(name, verb, command, note, makes_folder=True)
 
 
+def low_memory_name(verb: str) -> str:
+    """What parklite is called under the lowest memory limit."""
+    return f"{OURS} {verb} --memory-limit {LOW_MEMORY}"
+
+
 def exports(installed: Installed, with_slow: bool) -> list[Tool]:
     """The rivals' ordered exports."""
+    polars_note = "polars sorts, or SQLite where its index is faster"
     slow = [Tool("pandas", "export", _python(installed, "by_pandas.py"), "`read_sql`, `to_parquet`")]
     if installed.sqlite2parquet.exists():
         note = "in rowid order; it cannot order a whole row"
@@ -104,8 +113,8 @@ def exports(installed: Installed, with_slow: bool) -> list[Tool]:
             _python(installed, "by_connectorx.py"),
             "streams to pyarrow's writer, SQLite sorts",
         ),
-        Tool("polars-connectorx", "export", _python(installed, "by_polars.py", "connectorx"), "SQLite sorts"),
-        Tool("polars-adbc", "export", _python(installed, "by_polars.py", "adbc"), "SQLite sorts"),
+        Tool("polars-connectorx", "export", _python(installed, "by_polars.py", "connectorx"), polars_note),
+        Tool("polars-adbc", "export", _python(installed, "by_polars.py", "adbc"), polars_note),
         Tool(
             "adbc-pyarrow", "export", _python(installed, "by_adbc.py"), "streams to pyarrow's writer, SQLite sorts"
         ),
@@ -154,7 +163,8 @@ def _duckdb_export(installed: Installed, settings: str) -> Callable[[Job], list[
         ]
         statements += [
             f"COPY (SELECT * FROM source.{_quoted(table)} ORDER BY {_quoted(ORDER)})"
-            f" TO {_text(job.folder / f'{table}.parquet')} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 3)"
+            f" TO {_text(job.folder / f'{table}.parquet')} (FORMAT parquet, PARQUET_VERSION v2,"
+            " COMPRESSION zstd, COMPRESSION_LEVEL 3)"
             for table in job.tables
         ]
         return [str(installed.duckdb), "-no-init", "-batch", "-bail", "-c", "; ".join(statements)]
@@ -172,6 +182,7 @@ def _python(installed: Installed, script: str, *arguments: str) -> Callable[[Job
             "order": ORDER,
             "table_sql": job.table_sql,
             "index_sql": job.index_sql,
+            "sqlite_sorts": job.sqlite_sorts,
             "threads": len(os.sched_getaffinity(0)),
         }
         return [str(installed.python), "-B", str(_RIVALS / script), json.dumps(work), *arguments]
