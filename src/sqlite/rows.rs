@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use crate::error::{Error, ErrorKind, Result};
 use crate::schema::{Cell, Identifier, Table, TextEncoding};
 use crate::sqlite::failure::failure;
-use crate::sqlite::scan_guard::ScanGuard;
+use crate::sqlite::scan_guard::{ScanGuard, most_rows};
 use crate::sqlite::statement::{ImposterMode, Statement, define_imposter, forget_imposters};
 
 /// How many columns a SELECT may have in the bundled SQLite, which is also how many a table may have.
@@ -75,7 +75,8 @@ impl<'c> TableScan<'c> {
             }
             (true, None, None) => {
                 let guard = ImposterGuard(connection);
-                Rowids::Imposter { scan: rowid_imposter(connection, root_page)?, _forgotten_on_drop: guard }
+                let scan = rowid_imposter(connection, root_page, from)?;
+                Rowids::Imposter { scan, _forgotten_on_drop: guard }
             }
         };
         for (_, column) in table.stored_columns() {
@@ -165,11 +166,20 @@ fn recycle<'b>(mut cells: Vec<Cell<'_>>) -> Vec<Cell<'b>> {
     cells.into_iter().map(|_| Cell::Null).collect()
 }
 
-fn rowid_imposter(connection: &Connection, root_page: u32) -> Result<Statement<'_>> {
+/// The rowids of the b-tree at `root_page`; from `from` on, as the scan of its cells.
+fn rowid_imposter(connection: &Connection, root_page: u32, from: Option<i64>) -> Result<Statement<'_>> {
     let name = free_table_name(connection)?;
     let definition = format!("CREATE TABLE \"{name}\"(c0)");
     define_imposter(connection, ImposterMode::ReadOnly, root_page, &definition)?;
-    Statement::prepare(connection, format!("SELECT rowid FROM main.\"{name}\" NOT INDEXED").as_bytes())
+    let mut sql = format!("SELECT rowid FROM main.\"{name}\" NOT INDEXED");
+    if from.is_some() {
+        sql.push_str(" WHERE rowid >= ?1");
+    }
+    let mut rowids = Statement::prepare(connection, sql.as_bytes())?;
+    if let Some(from) = from {
+        rowids.bind_integer(1, from)?;
+    }
+    Ok(rowids)
 }
 
 fn free_table_name(connection: &Connection) -> Result<String> {
@@ -267,8 +277,14 @@ pub(crate) fn count_rows(connection: &Connection, table: &Table, encoding: TextE
 
 /// How many rows a table roughly has, without scanning it: `None` where nothing is known.
 ///
-/// From ANALYZE's statistics, else from the span of rowids.
+/// From ANALYZE's statistics, else from the span of rowids. Rowids may lie far apart: it is never more than the database
+/// has room for.
 pub(crate) fn estimate_row_count(connection: &Connection, table: &Table) -> Option<u64> {
+    let guess = guess_row_count(connection, table)?;
+    Some(guess.min(most_rows(connection).ok()?))
+}
+
+fn guess_row_count(connection: &Connection, table: &Table) -> Option<u64> {
     let statistics =
         "SELECT CAST(stat AS INTEGER) FROM main.sqlite_stat1 WHERE tbl = ?1 AND stat GLOB '[0-9]*' LIMIT 1";
     let name = table.name.as_str()?;
@@ -276,7 +292,9 @@ pub(crate) fn estimate_row_count(connection: &Connection, table: &Table) -> Opti
         return u64::try_from(rows).ok();
     }
     match rowid_bounds(connection, table).ok()? {
-        Some((first, last)) => u64::try_from(i128::from(last) - i128::from(first) + 1).ok(),
+        Some((first, last)) => {
+            Some(u64::try_from(i128::from(last) - i128::from(first) + 1).unwrap_or(u64::MAX))
+        }
         None => rowid_in_sql(table).map(|_| 0),
     }
 }

@@ -183,6 +183,28 @@ fn memory_and_threads_never_show_whatever_the_rowids_and_the_order() {
     }
 }
 
+/// With as many columns as a result may have, rowids come from a scan of their own.
+#[test]
+fn the_widest_table_there_can_be_is_the_same_by_all_numbers_of_readers() {
+    const COLUMNS: usize = 2_000;
+    let fixture = Fixture::new("widest");
+    let names: Vec<String> = (1..COLUMNS).map(|number| format!("c{number}")).collect();
+    let values: Vec<String> = (1..COLUMNS).map(|number| format!("i * {number}")).collect();
+    fixture.execute(&format!(
+        "CREATE TABLE t(place, {});
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60)
+         INSERT INTO t SELECT i * 7919 % 61, {} FROM n;
+         DELETE FROM t WHERE rowid % 7 = 0;",
+        names.join(", "),
+        values.join(", ")
+    ));
+    let first = exported(&fixture, "roomy", "place", MUCH_MEMORY, 1);
+    for threads in [1, 2, 4] {
+        let found = exported(&fixture, &format!("by {threads}"), "place", NO_MEMORY, threads);
+        assert!(found == first, "{threads} threads show");
+    }
+}
+
 #[test]
 fn a_shuffled_table_larger_than_the_memory_is_the_same_by_all_numbers_of_readers() {
     let fixture = Fixture::new("large");
