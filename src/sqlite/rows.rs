@@ -9,13 +9,12 @@ use rusqlite::Connection;
 use crate::error::{Error, ErrorKind, Result};
 use crate::schema::{Cell, Identifier, Table, TextEncoding};
 use crate::sqlite::failure::failure;
+use crate::sqlite::rowids::{free_rowid_name, rowid_bounds, rowid_in_sql};
 use crate::sqlite::scan_guard::{ScanGuard, most_rows};
 use crate::sqlite::statement::{ImposterMode, Statement, define_imposter, forget_imposters};
 
 /// How many columns a SELECT may have in the bundled SQLite, which is also how many a table may have.
 const MOST_RESULT_COLUMNS: usize = 2_000;
-
-const ROWID_NAMES: [&str; 3] = ["rowid", "_rowid_", "oid"];
 
 /// The rows of one table.
 pub(crate) struct TableScan<'c> {
@@ -214,50 +213,6 @@ fn only_the_table(connection: &Connection, table: &Table, encoding: TextEncoding
 
 fn index_clause(name: &[u8]) -> Vec<u8> {
     [b" INDEXED BY ".as_slice(), &Identifier::from_bytes(name).quoted()].concat()
-}
-
-/// A name of the rowid that no column has taken.
-pub(crate) fn free_rowid_name(table: &Table) -> Option<&'static str> {
-    let is_free = |name: &&str| !table.columns.iter().any(|column| column.name.is_same(name));
-    ROWID_NAMES.into_iter().find(is_free)
-}
-
-/// How SQL names the rowid of a table; `None` where it has none, or columns have taken all its names.
-pub(crate) fn rowid_in_sql(table: &Table) -> Option<Vec<u8>> {
-    match table.rowid_alias.and_then(|alias| table.columns.get(alias)) {
-        Some(column) => Some(column.name.quoted()),
-        None if table.has_rowid() => free_rowid_name(table).map(|name| name.as_bytes().to_vec()),
-        None => None,
-    }
-}
-
-/// The first and the last rowid of a table; `None` where it is empty, or its rowids have no name.
-///
-/// # Errors
-/// What SQLite says.
-pub(crate) fn rowid_bounds(connection: &Connection, table: &Table) -> Result<Option<(i64, i64)>> {
-    let Some(rowid) = rowid_in_sql(table) else { return Ok(None) };
-    let bound = |function: &[u8]| {
-        let sql = [
-            b"SELECT ".as_slice(),
-            function,
-            b"(",
-            &rowid,
-            b") FROM main.",
-            &table.name.quoted(),
-            b" NOT INDEXED",
-        ];
-        let mut statement = Statement::prepare(connection, &sql.concat())?;
-        let mut cells = Vec::new();
-        if statement.step()? {
-            statement.read_row(0, TextEncoding::Utf8, &mut cells)?;
-        }
-        Ok(match cells.first() {
-            Some(Cell::Integer(rowid)) => Some(*rowid),
-            _ => None,
-        })
-    };
-    Ok(bound(b"min")?.zip(bound(b"max")?))
 }
 
 /// How many rows a table has; the pages of its b-tree are read for that, but no row.
