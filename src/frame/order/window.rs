@@ -191,16 +191,16 @@ impl<'run> Window<'run> {
         if bytes <= self.held_bytes.saturating_add(self.batch_bytes.saturating_mul(3)) {
             return Ok(());
         }
-        // What is copied is at most seven times what has gone, which happens to a row once.
+        // What is copied is at most seven times what has gone, which happens to a row once ...
         let is_partly_gone = |held: &HeldBatch| {
             let gone = held.bytes - held.left_bytes;
             gone > 0 && gone >= held.bytes / LEAST_GONE
         };
-        let moves: Vec<bool> = self.batches.iter().map(is_partly_gone).collect();
-        let Some(held) = moves.iter().position(|&moves| moves).map(|first| &self.batches[first]) else {
-            return Ok(());
-        };
+        let Some(held) = self.batches.iter().find(|held| is_partly_gone(held)) else { return Ok(()) };
         let schema = held.keyed.batch.schema();
+        // ... and half a batch, so that those left of many batches do not become as many small ones.
+        let moves = |held: &HeldBatch| is_partly_gone(held) || held.bytes < self.batch_bytes / 2;
+        let moves: Vec<bool> = self.batches.iter().map(moves).collect();
         let new_index = self.batches.len();
         let (mut places, mut hashes, mut bytes) = (Vec::new(), Vec::new(), 0);
         for place in self.waiting.iter_mut().filter(|place| moves[place.0]) {

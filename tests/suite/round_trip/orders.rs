@@ -255,5 +255,5 @@ fn a_large_shuffled_table_is_read_once_and_not_tried_in_a_window_first() {
 #[test]
 fn a_small_table_whose_rowids_lie_far_apart_is_not_taken_for_a_large_one() {
     let far_apart = "UPDATE t SET id = 9223372036854775807 WHERE id = 5";
-    assert_eq!(phases_of(3_000, far_apart), [PhaseKind::Sorting]);
+    assert!(!phases_of(3_000, far_apart).contains(&PhaseKind::Exporting), "it was dealt out to files");
 }
