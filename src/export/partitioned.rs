@@ -12,6 +12,7 @@ use crate::budget::Budget;
 use crate::digest::{ContentDigest, RowHasher, read_encoded_cells};
 use crate::error::{Error, ErrorKind, Result};
 use crate::export::encoders::{EncodingResources, FrameQueue, encode_in_parallel};
+use crate::export::sample::start_of_key;
 use crate::export::table::{
     COPIES_OF_ROW, FooterOf, ROWS_PER_STEP, ReadTable, TableJob, WrittenTable, count, refuse_half_units,
 };
@@ -24,13 +25,14 @@ use crate::schema::Cell;
 use crate::sqlite::RECOVER_HINT;
 use crate::sqlite::catalog::Catalog;
 use crate::sqlite::open::Source;
+use crate::sqlite::rowids::Glance;
 
 /// Places of a table from which rows are taken to see how its keys are spread.
-const SAMPLE_PLACES: i128 = 256;
+const SAMPLE_PLACES: usize = 256;
 /// Rows taken from each.
 const ROWS_PER_PLACE: usize = 8;
-/// How much of a sampled key is kept, in bytes.
-const SAMPLED_KEY_BYTES: usize = 1024;
+/// Sampled rows of so many bytes are enough, be they fewer.
+const SAMPLE_BYTES: u64 = 128 * 1024 * 1024;
 /// What a reader takes beside the rows it has dealt out, in bytes: SQLite's cache, a piece of the file, its row.
 const READER_BYTES: u64 = 4 * 1024 * 1024;
 /// Readers for each thread, where there is more than one: a reader waits for the disk about half of its time.
@@ -103,33 +105,25 @@ impl TableJob<'_> {
 
     /// Where ranges of keys end, seen from rows all over the table.
     fn splitters(&self, key: &OrderKey, memory_bytes: u64) -> Result<Splitters> {
-        let table = self.table();
-        let mut keys = Vec::new();
-        let places: Vec<Option<i64>> = match self.source.rowid_bounds(table)? {
-            Some((first, last)) => {
-                let span = i128::from(last) - i128::from(first);
-                let place = |number| i128::from(first) + span * number / SAMPLE_PLACES;
-                (0..SAMPLE_PLACES).map(|number| i64::try_from(place(number)).ok()).collect()
-            }
-            None => vec![None],
-        };
-        let rows = ROWS_PER_PLACE * usize::try_from(SAMPLE_PLACES).unwrap_or(1) / places.len().max(1);
-        for from in places {
-            let mut left = rows;
-            self.source.for_each_row_from(self.catalog, self.ordinal, from, |rowid, cells| {
-                let mut bytes = Vec::new();
-                key.encode(rowid, cells, &mut bytes);
-                // Where ranges end need not be exact, and keys may be as large as rows.
-                bytes.truncate(SAMPLED_KEY_BYTES);
-                bytes.shrink_to_fit();
-                keys.push(bytes);
-                left -= 1;
-                Ok(if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-            })?;
-        }
+        let (mut keys, mut key_bytes) = (Vec::new(), Vec::new());
+        let glance = Glance { places: SAMPLE_PLACES, rows: ROWS_PER_PLACE, bytes: SAMPLE_BYTES };
+        self.glance(glance, |_, rowid, cells| {
+            key_bytes.clear();
+            key.encode(rowid, cells, &mut key_bytes);
+            // Where ranges end need not be exact.
+            keys.push(start_of_key(&key_bytes));
+            ControlFlow::Continue(())
+        })?;
         // Keys and what sorting takes come on top of the rows themselves: half as much again is rarely too little.
         let bytes = self.source.size_bytes()?;
         Ok(Splitters::of_sample(keys, parts_for(bytes + bytes / 2, memory_bytes)))
+    }
+
+    /// The first rowids of ranges; the first range begins with whatever comes first.
+    fn range_starts(&self, ranges: usize) -> Result<Vec<Option<i64>>> {
+        let firsts = self.source.rowids_all_over(self.table(), ranges, self.run.interrupt)?;
+        let others = firsts.into_iter().skip(1).map(Some);
+        Ok(std::iter::once(None).chain(others).collect())
     }
 
     /// Reads the whole table with as many readers as there may be.
@@ -146,10 +140,7 @@ impl TableJob<'_> {
             .map_while(|_| self.source.second_reader(&self.catalog.tables, self.run.interrupt))
             .collect();
         let count = others.len() + 1;
-        let starts = match bounds {
-            Some((first, last)) if count > 1 => range_starts(first, last, count * RANGES_PER_READER),
-            _ => vec![None],
-        };
+        let starts = if count > 1 { self.range_starts(count * RANGES_PER_READER)? } else { vec![None] };
         let for_readers = count as u64 * READER_BYTES;
         let memory_bytes = self.bytes_for_frames().saturating_sub(for_readers) / 4 * 3 / count as u64;
         let new_reader = || Reader {
@@ -284,17 +275,6 @@ fn sort_beside<T>(
     })
 }
 
-/// The first rowids of ranges of equal width; the first range begins with whatever comes first.
-fn range_starts(first: i64, last: i64, ranges: usize) -> Vec<Option<i64>> {
-    let span = i128::from(last) - i128::from(first) + 1;
-    let start = |range: usize| i128::from(first) + span * range as i128 / ranges as i128;
-    let mut starts: Vec<Option<i64>> =
-        (1..ranges).filter_map(|range| i64::try_from(start(range)).ok()).map(Some).collect();
-    starts.dedup();
-    starts.insert(0, None);
-    starts
-}
-
 /// Makes sure that the ranges together are one scan from the first row to the last: the row that the scan of one met
 /// beyond its end must be the one with which the scan of the next began. In a damaged b-tree it is not.
 fn check_ends<'r>(starts: &[Option<i64>], ends: impl Iterator<Item = &'r (usize, RangeEnds)>) -> Result<()> {
@@ -324,6 +304,20 @@ fn check_ends<'r>(starts: &[Option<i64>], ends: impl Iterator<Item = &'r (usize,
     }
 }
 
+/// Tells other readers to stop where one ends before it is done, by an error or in a panic.
+struct StopsOthers<'a> {
+    failed: &'a AtomicBool,
+    is_done: bool,
+}
+
+impl Drop for StopsOthers<'_> {
+    fn drop(&mut self) {
+        if !self.is_done {
+            self.failed.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
 /// One reader and what it has dealt out.
 struct Reader<'a> {
     catalog: &'a Catalog,
@@ -341,11 +335,11 @@ struct Reader<'a> {
 impl Reader<'_> {
     /// Reads until all is read, and stops the others where it cannot.
     fn run(mut self, source: &Source, next: &AtomicUsize, failed: &AtomicBool) -> Result<Self> {
-        let result = self.read(source, next, failed).and_then(|()| self.partitions.settle());
-        if result.is_err() {
-            failed.store(true, Ordering::Relaxed);
-        }
-        result.map(|()| self)
+        let mut stops_others = StopsOthers { failed, is_done: false };
+        self.read(source, next, failed)?;
+        self.partitions.settle()?;
+        stops_others.is_done = true;
+        Ok(self)
     }
 
     /// Reads ranges of rowids that nobody else has taken until none is left.

@@ -9,9 +9,15 @@ use crate::export::encoders::ENCODER_BYTES;
 use crate::export::table::{TableJob, count};
 use crate::frame::ClassCounts;
 use crate::frame::order::{InOrderCheck, OrderKey, WINDOW_ROWS};
+use crate::schema::Cell;
+use crate::sqlite::rowids::Glance;
 
 /// Rows looked at before the first guess.
 const SAMPLE_ROWS: u64 = 1_000;
+/// Rows of so many bytes are enough, be they fewer.
+const SAMPLE_BYTES: u64 = 32 * 1024 * 1024;
+/// Places of a table at which it is looked at for its order, and to guess at the whole of it.
+const PLACES: usize = 64;
 /// What frames of the smallest table may take, in bytes.
 const LEAST_FRAMES_BYTES: u64 = 4 * 1024 * 1024;
 
@@ -19,8 +25,12 @@ const LEAST_FRAMES_BYTES: u64 = 4 * 1024 * 1024;
 pub(crate) struct Sample {
     pub(super) counts: Vec<ClassCounts>,
     pub(super) in_order: bool,
+    /// Whether there are no others.
+    has_all: bool,
     rows: u64,
     content_bytes: u64,
+    /// About what they take in the database.
+    stored_bytes: u64,
 }
 
 impl TableJob<'_> {
@@ -35,19 +45,24 @@ impl TableJob<'_> {
         let mut sample = Sample {
             counts: vec![ClassCounts::default(); table.stored_columns().count()],
             in_order: true,
+            has_all: true,
             rows: 0,
             content_bytes: 0,
+            stored_bytes: 0,
         };
         self.source.for_each_row(self.catalog, self.ordinal, |rowid, cells| {
+            self.run.interrupt.check()?;
             count(&mut sample.counts, cells);
             key_bytes.clear();
             key.encode(rowid, cells, &mut key_bytes);
             sample.in_order = check.push(&key_bytes);
             sample.rows += 1;
             sample.content_bytes += hasher.add_row(rowid, cells) as u64;
-            Ok(if sample.rows < SAMPLE_ROWS { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+            sample.stored_bytes += stored_bytes(cells);
+            sample.has_all = sample.rows < SAMPLE_ROWS && sample.content_bytes < SAMPLE_BYTES;
+            Ok(if sample.has_all { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
         })?;
-        if sample.in_order && sample.rows == SAMPLE_ROWS && !key.is_rowid_ascending() {
+        if sample.in_order && !sample.has_all && !key.is_rowid_ascending() {
             sample.in_order = self.places_are_in_order(&key)?;
         }
         Ok(sample)
@@ -55,26 +70,33 @@ impl TableJob<'_> {
 
     /// Whether rows here and there in the table are in order among themselves.
     fn places_are_in_order(&self, key: &OrderKey) -> Result<bool> {
-        const PLACES: i128 = 64;
-        const ROWS: u64 = 64;
-        let Some((first, last)) = self.source.rowid_bounds(self.table())? else { return Ok(true) };
-        let span = i128::from(last) - i128::from(first);
+        let glance = Glance { places: PLACES, rows: 64, bytes: SAMPLE_BYTES };
+        let (mut place_before, mut check) = (0, InOrderCheck::new());
         let (mut in_order, mut key_bytes) = (true, Vec::new());
-        for place in 1..PLACES {
-            let from = i64::try_from(i128::from(first) + span * place / PLACES).ok();
-            let (mut check, mut rows) = (InOrderCheck::new(), 0);
-            self.source.for_each_row_from(self.catalog, self.ordinal, from, |rowid, cells| {
-                key_bytes.clear();
-                key.encode(rowid, cells, &mut key_bytes);
-                in_order &= check.push(&key_bytes);
-                rows += 1;
-                Ok(if in_order && rows < ROWS { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
-            })?;
-            if !in_order {
-                break;
+        self.glance(glance, |place, rowid, cells| {
+            if place != place_before {
+                (place_before, check) = (place, InOrderCheck::new());
             }
-        }
+            key_bytes.clear();
+            key.encode(rowid, cells, &mut key_bytes);
+            in_order &= check.push(&key_bytes);
+            if in_order { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })?;
         Ok(in_order)
+    }
+
+    /// Hands some rows from all over the table to `take`, as [`Source::for_rows_all_over`] does.
+    ///
+    /// # Errors
+    /// What SQLite says; `Interrupted`.
+    ///
+    /// [`Source::for_rows_all_over`]: crate::sqlite::open::Source::for_rows_all_over
+    pub(super) fn glance(
+        &self,
+        glance: Glance,
+        take: impl FnMut(usize, Option<i64>, &[Cell<'_>]) -> ControlFlow<()>,
+    ) -> Result<()> {
+        self.source.for_rows_all_over(self.catalog, self.ordinal, glance, self.run.interrupt, take)
     }
 
     /// Whether rows that lie so far apart that no window holds both of them come in order: where one of a few does not,
@@ -83,29 +105,24 @@ impl TableJob<'_> {
     /// # Errors
     /// What SQLite says.
     pub(super) fn is_in_order_from_afar(&self) -> Result<bool> {
-        const PLACES: usize = 64;
         let table = self.table();
-        let (Some((first, last)), Some(rows)) =
-            (self.source.rowid_bounds(table)?, self.source.estimate_row_count(table))
+        let (Some(_), Some(rows)) = (self.source.rowid_bounds(table)?, self.source.estimate_row_count(table))
         else {
             return Ok(true);
         };
         let key = OrderKey::new(self.order, table)?;
-        let span = i128::from(last) - i128::from(first);
-        let mut keys: Vec<Vec<u8>> = Vec::with_capacity(PLACES);
-        for place in 0..PLACES {
-            let from = i64::try_from(i128::from(first) + span * place as i128 / PLACES as i128).ok();
-            self.source.for_each_row_from(self.catalog, self.ordinal, from, |rowid, cells| {
-                let mut bytes = Vec::new();
-                key.encode(rowid, cells, &mut bytes);
-                keys.push(bytes);
-                Ok(ControlFlow::Break(()))
-            })?;
-        }
+        let (mut keys, mut key_bytes) = (Vec::with_capacity(PLACES), Vec::new());
+        self.glance(Glance { places: PLACES, rows: 1, bytes: SAMPLE_BYTES }, |_, rowid, cells| {
+            key_bytes.clear();
+            key.encode(rowid, cells, &mut key_bytes);
+            keys.push((rowid, start_of_key(&key_bytes)));
+            ControlFlow::Continue(())
+        })?;
+        keys.sort_unstable();
         // A row that is late by half of what is held back may meet one that is as early.
-        let afar = (2 * WINDOW_ROWS).saturating_mul(PLACES as u64).div_ceil(rows.max(1));
+        let afar = (2 * WINDOW_ROWS as u64).saturating_mul(keys.len() as u64).div_ceil(rows.max(1));
         let afar = usize::try_from(afar).unwrap_or(usize::MAX);
-        Ok(keys.iter().zip(keys.iter().skip(afar)).all(|(early, late)| early <= late))
+        Ok(keys.iter().zip(keys.iter().skip(afar)).all(|((_, early), (_, late))| early <= late))
     }
 
     /// Whether the table is likely to have more rows than can be sorted in memory.
@@ -133,11 +150,52 @@ impl TableJob<'_> {
 
     /// About how many bytes all rows have; `None` where nobody knows how many rows there are.
     fn estimate_bytes(&self, sample: &Sample) -> Option<u64> {
-        if sample.rows < SAMPLE_ROWS {
+        if sample.has_all {
             return Some(sample.content_bytes);
         }
         let rows = self.source.estimate_row_count(self.table())?;
-        let bytes = u128::from(sample.content_bytes) * u128::from(rows) / u128::from(sample.rows);
-        Some(u64::try_from(bytes).unwrap_or(u64::MAX))
+        let as_many =
+            |rows: u64, of: u64| u128::from(sample.content_bytes) * u128::from(rows) / u128::from(of.max(1));
+        // Where rowids lie far apart there are fewer rows than that: they are in the database.
+        let most = as_many(self.source.size_bytes().ok()?, sample.stored_bytes);
+        Some(u64::try_from(as_many(rows, sample.rows).min(most)).unwrap_or(u64::MAX))
+    }
+}
+
+/// As much of a key as is kept to compare it with others: keys may be as large as rows.
+pub(super) fn start_of_key(key: &[u8]) -> Vec<u8> {
+    const KEPT_BYTES: usize = 1024;
+    key[..key.len().min(KEPT_BYTES)].to_vec()
+}
+
+/// The least that a row with these cells takes in the database.
+fn stored_bytes(cells: &[Cell<'_>]) -> u64 {
+    let body = |cell: &Cell<'_>| match cell {
+        Cell::Null | Cell::Integer(0 | 1) => 0,
+        Cell::Integer(number) => u64::from(65 - number.unsigned_abs().leading_zeros()).div_ceil(8),
+        // A whole number in a REAL column is stored as an integer.
+        Cell::Real(_) => 1,
+        Cell::Text(_) | Cell::RawText(_) | Cell::Blob(_) => cell.size_bytes() as u64,
+    };
+    cells.iter().map(|cell| 1 + body(cell)).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_takes_at_least_what_its_record_does() {
+        let rows: [(&[Cell<'_>], u64); 6] = [
+            (&[Cell::Null, Cell::Integer(0), Cell::Integer(1)], 3),
+            (&[Cell::Integer(127), Cell::Integer(-127)], 4),
+            (&[Cell::Integer(128), Cell::Integer(-129)], 6),
+            (&[Cell::Integer(i64::MAX), Cell::Integer(i64::MIN)], 19),
+            (&[Cell::Real(2.0)], 2),
+            (&[Cell::Text("abc"), Cell::Blob(&[0; 200])], 205),
+        ];
+        for (cells, bytes) in rows {
+            assert_eq!(stored_bytes(cells), bytes, "{cells:?}");
+        }
     }
 }

@@ -232,7 +232,7 @@ impl TableJob<'_> {
 
     fn window(&self, mapping: &TableMapping) -> Window<'_> {
         let schema = with_order_columns(&mapping.arrow_schema());
-        Window::new(&schema, self.held_back_bytes(), self.run.interrupt)
+        Window::new(&schema, self.held_back_bytes(), self.window_batch_bytes(), self.run.interrupt)
     }
 
     /// Bytes of rows that are held back for late ones to find their place.

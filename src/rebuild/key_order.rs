@@ -11,15 +11,13 @@ use arrow::datatypes::Schema;
 
 use crate::budget::free_bytes;
 use crate::error::Result;
-use crate::frame::order::{KeyWindow, Keys, Leaving, OrderKey, Room};
+use crate::frame::order::{KeyWindow, Keys, Leaving, OrderKey, Room, WINDOW_ROWS};
 use crate::frame::{ColumnRole, RowDecoder, TableMapping};
 use crate::parquet_file::TableReader;
 use crate::run::Interrupt;
 use crate::schema::{IndexedValue, OrderReason, OrderTerm, Table, TotalOrder};
 use crate::snapshot::{Snapshot, TableEntry};
 
-/// Rows that wait for late ones to come before them, at most: as many as an export holds back for rows that are late.
-const HELD_ROWS: usize = 32 * 1024;
 /// Batches that wait, in bytes, at most: more than those rows rarely take.
 const HELD_BYTES: u64 = 64 * 1024 * 1024;
 /// One row in so many may go astray. Each of them finds its page full, and the database grows by a part of a page.
@@ -99,7 +97,8 @@ pub(crate) fn key_order(table: &Table) -> TotalOrder {
 
 /// How much may wait for rows that come late.
 pub(super) fn room_to_wait(memory_limit_bytes: u64) -> Room {
-    Room { rows: HELD_ROWS, bytes: (free_bytes(memory_limit_bytes) / 8 * 3).min(HELD_BYTES) }
+    // As many rows as an export holds back: what it has put in order is as far from this order at the most.
+    Room { rows: WINDOW_ROWS, bytes: (free_bytes(memory_limit_bytes) / 8 * 3).min(HELD_BYTES) }
 }
 
 /// What an average row takes in a batch, in bytes, if the manifest is right.

@@ -14,7 +14,8 @@ use crate::sqlite::check::{CheckDepth, CheckReport, check_database};
 use crate::sqlite::not_kept::{NotKept, find_not_kept, is_plain, lost_with_key, read_unknown_collations};
 use crate::sqlite::open::{Source, open_own_to_check, open_to_check};
 use crate::sqlite::read_only_vfs::Sharing;
-use crate::sqlite::rows::{TableScan, count_rows, estimate_row_count, rowid_bounds};
+use crate::sqlite::rowids::rowid_bounds;
+use crate::sqlite::rows::{TableScan, count_rows, estimate_row_count};
 use crate::sqlite::schema_check::mentions_check;
 use crate::sqlite::watch::{Extent, Watch, bound_expressions};
 

@@ -20,6 +20,7 @@ mod private_copy;
 mod read_ahead;
 mod read_only_vfs;
 pub mod recovered;
+pub mod rowids;
 mod rows;
 mod scan_guard;
 pub mod schema_check;

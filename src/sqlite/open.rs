@@ -73,13 +73,14 @@ impl Source {
     /// zero bytes unless allowed; `Busy` when it stays locked; `Failed` otherwise.
     pub fn open(path: &Path, options: &OpenOptions, interrupt: &Interrupt) -> Result<Self> {
         check_file(path, options)?;
+        let before = Looks::of(path);
         let connection = open_read_only(path, options, interrupt)?;
         let mut source = Self::of(connection, path, None, Reading::Locked);
         source.begin().map_err(|error| error.at(path))?;
         source.seen = source.begin_again().map_err(|error| error.at(path))?;
         // In this order: what is folded in after the first look counts as begun.
         source.folded_in = folded_in(&source.connection).map_err(|error| error.at(path))?;
-        source.still = Looks::of(path);
+        source.still = Looks::since(before, path);
         Ok(source)
     }
 
@@ -250,6 +251,15 @@ impl Looks {
     pub(super) fn of(path: &Path) -> Option<Self> {
         let found = std::fs::metadata(path).ok()?;
         Some(Self::of_metadata(&found))
+    }
+
+    /// How the file looks that was opened after it looked as `before`. Where another one lies there now, nobody knows which
+    /// of them was opened: it looks as before, so that it is not taken for the one that lies there.
+    fn since(before: Option<Self>, path: &Path) -> Option<Self> {
+        let now = Self::of(path);
+        let is_another =
+            before.as_ref().map(|looks| looks.identity) != now.as_ref().map(|looks| looks.identity);
+        if is_another && before.is_some() { before } else { now }
     }
 
     pub(super) fn of_metadata(found: &std::fs::Metadata) -> Self {

@@ -9,13 +9,12 @@ use rusqlite::Connection;
 use crate::error::{Error, ErrorKind, Result};
 use crate::schema::{Cell, Identifier, Table, TextEncoding};
 use crate::sqlite::failure::failure;
-use crate::sqlite::scan_guard::ScanGuard;
+use crate::sqlite::rowids::{free_rowid_name, rowid_bounds, rowid_in_sql};
+use crate::sqlite::scan_guard::{ScanGuard, most_rows};
 use crate::sqlite::statement::{ImposterMode, Statement, define_imposter, forget_imposters};
 
 /// How many columns a SELECT may have in the bundled SQLite, which is also how many a table may have.
 const MOST_RESULT_COLUMNS: usize = 2_000;
-
-const ROWID_NAMES: [&str; 3] = ["rowid", "_rowid_", "oid"];
 
 /// The rows of one table.
 pub(crate) struct TableScan<'c> {
@@ -75,7 +74,8 @@ impl<'c> TableScan<'c> {
             }
             (true, None, None) => {
                 let guard = ImposterGuard(connection);
-                Rowids::Imposter { scan: rowid_imposter(connection, root_page)?, _forgotten_on_drop: guard }
+                let scan = rowid_imposter(connection, root_page, from)?;
+                Rowids::Imposter { scan, _forgotten_on_drop: guard }
             }
         };
         for (_, column) in table.stored_columns() {
@@ -165,11 +165,20 @@ fn recycle<'b>(mut cells: Vec<Cell<'_>>) -> Vec<Cell<'b>> {
     cells.into_iter().map(|_| Cell::Null).collect()
 }
 
-fn rowid_imposter(connection: &Connection, root_page: u32) -> Result<Statement<'_>> {
+/// The rowids of the b-tree at `root_page`; from `from` on, as the scan of its cells.
+fn rowid_imposter(connection: &Connection, root_page: u32, from: Option<i64>) -> Result<Statement<'_>> {
     let name = free_table_name(connection)?;
     let definition = format!("CREATE TABLE \"{name}\"(c0)");
     define_imposter(connection, ImposterMode::ReadOnly, root_page, &definition)?;
-    Statement::prepare(connection, format!("SELECT rowid FROM main.\"{name}\" NOT INDEXED").as_bytes())
+    let mut sql = format!("SELECT rowid FROM main.\"{name}\" NOT INDEXED");
+    if from.is_some() {
+        sql.push_str(" WHERE rowid >= ?1");
+    }
+    let mut rowids = Statement::prepare(connection, sql.as_bytes())?;
+    if let Some(from) = from {
+        rowids.bind_integer(1, from)?;
+    }
+    Ok(rowids)
 }
 
 fn free_table_name(connection: &Connection) -> Result<String> {
@@ -206,50 +215,6 @@ fn index_clause(name: &[u8]) -> Vec<u8> {
     [b" INDEXED BY ".as_slice(), &Identifier::from_bytes(name).quoted()].concat()
 }
 
-/// A name of the rowid that no column has taken.
-pub(crate) fn free_rowid_name(table: &Table) -> Option<&'static str> {
-    let is_free = |name: &&str| !table.columns.iter().any(|column| column.name.is_same(name));
-    ROWID_NAMES.into_iter().find(is_free)
-}
-
-/// How SQL names the rowid of a table; `None` where it has none, or columns have taken all its names.
-pub(crate) fn rowid_in_sql(table: &Table) -> Option<Vec<u8>> {
-    match table.rowid_alias.and_then(|alias| table.columns.get(alias)) {
-        Some(column) => Some(column.name.quoted()),
-        None if table.has_rowid() => free_rowid_name(table).map(|name| name.as_bytes().to_vec()),
-        None => None,
-    }
-}
-
-/// The first and the last rowid of a table; `None` where it is empty, or its rowids have no name.
-///
-/// # Errors
-/// What SQLite says.
-pub(crate) fn rowid_bounds(connection: &Connection, table: &Table) -> Result<Option<(i64, i64)>> {
-    let Some(rowid) = rowid_in_sql(table) else { return Ok(None) };
-    let bound = |function: &[u8]| {
-        let sql = [
-            b"SELECT ".as_slice(),
-            function,
-            b"(",
-            &rowid,
-            b") FROM main.",
-            &table.name.quoted(),
-            b" NOT INDEXED",
-        ];
-        let mut statement = Statement::prepare(connection, &sql.concat())?;
-        let mut cells = Vec::new();
-        if statement.step()? {
-            statement.read_row(0, TextEncoding::Utf8, &mut cells)?;
-        }
-        Ok(match cells.first() {
-            Some(Cell::Integer(rowid)) => Some(*rowid),
-            _ => None,
-        })
-    };
-    Ok(bound(b"min")?.zip(bound(b"max")?))
-}
-
 /// How many rows a table has; the pages of its b-tree are read for that, but no row.
 ///
 /// # Errors
@@ -267,8 +232,14 @@ pub(crate) fn count_rows(connection: &Connection, table: &Table, encoding: TextE
 
 /// How many rows a table roughly has, without scanning it: `None` where nothing is known.
 ///
-/// From ANALYZE's statistics, else from the span of rowids.
+/// From ANALYZE's statistics, else from the span of rowids. Rowids may lie far apart: it is never more than the database
+/// has room for.
 pub(crate) fn estimate_row_count(connection: &Connection, table: &Table) -> Option<u64> {
+    let guess = guess_row_count(connection, table)?;
+    Some(guess.min(most_rows(connection).ok()?))
+}
+
+fn guess_row_count(connection: &Connection, table: &Table) -> Option<u64> {
     let statistics =
         "SELECT CAST(stat AS INTEGER) FROM main.sqlite_stat1 WHERE tbl = ?1 AND stat GLOB '[0-9]*' LIMIT 1";
     let name = table.name.as_str()?;
@@ -276,7 +247,9 @@ pub(crate) fn estimate_row_count(connection: &Connection, table: &Table) -> Opti
         return u64::try_from(rows).ok();
     }
     match rowid_bounds(connection, table).ok()? {
-        Some((first, last)) => u64::try_from(i128::from(last) - i128::from(first) + 1).ok(),
+        Some((first, last)) => {
+            Some(u64::try_from(i128::from(last) - i128::from(first) + 1).unwrap_or(u64::MAX))
+        }
         None => rowid_in_sql(table).map(|_| 0),
     }
 }

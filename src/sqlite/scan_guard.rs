@@ -14,6 +14,22 @@ use crate::sqlite::key_order::{Follows, KeyOrder};
 /// The least a row takes of a page: a cell of four bytes and its two in the page's list of cells.
 const LEAST_ROW_BYTES: u64 = 6;
 
+/// The most rows that the database has room for.
+///
+/// # Errors
+/// What SQLite says.
+pub(crate) fn most_rows(connection: &Connection) -> Result<u64> {
+    Ok(size_bytes(connection)? / LEAST_ROW_BYTES)
+}
+
+fn size_bytes(connection: &Connection) -> Result<u64> {
+    let number = |sql: &str| {
+        let read = connection.query_row(sql, [], |row| row.get::<_, Option<u32>>(0));
+        Ok::<_, Error>(u64::from(read.map_err(failure)?.unwrap_or_default()))
+    };
+    Ok(number("PRAGMA main.page_count")? * number("PRAGMA main.page_size")?)
+}
+
 /// Looks at every row of one table as it is read.
 pub(crate) struct ScanGuard {
     previous_rowid: Option<i64>,
@@ -40,15 +56,12 @@ impl ScanGuard {
         root_page: u32,
         encoding: TextEncoding,
     ) -> Result<Self> {
-        let number = |sql: &str| {
-            connection.query_row(sql, [], |row| row.get::<_, Option<u32>>(0)).map(Option::unwrap_or_default)
-        };
-        let size_bytes = u64::from(number("PRAGMA main.page_count").map_err(failure)?)
-            * u64::from(number("PRAGMA main.page_size").map_err(failure)?);
+        let size_bytes = size_bytes(connection)?;
         // Every default is spelled out in the definition; UTF-16 takes at most half as much again as UTF-8.
         let definition = format!(
             "SELECT max(length(CAST(sql AS BLOB))) FROM main.sqlite_schema WHERE rootpage = {root_page}"
         );
+        let longest = connection.query_row(&definition, [], |row| row.get::<_, Option<u32>>(0));
         Ok(Self {
             previous_rowid: None,
             key: KeyOrder::of(table, encoding),
@@ -57,7 +70,7 @@ impl ScanGuard {
             most_rows: size_bytes / LEAST_ROW_BYTES,
             value_bytes: 0,
             most_value_bytes: size_bytes.saturating_mul(2),
-            default_bytes: u64::from(number(&definition).map_err(failure)?) * 2,
+            default_bytes: u64::from(longest.map_err(failure)?.unwrap_or_default()) * 2,
         })
     }
 

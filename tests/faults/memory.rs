@@ -154,3 +154,41 @@ fn a_table_almost_in_order_larger_than_the_limit_passes_every_verb_within_it() {
     ));
     every_verb_keeps_to_the_limit("rows almost in order", folder.path(), 0, 4);
 }
+
+/// The export under the least limit, without the other verbs.
+fn export_keeps_to_the_limit(what: &str, folder: &Path, largest_row_bytes: u64, more_arguments: &[&str]) {
+    let address_space = LIMIT_BYTES + COPIES_OF_ROW * largest_row_bytes + PROGRAM_BYTES;
+    let size = fs::metadata(folder.join("source.db")).expect("there").len();
+    say(&format!("memory: {what}, {} MiB, within {} MiB", size / MIB, address_space / MIB));
+    let more = ["--no-verify", "--memory-limit", "64MiB", "--threads", "2"];
+    let ended = run_within(folder, address_space, &[&EXPORT[..], more_arguments, &more].concat());
+    assert!(ended.status.success(), "{what}: {}", ending(&ended));
+    snapshot(&folder.join("out"));
+}
+
+#[test]
+fn one_row_that_comes_far_too_early_does_not_keep_those_after_it_in_memory() {
+    let rows = if is_full_run() { 2_000_000 } else { 500_000 };
+    let folder = source(&format!(
+        "CREATE TABLE events(_created_at INTEGER NOT NULL, event_type TEXT NOT NULL, payload BLOB NOT NULL);
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {rows})
+         INSERT INTO events SELECT i + (i = 500) * 9000000000, 'type ' || i % 7, randomblob(480) FROM n;"
+    ));
+    export_keeps_to_the_limit("one row far too early", folder.path(), 0, &[]);
+}
+
+#[test]
+fn rows_ordered_by_large_blobs_are_looked_at_within_the_limit() {
+    const CELL: u64 = 5_000_000;
+    let folder = source(&format!(
+        "CREATE TABLE blobs(id INTEGER PRIMARY KEY, body BLOB NOT NULL);
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 64)
+         INSERT INTO blobs SELECT i, randomblob({CELL}) FROM n;"
+    ));
+    export_keeps_to_the_limit(
+        "rows ordered by large blobs",
+        folder.path(),
+        CELL,
+        &["--order-by", "blobs=body"],
+    );
+}

@@ -1,8 +1,9 @@
 //! Putting rows in order that are almost in order already: late ones find their place among the last few thousand.
 //!
 //! Rows are held back for a while and handed out in order. A row that is later than that cannot be placed any more, which
-//! is told: then all rows have to be sorted. Bounded in memory by what is held back, and no row is copied but once, into
-//! the frame it is handed out in.
+//! is told: then all rows have to be sorted. Bounded in memory by what is held back. Hardly a row is copied but once, into
+//! the frame it is handed out in: only one that waits for long is copied out of its batch, so that the others, which have
+//! gone, do not stay in memory for its sake.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -16,16 +17,18 @@ use crate::error::Result;
 use crate::run::Interrupt;
 
 /// Rows that are held back, unless fewer are as many bytes as may be held back.
-pub const WINDOW_ROWS: u64 = 32 * 1024;
+pub const WINDOW_ROWS: usize = 32 * 1024;
+
+/// A batch of which not even one in so many bytes has gone is left as it is.
+const LEAST_GONE: u64 = 8;
 
 /// Takes rows that are almost in order and gives them back in order.
 pub struct Window<'run> {
     data_schema: SchemaRef,
     interrupt: &'run Interrupt,
-    batches: VecDeque<HeldBatch>,
+    batches: Vec<HeldBatch>,
     held_bytes: u64,
-    /// The number of the first batch held.
-    first: usize,
+    batch_bytes: u64,
     /// Rows that have not been handed out, in order.
     waiting: VecDeque<Place>,
     /// How much is waiting.
@@ -39,8 +42,11 @@ pub struct Window<'run> {
 struct HeldBatch {
     keyed: KeyedBatch,
     hashes: Vec<u128>,
-    /// Rows that have not been handed out.
+    /// The sum of its rows' sizes.
+    bytes: u64,
+    /// Rows that have not been handed out, and the sum of their sizes.
     left: usize,
+    left_bytes: u64,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -63,16 +69,16 @@ pub struct WindowFrame {
 
 impl<'run> Window<'run> {
     /// A window for batches of `schema`, which ends as [`super::with_order_columns`] says. It holds `held_bytes` of rows
-    /// back, and three batches beside that.
+    /// back, and three batches beside that, each of which has `batch_bytes`.
     #[must_use]
-    pub fn new(schema: &SchemaRef, held_bytes: u64, interrupt: &'run Interrupt) -> Self {
+    pub fn new(schema: &SchemaRef, held_bytes: u64, batch_bytes: u64, interrupt: &'run Interrupt) -> Self {
         let data_columns = schema.fields().len().saturating_sub(2);
         Self {
             data_schema: Arc::new(Schema::new(schema.fields()[..data_columns].to_vec())),
             interrupt,
-            batches: VecDeque::new(),
+            batches: Vec::new(),
             held_bytes,
-            first: 0,
+            batch_bytes,
             waiting: VecDeque::new(),
             held: (0, 0),
             taken: Taken::default(),
@@ -88,14 +94,12 @@ impl<'run> Window<'run> {
     /// [`ErrorKind::Damaged`](crate::error::ErrorKind::Damaged) where two rows have one key.
     pub fn push(&mut self, batch: RecordBatch, hashes: Vec<u128>) -> Result<bool> {
         let keyed = KeyedBatch::new(batch)?;
-        let number = self.first + self.batches.len();
+        let index = self.batches.len();
         let rows = keyed.rows();
-        for row in 0..rows {
-            self.held.0 += 1;
-            self.held.1 += keyed.size(row);
-            self.waiting.push_back((number, row));
-        }
-        self.batches.push_back(HeldBatch { keyed, hashes, left: rows });
+        let bytes = (0..rows).map(|row| keyed.size(row)).sum();
+        self.held = (self.held.0 + rows as u64, self.held.1 + bytes);
+        self.waiting.extend((0..rows).map(|row| (index, row)));
+        self.batches.push(HeldBatch { keyed, hashes, bytes, left: rows, left_bytes: bytes });
         let mut waiting = std::mem::take(&mut self.waiting);
         let rows_in_order = waiting.make_contiguous();
         // Runs that are in order already cost one comparison a row.
@@ -126,9 +130,9 @@ impl<'run> Window<'run> {
     pub fn next_frame(&mut self, mut is_full: impl FnMut(u64, u64) -> bool) -> Result<Option<WindowFrame>> {
         let (held_rows, held_bytes) = self.held;
         while let Some(&place) = self.waiting.get(self.taken.count) {
-            let size = self.batch(place).keyed.size(place.1);
+            let size = self.batches[place.0].keyed.size(place.1);
             let (rows, bytes) = (self.taken.rows + 1, self.taken.bytes + size);
-            let is_held_back = held_rows - rows < WINDOW_ROWS && held_bytes - bytes < self.held_bytes;
+            let is_held_back = held_rows - rows < WINDOW_ROWS as u64 && held_bytes - bytes < self.held_bytes;
             if is_held_back && !self.is_over {
                 return Ok(None);
             }
@@ -142,34 +146,82 @@ impl<'run> Window<'run> {
 
     fn hand_out(&mut self) -> Result<WindowFrame> {
         let Taken { count, rows, bytes } = std::mem::take(&mut self.taken);
-        let places: Vec<Place> =
-            self.waiting.drain(..count).map(|(number, row)| (number - self.first, row)).collect();
+        let places: Vec<Place> = self.waiting.drain(..count).collect();
         self.held = (self.held.0 - rows, self.held.1 - bytes);
         let mut digest = ContentDigest::default();
         for &(index, row) in &places {
             let held = &mut self.batches[index];
             held.left -= 1;
+            held.left_bytes -= held.keyed.size(row);
             digest.row_count += 1;
             digest.sum = digest.sum.wrapping_add(held.hashes[row]);
         }
         if let Some(&(index, row)) = places.last() {
             self.last_key = Some(self.batches[index].keyed.key(row).to_vec());
         }
-        let keyed: Vec<KeyedBatch> = self.batches.iter().map(|held| held.keyed.clone()).collect();
-        let batch = gather(&keyed, &places, &self.data_schema, self.interrupt)?;
-        while self.batches.front().is_some_and(|held| held.left == 0) {
-            self.batches.pop_front();
-            self.first += 1;
-        }
+        let batch = gather(&self.keyed_batches(), &places, &self.data_schema, self.interrupt)?;
+        self.let_go();
+        self.move_those_left()?;
         Ok(WindowFrame { batch, bytes, digest })
     }
 
-    fn batch(&self, place: Place) -> &HeldBatch {
-        &self.batches[place.0 - self.first]
+    /// Lets go of batches whose rows have all been handed out or moved.
+    fn let_go(&mut self) {
+        if self.batches.iter().all(|held| held.left > 0) {
+            return;
+        }
+        let mut stay = 0;
+        let new_indexes: Vec<usize> = self
+            .batches
+            .iter()
+            .map(|held| {
+                let index = stay;
+                stay += usize::from(held.left > 0);
+                index
+            })
+            .collect();
+        self.batches.retain(|held| held.left > 0);
+        self.waiting.iter_mut().for_each(|place| place.0 = new_indexes[place.0]);
+    }
+
+    /// Where batches hold more than there is room for, moves the rows that are left in those that are partly gone into a
+    /// batch of their own.
+    fn move_those_left(&mut self) -> Result<()> {
+        let bytes: u64 = self.batches.iter().map(|held| held.bytes).sum();
+        if bytes <= self.held_bytes.saturating_add(self.batch_bytes.saturating_mul(3)) {
+            return Ok(());
+        }
+        // What is copied is at most seven times what has gone, which happens to a row once ...
+        let is_partly_gone = |held: &HeldBatch| {
+            let gone = held.bytes - held.left_bytes;
+            gone > 0 && gone >= held.bytes / LEAST_GONE
+        };
+        let Some(held) = self.batches.iter().find(|held| is_partly_gone(held)) else { return Ok(()) };
+        let schema = held.keyed.batch.schema();
+        // ... and half a batch, so that those left of many batches do not become as many small ones.
+        let moves = |held: &HeldBatch| is_partly_gone(held) || held.bytes < self.batch_bytes / 2;
+        let moves: Vec<bool> = self.batches.iter().map(moves).collect();
+        let new_index = self.batches.len();
+        let (mut places, mut hashes, mut bytes) = (Vec::new(), Vec::new(), 0);
+        for place in self.waiting.iter_mut().filter(|place| moves[place.0]) {
+            let held = &mut self.batches[place.0];
+            hashes.push(held.hashes[place.1]);
+            bytes += held.keyed.size(place.1);
+            held.left = 0;
+            places.push(std::mem::replace(place, (new_index, places.len())));
+        }
+        let keyed = KeyedBatch::new(gather(&self.keyed_batches(), &places, &schema, self.interrupt)?)?;
+        self.batches.push(HeldBatch { keyed, hashes, bytes, left: places.len(), left_bytes: bytes });
+        self.let_go();
+        Ok(())
+    }
+
+    fn keyed_batches(&self) -> Vec<KeyedBatch> {
+        self.batches.iter().map(|held| held.keyed.clone()).collect()
     }
 
     fn key(&self, place: Place) -> &[u8] {
-        self.batch(place).keyed.key(place.1)
+        self.batches[place.0].keyed.key(place.1)
     }
 }
 

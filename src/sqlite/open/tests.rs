@@ -222,3 +222,17 @@ fn a_file_that_ends_too_early_is_told_not_filled_up() {
 fn cut(path: &Path, size: u64) {
     fs::OpenOptions::new().write(true).open(path).and_then(|file| file.set_len(size)).expect("cut");
 }
+
+#[test]
+fn a_file_put_in_place_of_another_while_that_is_opened_is_not_taken_for_it() {
+    let (database, other) = (Database::new("delete"), Database::new("delete"));
+    let before = Looks::of(&database.path).expect("is there");
+    assert_eq!(Looks::since(Some(before.clone()), &database.path), Some(before.clone()));
+    database.execute("UPDATE t SET n = 1; INSERT INTO t(n) VALUES (1)");
+    assert_eq!(Looks::since(Some(before.clone()), &database.path), Looks::of(&database.path));
+    let mut source = database.source();
+    fs::rename(&other.path, &database.path).expect("renamed");
+    source.still = Looks::since(Some(before.clone()), &database.path);
+    assert_eq!(source.still, Some(before));
+    assert!(second(&source).is_none(), "it would read the other file");
+}

@@ -183,6 +183,25 @@ fn memory_and_threads_never_show_whatever_the_rowids_and_the_order() {
     }
 }
 
+/// With as many columns as a result may have, rowids come from a scan of their own.
+#[test]
+fn the_widest_table_there_can_be_is_the_same_by_several_readers() {
+    const COLUMNS: usize = 2_000;
+    let fixture = Fixture::new("widest");
+    let names: Vec<String> = (1..COLUMNS).map(|number| format!("c{number}")).collect();
+    let values: Vec<String> = (1..COLUMNS).map(|number| format!("i * {number}")).collect();
+    fixture.execute(&format!(
+        "CREATE TABLE t(place, {});
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60)
+         INSERT INTO t SELECT i * 7919 % 61, {} FROM n;
+         DELETE FROM t WHERE rowid % 7 = 0;",
+        names.join(", "),
+        values.join(", ")
+    ));
+    let first = exported(&fixture, "roomy", "place", MUCH_MEMORY, 1);
+    assert!(exported(&fixture, "dealt out", "place", NO_MEMORY, 2) == first, "several readers show");
+}
+
 #[test]
 fn a_shuffled_table_larger_than_the_memory_is_the_same_by_all_numbers_of_readers() {
     let fixture = Fixture::new("large");
@@ -209,11 +228,12 @@ impl Progress for Phases {
     fn note(&self, _message: &str) {}
 }
 
-#[test]
-fn a_large_shuffled_table_is_read_once_and_not_tried_in_a_window_first() {
+/// What is done to a shuffled `t` of so many rows whose rowids are changed by `afterwards`.
+fn phases_of(rows: u32, afterwards: &str) -> Vec<PhaseKind> {
     let fixture = Fixture::new("once");
     let definition = "CREATE TABLE t(id INTEGER PRIMARY KEY, place, a, b, late, body)";
-    filled(&fixture, definition, 90_000, WAYS_TO_LIE[3].1);
+    filled(&fixture, definition, rows, WAYS_TO_LIE[3].1);
+    fixture.execute(afterwards);
     let options = ExportOptions {
         memory_limit_bytes: LITTLE_MEMORY,
         order_by: vec!["t=place".parse().expect("an order")],
@@ -224,5 +244,16 @@ fn a_large_shuffled_table_is_read_once_and_not_tried_in_a_window_first() {
     let phases = Phases::default();
     export(&fixture.path, &options, Run { progress: &phases, clock: &clock, interrupt: &Interrupt::new() })
         .unwrap_or_else(|error| panic!("{}", describe(&error)));
-    assert_eq!(phases.0.into_inner().expect("no thread failed"), [PhaseKind::Sorting, PhaseKind::Exporting]);
+    phases.0.into_inner().expect("no thread failed")
+}
+
+#[test]
+fn a_large_shuffled_table_is_read_once_and_not_tried_in_a_window_first() {
+    assert_eq!(phases_of(90_000, ""), [PhaseKind::Sorting, PhaseKind::Exporting]);
+}
+
+#[test]
+fn a_small_table_whose_rowids_lie_far_apart_is_not_taken_for_a_large_one() {
+    let far_apart = "UPDATE t SET id = 9223372036854775807 WHERE id = 5";
+    assert!(!phases_of(3_000, far_apart).contains(&PhaseKind::Exporting), "it was dealt out to files");
 }

@@ -89,7 +89,7 @@ fn pass(rows: &[Row], held_bytes: u64, batch_rows: usize) -> Result<Option<Frame
 }
 
 fn pass_batches<'r>(batches: impl Iterator<Item = &'r [Row]>, held_bytes: u64) -> Result<Option<Frames>> {
-    let mut window = Window::new(&schema(), held_bytes, &NEVER);
+    let mut window = Window::new(&schema(), held_bytes, held_bytes / 8, &NEVER);
     let (mut frames, mut cuts) = (Frames::default(), Cuts::default());
     for rows in batches {
         let (batch, hashes) = batch(rows);
@@ -166,7 +166,7 @@ fn rows_with_one_key_are_refused_while_both_are_held_and_late_once_one_has_gone(
 #[test]
 fn batches_without_rows_and_a_window_without_any_are_nothing() {
     assert_eq!(pass(&[], ROOMY, 1).expect("taken"), Some(Frames::default()));
-    let mut window = Window::new(&schema(), ROOMY, &NEVER);
+    let mut window = Window::new(&schema(), ROOMY, 0, &NEVER);
     let (nothing, none) = batch(&[]);
     assert!(window.push(nothing, none).expect("taken"));
     window.end();
@@ -175,13 +175,61 @@ fn batches_without_rows_and_a_window_without_any_are_nothing() {
 
 #[test]
 fn batches_whose_rows_have_all_gone_are_let_go() {
-    let mut window = Window::new(&schema(), 1, &NEVER);
+    let mut window = Window::new(&schema(), 1, 0, &NEVER);
     for place in 0..100 {
         let (batch, hashes) = batch(&[(place, 8)]);
         assert!(window.push(batch, hashes).expect("taken"));
         let frame = window.next_frame(|_, _| true).expect("gathered");
         assert_eq!(frame.is_some(), place > 0, "one row is held back");
         assert!(window.batches.len() <= 1 && window.waiting.len() <= 1);
+    }
+}
+
+/// Rows of which those that `is_early` come long before their place, which is at the end.
+fn with_early_rows(count: i64, is_early: impl Fn(i64) -> bool) -> Vec<Row> {
+    (0..count).map(|place| (if is_early(place) { place + (1 << 40) } else { place }, 1_000)).collect()
+}
+
+#[test]
+fn rows_that_wait_long_keep_no_others_in_memory() {
+    const BATCH_ROWS: usize = 200;
+    const BATCH_BYTES: u64 = BATCH_ROWS as u64 * 1_000;
+    const HELD_BYTES: u64 = 5 * BATCH_BYTES;
+    let ways: [(&str, &dyn Fn(i64) -> bool); 3] = [
+        ("one row", &|place| place == 50),
+        ("one row of every batch", &|place| place % 200 == 50),
+        ("all rows of some batches", &|place| place / 200 % 100 == 3),
+    ];
+    for (what, is_early) in ways {
+        let rows = with_early_rows(100_000, is_early);
+        let mut window = Window::new(&schema(), HELD_BYTES, BATCH_BYTES, &NEVER);
+        let (mut frames, mut most) = (Frames::default(), 0);
+        let mut take = |window: &mut Window<'_>| {
+            while let Some(frame) = window.next_frame(|rows, _| rows == 300).expect("gathered") {
+                let places = frame.batch.column(0).as_primitive::<Int64Type>().values().to_vec();
+                frames.0.push((places, frame.bytes, frame.digest));
+            }
+        };
+        for rows in rows.chunks(BATCH_ROWS) {
+            let (batch, hashes) = batch(rows);
+            assert!(window.push(batch, hashes).expect("taken"), "{what}");
+            take(&mut window);
+            let held = window.batches.iter().map(|held| held.keyed.rows()).sum::<usize>() as u64 * 1_000;
+            most = held.max(most);
+            assert!(window.batches.len() < 50, "{what}: {} batches", window.batches.len());
+        }
+        window.end();
+        take(&mut window);
+        // Once a frame has gone, and with less than one.
+        assert!(most <= HELD_BYTES + 3 * BATCH_BYTES + 300_000, "{what}: {most} bytes");
+        let mut in_order = rows.clone();
+        in_order.sort_unstable();
+        let digests = in_order.chunks(300).map(|rows| {
+            let sum = rows.iter().fold(0_u128, |sum, row| sum.wrapping_add(hash(row.0)));
+            let digest = ContentDigest { row_count: rows.len() as u64, sum };
+            (rows.iter().map(|row| row.0).collect(), rows.len() as u64 * 1_000, digest)
+        });
+        assert!(frames.0 == digests.collect::<Vec<_>>(), "{what}");
     }
 }
 
@@ -195,11 +243,20 @@ proptest! {
         batch_rows in 10_usize..300,
         held_kib in 0_u64..400_000,
         size in 0_u64..2_000_000,
+        early in prop_oneof![Just(0_i64), 1_i64..40],
     ) {
         let (in_order, late) = almost_in_order(count, lateness, |place| 1 + size * (place.cast_unsigned() % 11) / 7);
         let passed = pass(&late, held_kib * 1024, batch_rows).expect("taken");
         if let Some(frames) = &passed {
             prop_assert!(*frames == Frames::of(&in_order));
+        }
+        // Some rows come very early: they wait, unless there is no room for them, and then others are late.
+        let is_early = |place: i64| early > 0 && place % 97 < early && place * 31 % 7 == 0;
+        let rows = with_early_rows(count, is_early);
+        let mut sorted = rows.clone();
+        sorted.sort_unstable();
+        if let Some(frames) = pass(&rows, held_kib * 1024, batch_rows).expect("taken") {
+            prop_assert!(frames == Frames::of(&sorted));
         }
         // Whatever is not late at all passes through any window.
         prop_assert!(pass(&in_order, held_kib * 1024, batch_rows).expect("taken") == Some(Frames::of(&in_order)));
