@@ -141,3 +141,10 @@ impl TableJob<'_> {
         Some(u64::try_from(bytes).unwrap_or(u64::MAX))
     }
 }
+
+impl Sample {
+    /// Whether these are all rows.
+    pub(super) fn is_whole(&self) -> bool {
+        self.rows < SAMPLE_ROWS
+    }
+}
