@@ -155,7 +155,7 @@ impl TableJob<'_> {
         let memory_bytes = share * 3;
         // SQLite's copy of it and its encoding fit beside that, and into what is kept for the reader.
         let turns = Turns {
-            large_row_bytes: (share + READER_BYTES / 4) / 2,
+            large_row_bytes: share / 2 + READER_BYTES / 8,
             large_row_was_met: AtomicBool::new(false),
             turn: Mutex::new(()),
         };

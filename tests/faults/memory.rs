@@ -142,7 +142,7 @@ fn what_is_kept_does_not_grow_with_the_number_of_threads() {
 
 #[test]
 fn tables_whose_later_rows_are_larger_keep_to_the_limit_side_by_side() {
-    let tables: String = (0..8)
+    let tables: Vec<String> = (0..8)
         .map(|table| {
             format!(
                 "CREATE TABLE t{table}(id INTEGER PRIMARY KEY, b BLOB);
@@ -151,7 +151,7 @@ fn tables_whose_later_rows_are_larger_keep_to_the_limit_side_by_side() {
             )
         })
         .collect();
-    let folder = source(&tables);
+    let folder = source(&tables.concat());
     export_stays_within("later rows are larger", folder.path(), 256, &["--threads", "8", "--no-verify"], 0);
 }
 

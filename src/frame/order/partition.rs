@@ -85,7 +85,9 @@ impl Partitions {
             let scratch = scratch_of(&mut self.scratch, &self.folder)?;
             scratch.append(&mut range.pieces, &mut self.buffers, part)?;
         }
-        parts.into_iter().for_each(|bytes| self.buffers.push(part, bytes));
+        for bytes in parts {
+            self.buffers.push(part, bytes);
+        }
         Ok(())
     }
 

@@ -228,7 +228,7 @@ fn two_rows_with_one_key_are_damage_also_where_they_do_not_fit_together() {
 #[test]
 fn what_is_kept_of_a_large_row_is_not_its_memory() {
     let large: Rows = vec![(b"m".to_vec(), vec![1; 1_000_000])];
-    let sample = (b'a'..b'z').map(|key| vec![key]).collect();
+    let sample = (b'a'..=b'z').map(|key| vec![key]).collect();
     let trip = Trip::new(sample, 12, 50_000);
     let mut dealt = trip.deal_out(&[large, rows_of(100, Spread::Counted, 9)]);
     let (mut announced, mut found) = (0, 0);
