@@ -160,8 +160,9 @@ impl TableFiles<'_> {
         if bytes > shared.shares.limit_bytes() {
             return Ok(None);
         }
-        // A row group and what is made of it, where later rows may be larger than those looked at.
-        let most = (2 * ROW_GROUP_BYTES).min(source.size_bytes()?.saturating_mul(3));
+        // A row group, where later rows may be larger than those looked at. What is made of it finds room in the shares,
+        // which are three times what tables are expected to need.
+        let most = ROW_GROUP_BYTES.min(source.size_bytes()?.saturating_mul(3));
         let own = bytes.saturating_sub(job.threads as u64 * ENCODER_BYTES);
         let overrun_bytes = if sample.is_whole() { 0 } else { most.saturating_sub(own) };
         let _share = shared.shares.take(Wanted { bytes, overrun_bytes });

@@ -122,25 +122,6 @@ fn export_stays_within(what: &str, folder: &Path, limit_mib: u64, more: &[&str],
 }
 
 #[test]
-fn what_is_kept_does_not_grow_with_the_number_of_threads() {
-    let names: Vec<String> = (0..60).map(|column| format!("c{column}")).collect();
-    let value = |column: usize| match column % 3 {
-        0 => format!("i * {column}"),
-        1 => format!("'text ' || (i * 7919 + {column}) % 100003"),
-        _ => format!("i / 7.0 + {column}"),
-    };
-    let values: Vec<String> = (0..60).map(value).collect();
-    let folder = source(&format!(
-        "CREATE TABLE wide({});
-         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200000)
-         INSERT INTO wide SELECT {} FROM n;",
-        names.join(", "),
-        values.join(", ")
-    ));
-    export_stays_within("16 threads", folder.path(), 64, &["--threads", "16"], 0);
-}
-
-#[test]
 fn tables_whose_later_rows_are_larger_keep_to_the_limit_side_by_side() {
     let tables: Vec<String> = (0..8)
         .map(|table| {
