@@ -7,7 +7,7 @@
 //! Only stages that others wait for may reserve while they hold something: at most one of them at a time, or two could
 //! wait for each other for ever.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// The least memory limit, in bytes: a row group of 32 MiB is encoded as a whole, and decoded nearly so. Below it what is
 /// written would have to depend on the limit.
@@ -49,24 +49,58 @@ pub fn limit_for(bytes: u64) -> u64 {
 pub struct Budget {
     state: Mutex<State>,
     changed: Condvar,
+    overrun: Option<Arc<Overrun>>,
 }
 
 #[derive(Debug)]
 struct State {
     limit: u64,
     held: u64,
+    /// Whether the turn of `overrun` is taken.
+    overruns: bool,
+}
+
+/// A turn to hold more than a [`Budget`] allows, which several budgets share: one of them has it at a time. Whoever has it
+/// must get on without the others.
+#[derive(Debug, Default)]
+pub struct Overrun {
+    is_taken: Mutex<bool>,
+    given_back: Condvar,
+}
+
+impl Overrun {
+    fn take(&self) {
+        let is_taken = self.is_taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_free = self.given_back.wait_while(is_taken, |is_taken| *is_taken);
+        *is_free.unwrap_or_else(PoisonError::into_inner) = true;
+    }
+
+    fn give_back(&self) {
+        *self.is_taken.lock().unwrap_or_else(PoisonError::into_inner) = false;
+        self.given_back.notify_one();
+    }
 }
 
 impl Budget {
     /// A budget of `limit` bytes.
     #[must_use]
     pub fn new(limit: u64) -> Self {
-        Self { state: Mutex::new(State { limit, held: 0 }), changed: Condvar::new() }
+        let state = State { limit, held: 0, overruns: false };
+        Self { state: Mutex::new(state), changed: Condvar::new(), overrun: None }
+    }
+
+    /// The same, where more than `limit` bytes are held only while the turn of `overrun` lasts.
+    #[must_use]
+    pub fn with_overrun(mut self, overrun: Option<Arc<Overrun>>) -> Self {
+        self.overrun = overrun;
+        self
     }
 
     /// Changes the limit; what is held stays held.
     pub fn set_limit(&self, limit: u64) {
-        self.state().limit = limit;
+        let mut state = self.state();
+        state.limit = limit;
+        self.end_overrun(&mut state);
         self.changed.notify_all();
     }
 
@@ -101,8 +135,23 @@ impl Budget {
         if bytes > 0 {
             let mut state = self.state();
             state.held = state.held.saturating_sub(bytes);
+            self.end_overrun(&mut state);
             self.changed.notify_all();
         }
+    }
+
+    /// Gives the turn back where no more is held than allowed.
+    fn end_overrun(&self, state: &mut State) {
+        if state.overruns && state.held <= state.limit {
+            state.overruns = false;
+            self.overrun.iter().for_each(|overrun| overrun.give_back());
+        }
+    }
+}
+
+impl Drop for Budget {
+    fn drop(&mut self) {
+        self.set_limit(u64::MAX);
     }
 }
 
@@ -123,6 +172,15 @@ impl<'b> Reservation<'b> {
     /// Adds `bytes` as soon as they fit, or nobody else holds anything.
     pub fn grow(&mut self, bytes: u64) {
         let mut state = self.budget.wait_for_room(self.bytes, bytes);
+        if let Some(overrun) = &self.budget.overrun {
+            while !state.overruns && state.held.saturating_add(bytes) > state.limit {
+                // Others must be able to give back meanwhile.
+                drop(state);
+                overrun.take();
+                self.budget.state().overruns = true;
+                state = self.budget.wait_for_room(self.bytes, bytes);
+            }
+        }
         state.held = state.held.saturating_add(bytes);
         self.bytes = self.bytes.saturating_add(bytes);
     }
@@ -216,6 +274,34 @@ mod tests {
             assert_eq!(waiting.join().expect("ends"), 5);
         });
         assert_eq!(budget.held(), 5);
+    }
+
+    #[test]
+    fn of_budgets_that_share_a_turn_one_at_a_time_holds_more_than_it_may() {
+        let overrun = Arc::new(Overrun::default());
+        let budget = || Budget::new(10).with_overrun(Some(Arc::clone(&overrun)));
+        let (one, other) = (budget(), budget());
+        let mut large = one.reserve(15);
+        let within = other.reserve(10);
+        let got_it = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut within = within;
+                within.grow(5);
+                got_it.store(true, Ordering::SeqCst);
+            });
+            std::thread::sleep(Duration::from_millis(20));
+            large.grow(5);
+            assert!(!got_it.load(Ordering::SeqCst), "the turn is taken");
+            large.shrink_to(10);
+        });
+        assert!(got_it.load(Ordering::SeqCst));
+        drop(large);
+        let kept = one.reserve(11);
+        drop(other.reserve(1));
+        std::mem::forget(kept);
+        drop(one);
+        assert_eq!(other.reserve(11).bytes(), 11, "a budget that is gone has no turn");
     }
 
     #[test]

@@ -154,7 +154,7 @@ impl RowHasher {
         size
     }
 
-    /// The hash of the row that ended last.
+    /// The hash of the row that was added last.
     #[must_use]
     pub fn last_hash(&self) -> u128 {
         self.last_hash
@@ -162,14 +162,20 @@ impl RowHasher {
 
     /// Adds a row whose canonical encoding is known already.
     pub fn add_encoded(&mut self, encoded: &[u8]) {
+        self.last_hash = xxh3_128(encoded);
         self.digest.row_count += 1;
-        self.digest.sum = self.digest.sum.wrapping_add(xxh3_128(encoded));
+        self.digest.sum = self.digest.sum.wrapping_add(self.last_hash);
     }
 
     /// The canonical encoding of the row that ended last; only of a hasher made by [`Self::keeping_rows`] is it whole.
     #[must_use]
     pub fn last_row(&self) -> &[u8] {
         &self.buffer
+    }
+
+    /// Gives back the memory of the row that ended last, which [`Self::last_row`] no longer returns.
+    pub fn forget_row(&mut self) {
+        self.buffer = Vec::new();
     }
 
     /// The digest of all rows since the last call, which starts anew.
@@ -186,6 +192,10 @@ impl RowHasher {
         self.buffer.push(tag);
         self.buffer.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
         if self.keeps_rows || self.buffer.len().saturating_add(bytes.len()) <= GATHERED_BYTES {
+            if bytes.len() > GATHERED_BYTES {
+                // Not twice as much, as a buffer that grows by itself.
+                self.buffer.reserve_exact(bytes.len());
+            }
             self.buffer.extend_from_slice(bytes);
             return;
         }
@@ -468,7 +478,10 @@ mod tests {
             let mut keeping = RowHasher::keeping_rows();
             keeping.add_row(Some(1), &cells);
             assert_eq!(keeping.last_row(), encoding);
+            assert!(keeping.buffer.capacity() < encoding.len() + size / 2, "no more is kept than is needed");
             assert_eq!(keeping.take().sum, xxh3_128(&encoding));
+            keeping.forget_row();
+            assert_eq!(keeping.buffer.capacity(), 0);
         }
     }
 
@@ -489,8 +502,11 @@ mod tests {
             let encoded = hasher.last_row().to_vec();
             assert_eq!(read_encoded_row(&encoded, rowid.is_some()), Some((rowid, cells.to_vec())));
             assert_eq!(read_encoded_row(&encoded[..encoded.len() - 1], rowid.is_some()), None);
+            let hash = hasher.last_hash();
+            hasher.add_row(None, &[Cell::Null]);
+            hasher.take();
             hasher.add_encoded(&encoded);
-            assert_eq!(hasher.take(), digest);
+            assert_eq!((hasher.last_hash(), hasher.take()), (hash, digest));
         }
         assert_eq!(read_encoded_row(&[9], false), None);
     }

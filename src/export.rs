@@ -11,7 +11,9 @@ mod plan;
 mod report;
 mod sample;
 mod selection;
+mod shares;
 mod side_by_side;
+mod sort_beside;
 mod table;
 mod tables;
 

@@ -4,20 +4,20 @@
 //! is sorted and encoded. The table is read once: which Parquet columns there are is decided when all rows are known.
 
 use std::ops::ControlFlow;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::budget::Budget;
 use crate::digest::{ContentDigest, RowHasher, read_encoded_cells};
 use crate::error::{Error, ErrorKind, Result};
 use crate::export::encoders::{EncodingResources, FrameQueue, encode_in_parallel};
 use crate::export::sample::start_of_key;
+use crate::export::sort_beside::{Ranges, sort_beside};
 use crate::export::table::{
     COPIES_OF_ROW, FooterOf, ROWS_PER_STEP, ReadTable, TableJob, WrittenTable, count, refuse_half_units,
 };
-use crate::frame::order::{OrderKey, PartitionedRows, Partitions, SortedRange, Splitters, parts_for};
-use crate::frame::{ClassCounts, FRAME_BYTES, FrameBuilder, TableMapping, plan_mapping};
+use crate::frame::order::{OrderKey, PartitionedRows, Partitions, Splitters, parts_for};
+use crate::frame::{ClassCounts, FRAME_BYTES, FrameBuilder, TableMapping, plan_mapping, row_size};
 use crate::parquet_file::{TableEncoder, TableWriter, sorting_terms};
 use crate::progress::{Phase, PhaseKind};
 use crate::run::{Run, start_thread};
@@ -91,7 +91,7 @@ impl TableJob<'_> {
         let kind = PhaseKind::Exporting;
         self.run.progress.begin(Phase { kind, subject: &subject, total_rows, total_bytes: None });
         let ((), writer) = encode_in_parallel(table, &mapping, &encoder, writer, resources, |queue| {
-            sort_beside(rows, |ranges| self.hand_over(ranges, &mapping, queue))
+            sort_beside(rows, memory_bytes, |ranges| self.hand_over(ranges, &mapping, queue))
         })?;
         self.run.progress.end();
         let Dealt { digest, content_bytes, .. } = dealt;
@@ -142,13 +142,21 @@ impl TableJob<'_> {
         let count = others.len() + 1;
         let starts = if count > 1 { self.range_starts(count * RANGES_PER_READER)? } else { vec![None] };
         let for_readers = count as u64 * READER_BYTES;
-        let memory_bytes = self.bytes_for_frames().saturating_sub(for_readers) / 4 * 3 / count as u64;
+        let share = self.bytes_for_frames().saturating_sub(for_readers) / 4 / count as u64;
+        let memory_bytes = share * 3;
+        // SQLite's copy of it and its encoding fit beside that, and into what is kept for the reader.
+        let turns = Turns {
+            large_row_bytes: share / 2 + READER_BYTES / 8,
+            large_row_was_met: AtomicBool::new(false),
+            turn: Mutex::new(()),
+        };
         let new_reader = || Reader {
             catalog: self.catalog,
             ordinal: self.ordinal,
             run: self.run,
             key,
             starts: &starts,
+            turns: &turns,
             dealt: Dealt {
                 counts: vec![ClassCounts::default(); table.stored_columns().count()],
                 ..Dealt::default()
@@ -199,7 +207,7 @@ impl TableJob<'_> {
         let mut builder = FrameBuilder::new(mapping, false);
         let mut hasher = RowHasher::default();
         let mut step = (0, 0);
-        while let Some(range) = ranges.next()? {
+        while let Some(range) = ranges.next(&queue)? {
             let mut cells: Vec<Cell<'_>> = Vec::new();
             for row in range.rows() {
                 if row.len() as u64 > FRAME_BYTES {
@@ -231,48 +239,6 @@ impl TableJob<'_> {
         }
         queue.finish()
     }
-}
-
-/// Ranges as they come from the thread that reads and sorts them.
-struct Ranges<'c> {
-    sorted: &'c Receiver<Result<SortedRange>>,
-    spare: &'c Sender<SortedRange>,
-}
-
-impl Ranges<'_> {
-    fn next(&mut self) -> Result<Option<SortedRange>> {
-        // Without a sender, all ranges have come.
-        self.sorted.recv().ok().transpose()
-    }
-
-    fn give_back(&self, range: SortedRange) {
-        // Where nobody wants it any more, there are no more ranges.
-        let _ = self.spare.send(range);
-    }
-}
-
-/// Runs `take` beside a thread that sorts the next range meanwhile.
-fn sort_beside<T>(
-    mut rows: PartitionedRows<'_>,
-    take: impl FnOnce(&mut Ranges<'_>) -> Result<T>,
-) -> Result<T> {
-    let (sender, sorted) = sync_channel(0);
-    let (spare, spares) = channel();
-    std::thread::scope(|scope| {
-        start_thread(scope, move || {
-            loop {
-                let next = rows.next_range(spares.try_recv().unwrap_or_default()).transpose();
-                let is_last = next.as_ref().is_none_or(Result::is_err);
-                if next.is_some_and(|next| sender.send(next).is_err()) || is_last {
-                    return;
-                }
-            }
-        })?;
-        // Dropped before the thread is waited for, which may be about to send.
-        let taken = take(&mut Ranges { sorted: &sorted, spare: &spare });
-        drop(sorted);
-        taken
-    })
 }
 
 /// Makes sure that the ranges together are one scan from the first row to the last: the row that the scan of one met
@@ -318,6 +284,14 @@ impl Drop for StopsOthers<'_> {
     }
 }
 
+/// Who reads large rows: one reader at a time. From the first of them on the others wait, since they do not know how large
+/// the next row is before SQLite has made a copy of it.
+struct Turns {
+    large_row_bytes: u64,
+    large_row_was_met: AtomicBool,
+    turn: Mutex<()>,
+}
+
 /// One reader and what it has dealt out.
 struct Reader<'a> {
     catalog: &'a Catalog,
@@ -325,6 +299,7 @@ struct Reader<'a> {
     run: Run<'a>,
     key: &'a OrderKey,
     starts: &'a [Option<i64>],
+    turns: &'a Turns,
     dealt: Dealt,
     hasher: RowHasher,
     key_bytes: Vec<u8>,
@@ -365,6 +340,8 @@ impl Reader<'_> {
         let (catalog, run) = (self.catalog, self.run);
         let mut found = RangeEnds { first: None, beyond: None };
         let mut step = (0, 0);
+        // Kept to the end of the range; who has it waits for nobody.
+        let (turns, mut turn) = (self.turns, None);
         source.for_each_row_from(catalog, self.ordinal, from, |rowid, cells| {
             if let (Some(rowid), Some(until)) = (rowid, until)
                 && rowid >= until
@@ -375,11 +352,22 @@ impl Reader<'_> {
             found.first = found.first.or(rowid);
             refuse_half_units(catalog, cells)?;
             count(&mut self.dealt.counts, cells);
+            let is_large = row_size(cells, 0) > turns.large_row_bytes;
+            if is_large {
+                turns.large_row_was_met.store(true, Ordering::Relaxed);
+            }
+            if turn.is_none() && turns.large_row_was_met.load(Ordering::Relaxed) {
+                turn = Some(turns.turn.lock().unwrap_or_else(PoisonError::into_inner));
+            }
             let size_bytes = self.hasher.add_row(rowid, cells) as u64;
             self.dealt.content_bytes += size_bytes;
             self.key_bytes.clear();
             self.key.encode(rowid, cells, &mut self.key_bytes);
             self.partitions.push(&self.key_bytes, self.hasher.last_row())?;
+            if is_large {
+                self.hasher.forget_row();
+                self.key_bytes = Vec::new();
+            }
             step = (step.0 + 1, step.1 + size_bytes);
             run.interrupt.check()?;
             if step.0 == ROWS_PER_STEP {

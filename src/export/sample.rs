@@ -199,3 +199,10 @@ mod tests {
         }
     }
 }
+
+impl Sample {
+    /// Whether these are all rows.
+    pub(super) fn is_whole(&self) -> bool {
+        self.rows < SAMPLE_ROWS
+    }
+}

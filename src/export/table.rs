@@ -7,8 +7,9 @@
 
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::Arc;
 
-use crate::budget::{Budget, free_bytes};
+use crate::budget::{Budget, Overrun, free_bytes};
 use crate::digest::{ContentDigest, RowHasher};
 use crate::durable::Stage;
 use crate::error::{Error, ErrorKind, Result};
@@ -47,6 +48,8 @@ pub(crate) struct TableJob<'a> {
     pub(crate) settings: WriterSettings,
     pub(crate) memory_limit_bytes: u64,
     pub(crate) threads: usize,
+    /// Where other tables are written beside it: their turns to take more than the limit.
+    pub(crate) overrun: Option<Arc<Overrun>>,
     pub(crate) run: Run<'a>,
 }
 
@@ -158,7 +161,8 @@ impl TableJob<'_> {
         // The window has a batch on its way in, one on its way out, and one half of which is gone.
         let windowed = self.held_back_bytes() + 3 * self.window_batch_bytes();
         let for_window = if disorder == Disorder::IsSmall { windowed } else { 0 };
-        let budget = Budget::new(self.bytes_for_frames().saturating_sub(for_window));
+        let budget = Budget::new(self.bytes_for_frames().saturating_sub(for_window))
+            .with_overrun(self.overrun.clone());
         let resources = EncodingResources {
             threads: self.worker_count(),
             budget: &budget,

@@ -6,15 +6,17 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::budget::{Budget, free_bytes, limit_for};
+use crate::budget::{free_bytes, limit_for};
 use crate::durable::Stage;
 use crate::error::{Error, ErrorKind, Result};
 use crate::export::encoders::ENCODER_BYTES;
 use crate::export::plan::{ExportPlan, OutputForm, PlannedTable};
 use crate::export::sample::Sample;
+use crate::export::shares::{Shares, Wanted};
 use crate::export::side_by_side::{Queue, in_order};
 use crate::export::table::{FooterOf, ReadTable, TableJob, WrittenTable};
 use crate::export::{ExportOptions, STAGED, json};
+use crate::frame::ROW_GROUP_BYTES;
 use crate::parquet_file::RowGroupEntry;
 use crate::progress::{PartOfPhase, Phase, PhaseKind};
 use crate::run::{Run, start_thread};
@@ -43,8 +45,7 @@ struct Shared<'a> {
     /// The tables, the largest first.
     queue: Queue<&'a PlannedTable>,
     /// What is left of the memory limit.
-    budget: Budget,
-    budget_bytes: u64,
+    shares: Shares,
     /// How many encoders each reader has.
     threads: usize,
 }
@@ -98,8 +99,7 @@ impl TableFiles<'_> {
         let budget_bytes = free.saturating_sub(others.len() as u64 * READER_BYTES);
         let shared = Shared {
             queue: Queue::new(tables),
-            budget: Budget::new(budget_bytes),
-            budget_bytes,
+            shares: Shares::new(budget_bytes),
             threads: threads / (others.len() + 1),
         };
         let kind = PhaseKind::Exporting;
@@ -157,12 +157,18 @@ impl TableFiles<'_> {
         let sample = job.sample()?;
         let limit = job.comfortable_limit_bytes(&sample)?;
         let bytes = free_bytes(limit).saturating_add(job.threads.saturating_sub(1) as u64 * ENCODER_BYTES);
-        if bytes > shared.budget_bytes {
+        if bytes > shared.shares.limit_bytes() {
             return Ok(None);
         }
-        let share = shared.budget.reserve(bytes);
+        // A row group, where later rows may be larger than those looked at. What is made of it finds room in the shares,
+        // which are three times what tables are expected to need.
+        let most = ROW_GROUP_BYTES.min(source.size_bytes()?.saturating_mul(3));
+        let own = bytes.saturating_sub(job.threads as u64 * ENCODER_BYTES);
+        let overrun_bytes = if sample.is_whole() { 0 } else { most.saturating_sub(own) };
+        let _share = shared.shares.take(Wanted { bytes, overrun_bytes });
         self.run.interrupt.check()?;
-        job.memory_limit_bytes = limit_for(share.bytes());
+        job.memory_limit_bytes = limit_for(bytes);
+        job.overrun = Some(shared.shares.overrun());
         files.write_sampled(&job, &sample, planned, &|_| Ok(Vec::new())).map(Some)
     }
 
@@ -212,6 +218,7 @@ impl TableFiles<'_> {
             settings: self.options.settings,
             memory_limit_bytes: 0,
             threads: 1,
+            overrun: None,
             run: self.run,
         }
     }

@@ -17,7 +17,7 @@ pub(crate) mod testing;
 pub mod weight;
 
 pub use build::FrameBuilder;
-pub use cuts::{Cuts, FRAME_BYTES, FRAME_ROWS, row_size};
+pub use cuts::{Cuts, FRAME_BYTES, FRAME_ROWS, ROW_GROUP_BYTES, row_size};
 pub use decode::{RowDecoder, digest_batch};
 pub use mapping::{
     ClassCounts, ColumnMapping, ColumnRole, Companion, MainClass, MappingReason, TableMapping, plan_mapping,

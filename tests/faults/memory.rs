@@ -96,6 +96,61 @@ fn snapshot(folder: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
     files
 }
 
+/// Exports with the allocator as it is, and compares the peak of resident memory with what is promised.
+fn export_stays_within(what: &str, folder: &Path, limit_mib: u64, more: &[&str], largest_rows_bytes: u64) {
+    let limit = format!("{limit_mib}MiB");
+    let arguments = [&EXPORT[..], &["--memory-limit", &limit], more].concat();
+    let mut command = parklite(folder, &arguments);
+    command.env_remove("MALLOC_ARENA_MAX").stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = command.spawn().expect("started");
+    let status = format!("/proc/{}/status", child.id());
+    let mut peak = 0;
+    let ended = loop {
+        // The kernel's own mark never falls: what counts is the last look at it.
+        let status = fs::read_to_string(&status).unwrap_or_default();
+        let mark = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.strip_suffix("kB"));
+        peak = mark.and_then(|mark| mark.trim().parse().ok()).unwrap_or(peak);
+        if let Some(ended) = child.try_wait().expect("a child") {
+            break ended;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    };
+    assert!(ended.success(), "{what}: {ended}");
+    let bound = (limit_mib + 48) * 1024 + (COPIES_OF_ROW * largest_rows_bytes + 64 * COLUMN_BYTES) / 1024;
+    say(&format!("memory: {what}: {peak} KiB resident of {bound}"));
+    assert!(peak > 0 && peak <= bound, "{what}: {peak} KiB resident, {bound} promised");
+}
+
+#[test]
+fn tables_whose_later_rows_are_larger_keep_to_the_limit_side_by_side() {
+    let tables: Vec<String> = (0..8)
+        .map(|table| {
+            format!(
+                "CREATE TABLE t{table}(id INTEGER PRIMARY KEY, b BLOB);
+                 WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2200)
+                 INSERT INTO t{table} SELECT i, CASE WHEN i <= 1000 THEN x'00' ELSE randomblob(60000) END FROM n;"
+            )
+        })
+        .collect();
+    let folder = source(&tables.concat());
+    export_stays_within("later rows are larger", folder.path(), 256, &["--threads", "8", "--no-verify"], 0);
+}
+
+#[test]
+fn a_few_large_rows_among_small_ones_in_no_order_are_in_memory_four_times_at_most() {
+    const LARGE: u64 = 60_000_000;
+    let folder = source(&format!(
+        "CREATE TABLE g(id INTEGER PRIMARY KEY, _created_at INTEGER NOT NULL, b BLOB);
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60000)
+         INSERT INTO g SELECT i, i * 7919 % 1000003,
+            CASE WHEN i % 7500 = 0 THEN zeroblob({LARGE}) ELSE randomblob(200) END FROM n;"
+    ));
+    for threads in ["1", "2"] {
+        let more = ["--threads", threads, "--no-verify", "--order-by", "g=_created_at"];
+        export_stays_within("large rows in no order", folder.path(), 64, &more, LARGE);
+    }
+}
+
 #[test]
 fn cells_of_40_mb_pass_every_verb_within_the_limit() {
     const CELL: u64 = 40_000_000;

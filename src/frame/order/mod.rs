@@ -15,11 +15,13 @@ mod merge;
 mod partition;
 mod sorter;
 mod spill;
+mod splitters;
 mod window;
 
 pub use gather::copy_of_rows;
 pub use key::{InOrderCheck, OrderKey};
 pub use key_window::{KeyWindow, Keys, Leaving, Room};
-pub use partition::{PartitionedRows, Partitions, SortedRows as SortedRange, Splitters, parts_for};
+pub use partition::{PartitionedRows, Partitions, SortedRows as SortedRange};
 pub use sorter::{SortedRows, Sorter, with_order_columns};
+pub use splitters::{Splitters, parts_for};
 pub use window::{WINDOW_ROWS, Window, WindowFrame};

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::gather::equal_keys;
-use super::spill::{Buffers, Held, Piece, Scratch};
+use super::spill::{Buffers, Chain, Held, Scratch, not_what_was_written};
+use super::splitters::{Splitters, common_prefix, parts_for, word};
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::weight::byte_count;
 use crate::run::Interrupt;
@@ -29,77 +30,6 @@ const ROWS_FETCHED: usize = 16;
 /// Of very large keys, so many are sampled all the same.
 const LEAST_SAMPLE_KEYS: usize = 16;
 
-/// Ends of ranges of keys.
-#[derive(Debug)]
-pub struct Splitters {
-    /// What all keys of the sample begin with.
-    common: Vec<u8>,
-    /// What comes after that in the first keys of all ranges but the first.
-    firsts: Vec<u128>,
-}
-
-impl Splitters {
-    /// Ends of at most `parts` ranges that hold about as many keys of the sample each.
-    #[must_use]
-    pub fn of_sample(mut keys: Vec<Vec<u8>>, parts: usize) -> Self {
-        keys.sort_unstable();
-        keys.dedup();
-        let common = match (keys.first(), keys.last()) {
-            (Some(first), Some(last)) => common_prefix(first, last).to_vec(),
-            _ => Vec::new(),
-        };
-        let words = keys.iter().map(|key| word(&key[common.len()..]));
-        let mut words: Vec<u128> = words.collect();
-        let least = words.first().copied().unwrap_or(0);
-        let places = (1..parts).map(|part| part * words.len() / parts.max(1));
-        let mut firsts: Vec<u128> = places.filter_map(|place| words.get(place).copied()).collect();
-        firsts.dedup();
-        firsts.retain(|&first| first > least);
-        if firsts.is_empty() && parts > 1 {
-            // Most keys look alike: at least they are parted from the others.
-            words.retain(|&word| word > least);
-            firsts.extend(words.first());
-        }
-        if let (true, Some(middle)) =
-            (firsts.is_empty() && parts > 1 && keys.len() > 1, keys.get(keys.len() / 2))
-        {
-            // All go on with as many zeros as are compared at once: they are parted at one of them.
-            return Self { common: middle.clone(), firsts: vec![0] };
-        }
-        Self { common, firsts }
-    }
-
-    /// How many ranges there are.
-    fn parts(&self) -> usize {
-        self.firsts.len() + 1
-    }
-
-    /// The range of a key. Never falls where keys rise.
-    fn part_of(&self, key: &[u8]) -> usize {
-        let (head, tail) = key.split_at(key.len().min(self.common.len()));
-        match head.cmp(&self.common) {
-            std::cmp::Ordering::Less => 0,
-            std::cmp::Ordering::Greater => self.firsts.len(),
-            std::cmp::Ordering::Equal => {
-                let word = word(tail);
-                self.firsts.partition_point(|&first| first <= word)
-            }
-        }
-    }
-}
-
-fn common_prefix<'k>(a: &'k [u8], b: &[u8]) -> &'k [u8] {
-    &a[..a.iter().zip(b).take_while(|(a, b)| a == b).count()]
-}
-
-/// The first bytes of a key as a number that compares as they do, and where one key begins with the other, not wrongly.
-fn word(key: &[u8]) -> u128 {
-    let mut bytes = [0; 16];
-    let taken = key.len().min(16);
-    bytes[..taken].copy_from_slice(&key[..taken]);
-    u128::from_be_bytes(bytes)
-}
-
 /// Rows on their way to their ranges, of one reader.
 #[derive(Debug)]
 pub struct Partitions {
@@ -114,7 +44,7 @@ pub struct Partitions {
 /// The rows of one range so far.
 #[derive(Debug, Default)]
 struct Range {
-    pieces: Vec<Piece>,
+    pieces: Chain,
     rows: u64,
     bytes: u64,
 }
@@ -138,28 +68,27 @@ impl Partitions {
     pub fn push(&mut self, key: &[u8], row: &[u8]) -> Result<()> {
         let key_bytes = u32::try_from(key.len()).map_err(|_| {
             Error::new(ErrorKind::Failed, "the values that a row is ordered by are too large to sort by")
+                .hint("order this table by something else with --order-by")
         })?;
         let part = self.splitters.part_of(key);
         let size = HEAD_BYTES + key.len() + row.len();
-        let (range, mut own) = (&mut self.ranges[part], None);
+        let range = &mut self.ranges[part];
         range.rows += 1;
         range.bytes += byte_count(size);
-        let (buffers, index) = if size > self.buffers.each_bytes() {
-            (&mut *own.insert(Buffers::new(1, size)), 0)
-        } else {
-            if self.buffers.room(part) < size {
-                flush(&mut self.scratch, &self.folder, range, &mut self.buffers, part)?;
-            }
-            (&mut self.buffers, part)
-        };
-        buffers.push(index, &key_bytes.to_le_bytes());
-        buffers.push(index, &byte_count(row.len()).to_le_bytes());
-        buffers.push(index, key);
-        buffers.push(index, row);
-        match own {
-            Some(mut own) => flush(&mut self.scratch, &self.folder, range, &mut own, 0),
-            None => Ok(()),
+        let (key_bytes, row_bytes) = (key_bytes.to_le_bytes(), byte_count(row.len()).to_le_bytes());
+        let parts: [&[u8]; 4] = [&key_bytes, &row_bytes, key, row];
+        if size > self.buffers.each_bytes() {
+            // Of a large row no copy is made.
+            return scratch_of(&mut self.scratch, &self.folder)?.append_parts(&mut range.pieces, parts);
         }
+        if self.buffers.room(part) < size {
+            let scratch = scratch_of(&mut self.scratch, &self.folder)?;
+            scratch.append(&mut range.pieces, &mut self.buffers, part)?;
+        }
+        for bytes in parts {
+            self.buffers.push(part, bytes);
+        }
+        Ok(())
     }
 
     /// Ends the input: from here on only what is on disk is left of it.
@@ -169,7 +98,8 @@ impl Partitions {
     pub fn settle(&mut self) -> Result<()> {
         for (part, range) in self.ranges.iter_mut().enumerate() {
             if self.buffers.filled(part) > 0 {
-                flush(&mut self.scratch, &self.folder, range, &mut self.buffers, part)?;
+                let scratch = scratch_of(&mut self.scratch, &self.folder)?;
+                scratch.append(&mut range.pieces, &mut self.buffers, part)?;
             }
         }
         self.buffers = Buffers::default();
@@ -177,19 +107,11 @@ impl Partitions {
     }
 }
 
-fn flush(
-    scratch: &mut Option<Scratch>,
-    folder: &Path,
-    range: &mut Range,
-    buffers: &mut Buffers,
-    index: usize,
-) -> Result<()> {
-    let scratch = match scratch {
-        Some(scratch) => scratch,
-        none => none.insert(Scratch::create(folder)?),
-    };
-    range.pieces.push(scratch.append(buffers, index)?);
-    Ok(())
+fn scratch_of<'s>(scratch: &'s mut Option<Scratch>, folder: &Path) -> Result<&'s mut Scratch> {
+    match scratch {
+        Some(scratch) => Ok(scratch),
+        none => Ok(none.insert(Scratch::create(folder)?)),
+    }
 }
 
 /// Rows dealt out by all readers, to be taken range by range, in the order of their keys.
@@ -234,22 +156,43 @@ impl<'run> PartitionedRows<'run> {
         self.next += 1;
         let rows: u64 = ranges().map(|range| range.rows).sum();
         let bytes: u64 = ranges().map(|range| range.bytes).sum();
+        let wanted = ranges().map(|range| range.pieces.bytes()).sum();
         if rows > 1 && bytes.saturating_add(rows.saturating_mul(ENTRY_BYTES)) > self.memory_bytes {
             self.inner = Some(Box::new(self.deal_out_again(part, rows, bytes)?));
             return self.next_range(spare);
         }
         let SortedRows { mut held, mut entries } = spare;
-        let pieces = self.readers.iter().flat_map(|reader| &reader.ranges[part].pieces);
-        held.make_room(pieces.map(|piece| piece.bytes).sum());
+        held.make_room(wanted, self.memory_bytes);
         entries.clear();
         for reader in &mut self.readers {
             let Some(scratch) = &mut reader.scratch else { continue };
-            for piece in std::mem::take(&mut reader.ranges[part].pieces) {
-                let begin = scratch.read(piece, &mut held)?;
-                find_rows(&held.bytes()[..begin + piece.bytes], begin, &mut entries)?;
+            let mut next = std::mem::take(&mut reader.ranges[part].pieces).last();
+            while let Some(piece) = next {
+                let (begin, before) = scratch.read(piece, &mut held)?;
+                find_rows(held.bytes(), begin, &mut entries)?;
+                next = before;
             }
         }
+        if held.bytes().len() != wanted {
+            return Err(not_what_was_written());
+        }
         SortedRows::sort(held, entries).map(Some)
+    }
+
+    /// What of the next range is more than fits, which only a large row is: so many bytes at once. 0 where it fits.
+    #[must_use]
+    pub fn oversize_bytes(&self) -> u64 {
+        if let Some(inner) = self.inner.as_ref().filter(|inner| !inner.is_done()) {
+            return inner.oversize_bytes();
+        }
+        let ranges = self.readers.iter().filter_map(|reader| reader.ranges.get(self.next));
+        let largest = ranges.map(|range| byte_count(range.pieces.largest_bytes())).max();
+        largest.filter(|&bytes| bytes > self.memory_bytes).unwrap_or(0)
+    }
+
+    fn is_done(&self) -> bool {
+        self.inner.as_ref().is_none_or(|inner| inner.is_done())
+            && self.readers.iter().all(|reader| reader.ranges.len() <= self.next)
     }
 
     /// Deals the rows of one range out to ranges of its own.
@@ -281,8 +224,10 @@ impl<'run> PartitionedRows<'run> {
         let mut inner = Partitions::new(splitters, &folder, self.memory_bytes / 2);
         self.for_each_row(part, |key, row| inner.push(key, row))?;
         inner.settle()?;
-        self.readers.iter_mut().for_each(|reader| reader.ranges[part].pieces = Vec::new());
         if inner.ranges.iter().any(|range| range.rows == rows) {
+            if self.have_one_key(part)? {
+                return Err(equal_keys());
+            }
             // All keys agree in more bytes than are compared at once, which only a few rows can do.
             return Err(Error::new(
                 ErrorKind::Failed,
@@ -290,7 +235,18 @@ impl<'run> PartitionedRows<'run> {
             )
             .hint("raise --memory-limit, or order this table by something else with --order-by"));
         }
+        self.readers.iter_mut().for_each(|reader| reader.ranges[part].pieces = Chain::default());
         Ok(Self::new(vec![inner], self.memory_bytes, self.interrupt))
+    }
+
+    /// Whether all rows of a range have the same key.
+    fn have_one_key(&mut self, part: usize) -> Result<bool> {
+        let (mut first, mut have_one) = (None::<Vec<u8>>, true);
+        self.for_each_row(part, |key, _| {
+            have_one &= first.get_or_insert_with(|| key.to_vec()).as_slice() == key;
+            Ok(())
+        })?;
+        Ok(have_one)
     }
 
     /// Hands out the rows of a range in no order, a piece at a time.
@@ -298,29 +254,22 @@ impl<'run> PartitionedRows<'run> {
         let mut held = Held::default();
         for reader in &mut self.readers {
             let Some(scratch) = &mut reader.scratch else { continue };
-            for &piece in &reader.ranges[part].pieces {
+            let mut next = reader.ranges[part].pieces.last();
+            while let Some(piece) = next {
                 self.interrupt.check()?;
-                held.make_room(piece.bytes);
-                let begin = scratch.read(piece, &mut held)?;
-                let mut rest = &held.bytes()[begin..begin + piece.bytes];
+                held.make_room(piece.bytes, self.memory_bytes);
+                let (begin, before) = scratch.read(piece, &mut held)?;
+                let mut rest = &held.bytes()[begin..];
                 while !rest.is_empty() {
-                    let (key, row, next) = split_row(rest)?;
+                    let (key, row, left) = split_row(rest)?;
                     take(key, row)?;
-                    rest = next;
+                    rest = left;
                 }
+                next = before;
             }
         }
         Ok(())
     }
-}
-
-/// How many ranges make one of them, on average, half as large as fits; and small enough that its rows are picked out of
-/// a processor's cache.
-#[must_use]
-pub fn parts_for(bytes: u64, memory_bytes: u64) -> usize {
-    const MOST: u64 = 512;
-    const CACHED_BYTES: u64 = 8 * 1024 * 1024;
-    usize::try_from((bytes / (memory_bytes / 2).clamp(1, CACHED_BYTES) + 1).min(MOST)).unwrap_or(1)
 }
 
 /// The key and the row at the beginning of `bytes`, and what follows.
@@ -332,7 +281,7 @@ fn split_row(bytes: &[u8]) -> Result<(&[u8], &[u8], &[u8])> {
         let (row, rest) = rest.split_at_checked(usize::try_from(u64::from_le_bytes(*row_bytes)).ok()?)?;
         Some((key, row, rest))
     };
-    split().ok_or_else(|| Error::new(ErrorKind::Failed, "a file for sorting is not what was written"))
+    split().ok_or_else(not_what_was_written)
 }
 
 /// The rows of one range in memory, in order.
@@ -381,6 +330,15 @@ impl SortedRows {
             return Err(equal_keys());
         }
         Ok(Self { held, entries })
+    }
+
+    /// What is left of a range that has been dealt with: its memory, where that is no more than for `most_bytes`.
+    #[must_use]
+    pub fn into_spare(self, most_bytes: u64) -> Self {
+        let Self { mut held, mut entries } = self;
+        held.let_go_beyond(most_bytes);
+        entries.clear();
+        Self { held, entries }
     }
 
     /// The canonical encodings of the rows, in order.

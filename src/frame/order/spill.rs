@@ -104,6 +104,9 @@ fn create_file(folder: &Path, next_number: &mut u64) -> Result<(File, PathBuf)> 
 }
 
 /// Pieces of bytes on disk, read back in any order; dropping it removes the file.
+///
+/// Every piece begins with the place of the one before it in its [`Chain`]: what is in memory must not grow with their
+/// number.
 #[derive(Debug)]
 pub(super) struct Scratch {
     /// `None` only while it is dropped: the file is closed before it is removed.
@@ -112,11 +115,65 @@ pub(super) struct Scratch {
     end: u64,
 }
 
-/// Where a piece lies in its [`Scratch`].
+/// Where a piece lies in its [`Scratch`], and how long it is there.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Piece {
     start: u64,
     pub(super) bytes: usize,
+}
+
+/// What a piece begins with: start and length of the piece before it, zeros in the first.
+const LINK_BYTES: usize = 16;
+
+impl Piece {
+    fn link(piece: Option<Self>) -> [u8; LINK_BYTES] {
+        let (start, bytes) = piece.map_or((0, 0), |piece| (piece.start, byte_count(piece.bytes)));
+        (u128::from(start) << 64 | u128::from(bytes)).to_le_bytes()
+    }
+
+    /// The piece that `link`, with which this one begins, names; an error for what was never written.
+    fn before(self, link: [u8; LINK_BYTES]) -> std::result::Result<Option<Self>, ()> {
+        let (low, high) = link.split_at(LINK_BYTES / 2);
+        let number = |half: &[u8]| half.try_into().map(u64::from_le_bytes).map_err(|_| ());
+        let (bytes, start) = (number(low)?, number(high)?);
+        if bytes == 0 {
+            return Ok(None);
+        }
+        let is_before = start.checked_add(bytes).is_some_and(|end| end <= self.start);
+        let bytes = usize::try_from(bytes).map_err(|_| ())?;
+        if is_before { Ok(Some(Self { start, bytes })) } else { Err(()) }
+    }
+}
+
+/// Pieces of a [`Scratch`] that belong together.
+#[derive(Debug, Default)]
+pub(super) struct Chain {
+    last: Option<Piece>,
+    bytes: usize,
+    largest_bytes: usize,
+}
+
+impl Chain {
+    /// The piece that was appended last, which names the one before it.
+    pub(super) fn last(&self) -> Option<Piece> {
+        self.last
+    }
+
+    /// How much room all pieces take when they are read back.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// How much the largest takes.
+    pub(super) fn largest_bytes(&self) -> usize {
+        self.largest_bytes
+    }
+
+    fn add(&mut self, piece: Piece) {
+        self.last = Some(piece);
+        self.bytes += piece.bytes;
+        self.largest_bytes = self.largest_bytes.max(piece.bytes);
+    }
 }
 
 /// Buffers of one size for bytes on their way to the disk.
@@ -133,7 +190,7 @@ impl Buffers {
     /// `count` buffers of `each_bytes` bytes.
     pub(super) fn new(count: usize, each_bytes: usize) -> Self {
         // Untouched memory that reads as zeros costs nothing until it is used.
-        Self { memory: vec![0; each_bytes * count], each_bytes, filled: vec![0; count] }
+        Self { memory: vec![0; (LINK_BYTES + each_bytes) * count], each_bytes, filled: vec![0; count] }
     }
 
     /// What each has room for.
@@ -153,15 +210,20 @@ impl Buffers {
 
     /// Appends to one what there is room for in it.
     pub(super) fn push(&mut self, index: usize, bytes: &[u8]) {
-        let begin = index * self.each_bytes + self.filled[index];
+        let begin = self.begin(index) + LINK_BYTES + self.filled[index];
         self.memory[begin..begin + bytes.len()].copy_from_slice(bytes);
         self.filled[index] += bytes.len();
     }
 
-    /// What is in one; it is empty from then on.
-    fn take(&mut self, index: usize) -> &[u8] {
-        let begin = index * self.each_bytes;
-        &self.memory[begin..begin + std::mem::take(&mut self.filled[index])]
+    /// What is in one, behind `link`; it is empty from then on.
+    fn take(&mut self, index: usize, link: [u8; LINK_BYTES]) -> &[u8] {
+        let begin = self.begin(index);
+        self.memory[begin..begin + LINK_BYTES].copy_from_slice(&link);
+        &self.memory[begin..begin + LINK_BYTES + std::mem::take(&mut self.filled[index])]
+    }
+
+    fn begin(&self, index: usize) -> usize {
+        index * (LINK_BYTES + self.each_bytes)
     }
 }
 
@@ -173,13 +235,21 @@ pub(super) struct Held {
 }
 
 impl Held {
-    /// Makes room for `bytes` bytes, and forgets what was in it.
-    pub(super) fn make_room(&mut self, bytes: usize) {
-        self.filled = 0;
+    /// Makes room for `bytes` bytes, and forgets what was in it. Of memory there is, no more than for `most_bytes` is kept.
+    pub(super) fn make_room(&mut self, bytes: usize, most_bytes: u64) {
+        self.let_go_beyond(most_bytes);
         if self.memory.len() < bytes {
             // The memory there was goes first. Ranges differ a little: with a little more, the next one fits as well.
             self.memory = Vec::new();
             self.memory = vec![0; bytes + bytes / 16];
+        }
+    }
+
+    /// Forgets what is in it, and gives its memory back where that is more than for `most_bytes`.
+    pub(super) fn let_go_beyond(&mut self, most_bytes: u64) {
+        self.filled = 0;
+        if byte_count(self.memory.len()) > most_bytes.saturating_add(most_bytes / 16) {
+            self.memory = Vec::new();
         }
     }
 
@@ -188,11 +258,18 @@ impl Held {
         &self.memory[..self.filled]
     }
 
-    /// Where the next `bytes` bytes go; they count as filled from then on.
-    fn next(&mut self, bytes: usize) -> &mut [u8] {
+    /// How much memory it has.
+    #[cfg(test)]
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.memory.len()
+    }
+
+    /// Where the next `bytes` bytes go, which count as filled from then on; `None` where there is no room for them.
+    fn next(&mut self, bytes: usize) -> Option<&mut [u8]> {
         let begin = self.filled;
-        self.filled += bytes;
-        &mut self.memory[begin..self.filled]
+        let next = self.memory.get_mut(begin..begin.checked_add(bytes)?)?;
+        self.filled = begin + bytes;
+        Some(next)
     }
 }
 
@@ -206,38 +283,69 @@ impl Scratch {
         Ok(Self { file: Some(file), path, end: 0 })
     }
 
-    /// Appends what is in one of `buffers`, which is empty from then on.
+    /// Appends what is in one of `buffers`, which is empty from then on, to `chain`.
     ///
     /// # Errors
     /// [`ErrorKind::Failed`] where the file cannot be written.
-    pub(super) fn append(&mut self, buffers: &mut Buffers, index: usize) -> Result<Piece> {
-        let (start, bytes) = (self.end, buffers.take(index));
-        let written = self.file.as_mut().map_or(Ok(()), |file| file.write_all(bytes));
-        written.map_err(|source| Error::io("writing a file for sorting", &self.path, source))?;
-        self.end += byte_count(bytes.len());
-        Ok(Piece { start, bytes: bytes.len() })
+    pub(super) fn append(&mut self, chain: &mut Chain, buffers: &mut Buffers, index: usize) -> Result<()> {
+        let link = Piece::link(chain.last);
+        self.write(chain, &[buffers.take(index, link)])
     }
 
-    /// Reads a piece back behind what is in `into`, which has room for it; returns where it begins there. Nothing is
-    /// appended once the first was read.
+    /// Appends one piece, which is made of `parts`, to `chain`.
     ///
     /// # Errors
-    /// [`ErrorKind::Failed`] where the file cannot be read, or is shorter than what was written.
-    pub(super) fn read(&mut self, piece: Piece, into: &mut Held) -> Result<usize> {
-        let begin = into.filled;
+    /// As [`Self::append`].
+    pub(super) fn append_parts<const N: usize>(
+        &mut self,
+        chain: &mut Chain,
+        parts: [&[u8]; N],
+    ) -> Result<()> {
+        let link = Piece::link(chain.last);
+        let all: Vec<&[u8]> = std::iter::once(link.as_slice()).chain(parts).collect();
+        self.write(chain, &all)
+    }
+
+    fn write(&mut self, chain: &mut Chain, parts: &[&[u8]]) -> Result<()> {
+        let (start, bytes) = (self.end, parts.iter().map(|part| part.len()).sum());
+        if let Some(file) = &mut self.file {
+            let written = parts.iter().try_for_each(|part| file.write_all(part));
+            written.map_err(|source| Error::io("writing a file for sorting", &self.path, source))?;
+        }
+        self.end += byte_count(bytes);
+        chain.add(Piece { start, bytes });
+        Ok(())
+    }
+
+    /// Reads a piece back behind what is in `into`, which has room for it; returns where its content begins there, and the
+    /// piece before it. Nothing is appended once the first was read.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Failed`] where the file cannot be read, or is not what was written.
+    pub(super) fn read(&mut self, piece: Piece, into: &mut Held) -> Result<(usize, Option<Piece>)> {
+        let begin = into.filled + LINK_BYTES;
+        let Some(room) = into.next(piece.bytes) else { return Err(not_what_was_written()) };
         let read = self.file.as_mut().map_or(Ok(()), |file| {
             file.seek(SeekFrom::Start(piece.start))?;
-            file.read_exact(into.next(piece.bytes))
+            file.read_exact(room)
         });
         match read {
-            Ok(()) => Ok(begin),
+            Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 let message = "a file for sorting is shorter than it was written";
-                Err(Error::new(ErrorKind::Failed, message).at(&self.path))
+                return Err(Error::new(ErrorKind::Failed, message).at(&self.path));
             }
-            Err(error) => Err(Error::io("reading a file for sorting", &self.path, error)),
+            Err(error) => return Err(Error::io("reading a file for sorting", &self.path, error)),
         }
+        let before = room.first_chunk().ok_or(()).and_then(|&link| piece.before(link));
+        Ok((begin, before.map_err(|()| not_what_was_written())?))
     }
+}
+
+/// What is said of a file whose content makes no sense.
+pub(super) fn not_what_was_written() -> Error {
+    Error::new(ErrorKind::Failed, "a file for sorting is not what was written")
+        .hint("something else writes to the temporary folder, or the disk is failing: try again with another --temp-dir")
 }
 
 impl Drop for Scratch {

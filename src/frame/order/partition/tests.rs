@@ -214,6 +214,38 @@ fn two_rows_with_one_key_are_refused_also_from_two_readers() {
 }
 
 #[test]
+fn two_rows_with_one_key_are_damage_also_where_they_do_not_fit_together() {
+    let rows: Rows = vec![
+        (b"other".to_vec(), vec![0; 9_000]),
+        (b"key".to_vec(), vec![1; 9_000]),
+        (b"key".to_vec(), vec![2; 9_000]),
+    ];
+    let trip = Trip::new(Vec::new(), 4, 10_000);
+    let error = take_all(&mut trip.deal_out(&[rows])).expect_err("twins");
+    assert_eq!(error.kind(), ErrorKind::Damaged, "{error}");
+}
+
+#[test]
+fn what_is_kept_of_a_large_row_is_not_its_memory() {
+    let large: Rows = vec![(b"m".to_vec(), vec![1; 1_000_000])];
+    let sample = (b'a'..=b'z').map(|key| vec![key]).collect();
+    let trip = Trip::new(sample, 12, 50_000);
+    let mut dealt = trip.deal_out(&[large, rows_of(100, Spread::Counted, 9)]);
+    let (mut announced, mut found) = (0, 0);
+    loop {
+        let oversize = dealt.oversize_bytes();
+        let Some(range) = dealt.next_range(SortedRows::default()).expect("read back") else { break };
+        let largest = range.rows().map(<[u8]>::len).max().unwrap_or(0);
+        found += usize::from(largest == 1_000_000);
+        announced += usize::from(oversize > 0);
+        assert_eq!(oversize > 1_000_000, largest == 1_000_000, "it wants room before it is read");
+        let spare = range.into_spare(50_000);
+        assert!(spare.held.memory_bytes() <= 60_000);
+    }
+    assert_eq!((announced, found), (1, 1));
+}
+
+#[test]
 fn a_file_that_was_cut_short_or_changed_is_an_error() {
     for kept in [0, 1, 5, 11, 12, 30] {
         let trip = Trip::new(Vec::new(), 1, 1 << 20);
