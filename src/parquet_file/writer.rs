@@ -20,6 +20,7 @@ use crate::parquet_file::choice::{Choice, ChosenFor};
 use crate::parquet_file::parquet_error;
 use crate::parquet_file::seal::FILE_TAG;
 
+mod bounds;
 mod encode;
 mod hashed_file;
 
