@@ -6,7 +6,7 @@
 //! alone, so that equal rows give equal bytes.
 //!
 //! A sample is not the whole: it can be wrong about values that differ from it in neither their runs nor the number of
-//! distinct ones. In the tests no column comes out larger than plain values at the level asked for, not even those that
+//! distinct ones, and of which a few pieces come out as large. In the tests no column comes out larger than plain values at the level asked for, not even those that
 //! change after their first rows; it is not proved for every column.
 
 use arrow::array::{Array, ArrayRef};
