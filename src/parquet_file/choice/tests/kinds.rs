@@ -172,7 +172,7 @@ fn texts() -> Vec<(&'static str, Vec<Value>)> {
         ),
         ("addresses", column(|_| text(format!("10.{}.{}.{}", next(4), next(256), next(256))))),
         ("mail", column(|row| text(format!("user.{row}@example.com")))),
-        ("scattered hexadecimal", column(|row| text(format!("{:x}", row * 2_654_435_761 & 0xffff_ffff)))),
+        ("scattered hexadecimal", column(|row| text(format!("{:x}", (row * 2_654_435_761) & 0xffff_ffff)))),
         ("numbers as texts", column(|row| text(format!("{row:09}")))),
         ("empty texts", column(|_| text(String::new()))),
         (
