@@ -154,9 +154,10 @@ fn inspect_table(snapshot: &Snapshot, entry: &TableEntry) -> Result<InspectedTab
     let sorted = readers.first().map(TableReader::sorting_columns).unwrap_or_default();
     let chosen = entry.files.first().map(|file| file.chosen.as_slice()).unwrap_or_default();
     let asked_level = snapshot.manifest.snapshot.compression_level;
+    let rows = readers.first().map_or(0, TableReader::row_count);
     let mut parquet = facts.into_iter().enumerate().map(|(index, facts)| {
         let chosen: &[ChosenFor] = chosen.get(index).map(Vec::as_slice).unwrap_or_default();
-        InspectedParquetColumn::new(facts, chosen, asked_level)
+        InspectedParquetColumn::new(facts, rows, chosen, asked_level)
     });
     let rowid = entry.mapping.rowid_column.as_ref().and_then(|_| parquet.next());
     let columns = entry.mapping.columns.iter();

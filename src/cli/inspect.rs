@@ -196,6 +196,9 @@ fn encoded_as(column: &InspectedParquetColumn) -> String {
     let ways: Vec<String> = chosen()
         .map(|way| format!("{}, zstd {}", layout_name(way.choice.layout), way.choice.level))
         .collect();
+    if column.has_only_null() {
+        return "nothing but NULL".to_string();
+    }
     if ways.len() < 2 {
         return ways.first().cloned().unwrap_or_else(|| column.facts.encodings.join(" "));
     }
@@ -208,7 +211,10 @@ fn encoded_as(column: &InspectedParquetColumn) -> String {
 /// What the words for encodings mean and why each was chosen: one line for each that occurs.
 fn push_why_encoded(text: &mut String, report: &InspectReport) {
     let columns = || report.tables.iter().flat_map(parquet_columns);
-    let chosen = || columns().flat_map(|column| &column.chosen).map(|choice| choice.chosen.choice);
+    let chosen = || {
+        let tried = columns().filter(|column| !column.has_only_null());
+        tried.flat_map(|column| &column.chosen).map(|choice| choice.chosen.choice)
+    };
     let asked_level = report.facts.compression_level;
     let layouts: BTreeSet<Layout> = chosen().map(|choice| choice.layout).collect();
     let mut lines: Vec<(String, &str)> =
@@ -217,8 +223,7 @@ fn push_why_encoded(text: &mut String, report: &InspectReport) {
         lines.push((format!("zstd below {asked_level}"), WHY_LESS_EFFORT));
     }
     if columns().any(|column| column.chosen.is_empty() && !column.facts.encodings.is_empty()) {
-        let words =
-            "all encodings that the footer names; only a folder's manifest says what was chosen and why";
+        let words = "all encodings that the footer names; the manifest does not say what was chosen";
         lines.push(("in capitals".to_string(), words));
     }
     if lines.is_empty() {

@@ -96,7 +96,7 @@ impl TableJob<'_> {
         self.run.progress.end();
         let Dealt { digest, content_bytes, .. } = dealt;
         let read = ReadTable { mapping: &mapping, digest, content_bytes, in_key_order: false };
-        let facts = writer.finish(|row_groups| footer(&read, row_groups))?;
+        let facts = writer.finish(|written| footer(&read, written))?;
         if facts.digest != digest {
             return Err(Error::new(ErrorKind::Mismatch, "what was encoded is not what was read"));
         }

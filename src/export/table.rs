@@ -20,7 +20,7 @@ use crate::frame::{
     ClassCounts, FRAME_BYTES, FRAME_ROWS, FrameBuilder, TableMapping, plan_mapping, row_size,
 };
 use crate::parquet_file::{
-    FileFacts, RowGroupEntry, TableEncoder, TableWriter, WriterSettings, sorting_terms,
+    FileFacts, TableEncoder, TableWriter, WriterSettings, WrittenRowGroups, sorting_terms,
 };
 use crate::progress::{Phase, PhaseKind};
 use crate::run::Run;
@@ -90,7 +90,8 @@ pub(crate) struct ReadTable<'a> {
 }
 
 /// What a finished table's footer says, made when its rows and row groups are known.
-pub(crate) type FooterOf<'f> = dyn Fn(&ReadTable<'_>, &[RowGroupEntry]) -> Result<Vec<(String, String)>> + 'f;
+pub(crate) type FooterOf<'f> =
+    dyn Fn(&ReadTable<'_>, WrittenRowGroups<'_>) -> Result<Vec<(String, String)>> + 'f;
 
 impl TableJob<'_> {
     pub(super) fn table(&self) -> &Table {
@@ -145,7 +146,7 @@ impl TableJob<'_> {
         let in_key_order = disorder == Disorder::Ends;
         let (digest, content_bytes) = (pass.digest, pass.content_bytes);
         let read = ReadTable { mapping: &mapping, digest, content_bytes, in_key_order };
-        let facts = writer.finish(|row_groups| footer(&read, row_groups)).map_err(place)?;
+        let facts = writer.finish(|written| footer(&read, written)).map_err(place)?;
         if facts.digest != pass.digest {
             return Err(place(Error::new(ErrorKind::Mismatch, "what was encoded is not what was read")));
         }

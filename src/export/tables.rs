@@ -17,7 +17,7 @@ use crate::export::side_by_side::{Queue, in_order};
 use crate::export::table::{FooterOf, ReadTable, TableJob, WrittenTable};
 use crate::export::{ExportOptions, STAGED, json};
 use crate::frame::ROW_GROUP_BYTES;
-use crate::parquet_file::RowGroupEntry;
+use crate::parquet_file::WrittenRowGroups;
 use crate::progress::{PartOfPhase, Phase, PhaseKind};
 use crate::run::{Run, start_thread};
 use crate::snapshot::{DataFile, TABLE_KEY, TableEntry, TableFooter};
@@ -179,23 +179,23 @@ impl TableFiles<'_> {
         planned: &PlannedTable,
         more: &dyn Fn(TableEntry) -> Result<Vec<(String, String)>>,
     ) -> Result<TableEntry> {
-        let footer: &FooterOf<'_> = &|read, row_groups| {
-            let entry = self.entry(planned, read, row_groups);
-            let footer = TableFooter::of(&entry, read.digest, row_groups, &self.plan.schema);
+        let footer: &FooterOf<'_> = &|read, written| {
+            let entry = self.entry(planned, read, written);
+            let footer = TableFooter::of(&entry, read.digest, written.row_groups, &self.plan.schema);
             let mut pairs = vec![(TABLE_KEY.to_string(), json(&footer)?)];
             pairs.extend(more(entry)?);
             Ok(pairs)
         };
         let WrittenTable { mapping, facts, content_bytes, in_key_order } = job.write(sample, footer)?;
         let read = ReadTable { mapping: &mapping, digest: facts.digest, content_bytes, in_key_order };
-        let mut entry = self.entry(planned, &read, &facts.row_groups);
+        let written = WrittenRowGroups { row_groups: &facts.row_groups, chosen: &facts.chosen };
+        let mut entry = self.entry(planned, &read, written);
         let is_folder = self.plan.form == OutputForm::Folder;
         for file in &mut entry.files {
             file.path = planned.file_name.clone().filter(|_| is_folder).unwrap_or_default();
             file.size_bytes = Some(facts.size_bytes);
             file.sha256 = Some(facts.sha256);
             file.tail = Some(facts.tail.clone());
-            file.chosen.clone_from(&facts.chosen);
         }
         Ok(entry)
     }
@@ -236,7 +236,7 @@ impl TableFiles<'_> {
         &self,
         planned: &PlannedTable,
         read: &ReadTable<'_>,
-        row_groups: &[RowGroupEntry],
+        written: WrittenRowGroups<'_>,
     ) -> TableEntry {
         let file = DataFile {
             path: String::new(),
@@ -244,9 +244,9 @@ impl TableFiles<'_> {
             sha256: None,
             in_key_order: read.in_key_order,
             digest: read.digest,
-            row_groups: row_groups.to_vec(),
+            row_groups: written.row_groups.to_vec(),
             tail: None,
-            chosen: Vec::new(),
+            chosen: written.chosen.to_vec(),
         };
         TableEntry {
             table: self.catalog.tables[planned.ordinal].clone(),

@@ -5,7 +5,10 @@ use serde::Serialize;
 use crate::parquet_file::{ChosenFor, ColumnFacts, Layout};
 
 /// Why a column chunk was compressed with less effort than was asked for.
-pub const WHY_LESS_EFFORT: &str = "less effort than asked for, since it came out no larger on a sample";
+pub const WHY_LESS_EFFORT: &str = "less effort than asked for, since it came out no larger than plain with all of it on a sample, or next to nothing larger than a dictionary with all of it";
+
+/// Why nothing was tried.
+const WHY_NOTHING_TRIED: &str = "nothing but NULL, so there was nothing to choose";
 
 /// One Parquet column.
 #[derive(Debug, Clone, Serialize)]
@@ -13,8 +16,7 @@ pub struct InspectedParquetColumn {
     /// What the footer says of it.
     #[serde(flatten)]
     pub facts: ColumnFacts,
-    /// How its chunks are encoded, the most frequent way first; empty where the snapshot does not tell, as a one-table
-    /// file about itself.
+    /// How its chunks are encoded, the most frequent way first; empty where the snapshot does not tell.
     pub chosen: Vec<InspectedChoice>,
 }
 
@@ -29,18 +31,30 @@ pub struct InspectedChoice {
 }
 
 impl InspectedParquetColumn {
-    /// What the footer says, and what the manifest says beside it; `asked_level` is the zstd level asked for.
-    pub(super) fn new(facts: ColumnFacts, chosen: &[ChosenFor], asked_level: i32) -> Self {
+    /// What the footer says of its `rows` rows, and what the manifest says beside it; `asked_level` is the zstd level asked
+    /// for.
+    pub(super) fn new(facts: ColumnFacts, rows: u64, chosen: &[ChosenFor], asked_level: i32) -> Self {
+        let has_values = facts.null_count != Some(rows);
         let mut chosen: Vec<InspectedChoice> = chosen
             .iter()
             .map(|&chosen| {
                 let less_effort = (chosen.choice.level < asked_level).then_some(WHY_LESS_EFFORT);
-                let because = std::iter::once(why_layout(chosen.choice.layout)).chain(less_effort).collect();
+                let because = if has_values {
+                    std::iter::once(why_layout(chosen.choice.layout)).chain(less_effort).collect()
+                } else {
+                    vec![WHY_NOTHING_TRIED]
+                };
                 InspectedChoice { chosen, because }
             })
             .collect();
         chosen.sort_by_key(|choice| std::cmp::Reverse(choice.chosen.row_groups));
         Self { facts, chosen }
+    }
+
+    /// Whether there was nothing to choose from.
+    #[must_use]
+    pub fn has_only_null(&self) -> bool {
+        self.chosen.iter().any(|choice| choice.because == [WHY_NOTHING_TRIED])
     }
 }
 
@@ -64,7 +78,7 @@ pub fn why_layout(layout: Layout) -> &'static str {
             "few distinct values, each stored once and pointed to, which came out smallest on a sample"
         }
         Layout::Plain => {
-            "one value after another, since nothing else came out at least 1 % smaller on a sample"
+            "one value after another, where nothing else came out at least 1 % smaller on a sample, or there were no values"
         }
         Layout::Deltas => {
             "integers as differences from one to the next, which came out at least 1 % smaller on a sample"

@@ -6,7 +6,7 @@
 //! alone, so that equal rows give equal bytes.
 //!
 //! A sample is not the whole: it can be wrong about values that differ from it in neither their runs nor the number of
-//! distinct ones. In the tests no column comes out larger than plain values at the level asked for, not even those that
+//! distinct ones, and of which a few pieces come out as large. In the tests no column comes out larger than plain values at the level asked for, not even those that
 //! change after their first rows; it is not proved for every column.
 
 use arrow::array::{Array, ArrayRef};
@@ -14,13 +14,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 
+mod compressors;
 mod distinct;
+mod effort;
 mod packed;
+mod page;
+mod probe;
 mod sample;
 
+pub(super) use compressors::Compressors;
+use compressors::LEAST_LEVEL;
 use distinct::{Distinct, distinct_values};
-pub(super) use sample::Compressors;
-use sample::{LEAST_LEVEL, Sample, WORTHWHILE_SHARE};
+use page::{Pages, plain_bytes, value_count};
+use probe::Probe;
+use sample::Sample;
 
 /// How the values of a column chunk are laid out in its pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -66,6 +73,12 @@ const MOST_PAGES: usize = 4;
 /// So few values tell little of many.
 const FEW_VALUES: usize = 1024;
 
+/// Values of this size in bytes, on average, are so few in a page that each row group is tried by itself.
+const LARGE_VALUE_BYTES: usize = 16 * 1024;
+
+/// Another layout than the one every reader has known for long must save at least one part in this many.
+const WORTHWHILE_SHARE: usize = 100;
+
 /// What a dictionary takes beside its values, in bytes: the head of its page, and that of a frame of zstd.
 const DICTIONARY_HEAD_BYTES: usize = 32;
 
@@ -78,13 +91,23 @@ pub(super) struct Limits {
     pub(super) dictionary_bytes: usize,
     /// The largest page, in bytes.
     pub(super) page_bytes: usize,
-    /// The most rows of a page.
+    /// The rows with which a page is full.
     pub(super) page_rows: usize,
+    /// Whether rows may be NULL.
+    pub(super) has_nulls: bool,
+}
+
+/// What trying out a page of values, or a few, has shown, for the row groups that follow.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TriedPage {
+    trial: Trial,
+    /// By which other values are known to be like those of the page.
+    probe: Probe,
 }
 
 /// How a sample of a column's values came out in all layouts.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Trial {
+struct Trial {
     /// What came out best, but for a dictionary.
     choice: Choice,
     /// How large that is.
@@ -110,7 +133,32 @@ struct DictionaryTrial {
     distinct: Distinct,
 }
 
+impl DictionaryTrial {
+    /// Both together, as if in a dictionary for both.
+    fn and(self, more: Self) -> Self {
+        let bits = |tried: &Self| tried.distinct.pointer_bits().max(1) as usize;
+        let most = bits(&self).max(bits(&more));
+        let wide = |tried: &Self| scaled(tried.pointer_bytes, most, bits(tried));
+        let larger = if self.distinct.bytes >= more.distinct.bytes { self } else { more };
+        Self {
+            level: self.level.max(more.level),
+            pointer_bytes: wide(&self) + wide(&more),
+            value_bytes: larger.value_bytes,
+            distinct: larger.distinct,
+        }
+    }
+}
+
 impl Trial {
+    /// What is best for the `count` values of a chunk. `distinct` is theirs, where they have room in a dictionary.
+    fn choose(&self, count: usize, distinct: Option<Distinct>, level: i32) -> Choice {
+        let in_dictionary = distinct.map(|distinct| self.in_dictionary(count, distinct, level));
+        match in_dictionary {
+            Some((choice, bytes)) if bytes <= self.most_for_dictionary(count) => choice,
+            _ => self.choice,
+        }
+    }
+
     /// The most a dictionary of `count` such values may take.
     fn most_for_dictionary(&self, count: usize) -> usize {
         let worthwhile = self.plain_bytes - self.plain_bytes / WORTHWHILE_SHARE;
@@ -165,21 +213,47 @@ fn scaled(bytes: usize, count: usize, of: usize) -> usize {
     usize::try_from(scaled).unwrap_or(usize::MAX)
 }
 
+/// `bytes` without one part in `share`.
+fn less(bytes: usize, share: usize) -> usize {
+    bytes - bytes / share
+}
+
+/// Whether a page has so few values that they say little about others.
+fn has_large_values(page: &[ArrayRef]) -> bool {
+    page.iter().map(plain_bytes).sum::<usize>() > LARGE_VALUE_BYTES * value_count(page)
+}
+
 /// Tries layouts and levels on the first page of values in `arrays`, all of one type, and the level on a few more where
-/// that page does not tell; `None` where nothing is to be tried,
-/// or a few values would say little about others: without values, and for large ones.
+/// that page does not tell; `None` where nothing is to be tried, or a few values would say little about others: without
+/// values, and for large ones.
 ///
 /// # Errors
 /// `Failed` where zstd cannot be asked.
-pub(super) fn try_out(arrays: &[ArrayRef], limits: Limits, zstd: &mut Compressors) -> Result<Option<Trial>> {
-    let Some(sample) = Sample::take_first(arrays, limits) else { return Ok(None) };
+pub(super) fn try_out(
+    arrays: &[ArrayRef],
+    limits: Limits,
+    zstd: &mut Compressors,
+) -> Result<Option<TriedPage>> {
+    let mut pages = Pages::new(arrays, 0, limits);
+    let Some(first) = pages.next().filter(|page| !has_large_values(page)) else { return Ok(None) };
+    let probe = Probe::of_page(&first, zstd)?;
+    let trial = try_pages(&first, pages, limits, zstd)?;
+    Ok(trial.map(|trial| TriedPage { trial, probe }))
+}
+
+/// Tries layouts and levels on one page, and the level on a few `more` like it where that page does not tell.
+fn try_pages(
+    first: &[ArrayRef],
+    more: impl Iterator<Item = Vec<ArrayRef>>,
+    limits: Limits,
+    zstd: &mut Compressors,
+) -> Result<Option<Trial>> {
+    let Some(sample) = Sample::of_page(first, limits) else { return Ok(None) };
     let (mut trial, mut effort) = sample.try_out(limits, zstd)?;
-    let (mut skipped, mut pages) = (sample.values(), 1);
-    while effort.is_close() && pages < MOST_PAGES {
-        let Some(next) = Sample::take_first(&without_first(arrays, skipped), limits) else { break };
+    let mut more = more.take(MOST_PAGES - 1).filter_map(|page| Sample::of_page(&page, limits));
+    while effort.is_close() {
+        let Some(next) = more.next() else { break };
         effort = effort.and(next.effort_in(trial.choice.layout, zstd)?);
-        skipped += next.values();
-        pages += 1;
     }
     if effort.least_is_enough() {
         trial.choice.level = LEAST_LEVEL.min(limits.level);
@@ -187,37 +261,58 @@ pub(super) fn try_out(arrays: &[ArrayRef], limits: Limits, zstd: &mut Compressor
     Ok(Some(trial))
 }
 
-/// The arrays without their first `count` rows.
-fn without_first(arrays: &[ArrayRef], mut count: usize) -> Vec<ArrayRef> {
-    let mut rest = Vec::with_capacity(arrays.len());
-    for array in arrays {
-        let skipped = array.len().min(count);
-        count -= skipped;
-        rest.push(array.slice(skipped, array.len() - skipped));
-    }
-    rest
-}
-
-/// Chooses for the chunk whose values are in `arrays`, all of one type. `trial` is of values shortly before or among them,
+/// Chooses for the chunk whose values are in `arrays`, all of one type. `tried` is of values shortly before or among them,
 /// if there were any.
 ///
 /// # Errors
 /// `Failed` where zstd cannot be asked.
-pub(super) fn choose(arrays: &[ArrayRef], trial: Option<Trial>, limits: Limits) -> Result<Choice> {
-    let count = arrays.iter().map(|array| array.len() - array.null_count()).sum();
+pub(super) fn choose(arrays: &[ArrayRef], tried: Option<TriedPage>, limits: Limits) -> Result<Choice> {
+    let as_asked = Choice { layout: Layout::Plain, level: limits.level };
+    let count = value_count(arrays);
     let distinct = distinct_values(arrays, limits.dictionary_bytes);
-    let trial = match trial.filter(|trial| trial.tells_of(count, distinct)) {
-        None => match Sample::take_everywhere(arrays, limits) {
-            Some(sample) => Some(sample.try_out(limits, &mut Compressors::new(limits.level)?)?.0),
-            None => None,
-        },
-        known => known,
-    };
-    let Some(trial) = trial else { return Ok(Choice { layout: Layout::Plain, level: limits.level }) };
-    let in_dictionary = distinct.map(|distinct| trial.in_dictionary(count, distinct, limits.level));
-    Ok(match in_dictionary {
-        Some((choice, bytes)) if bytes <= trial.most_for_dictionary(count) => choice,
-        _ => trial.choice,
+    let mut zstd = Compressors::new(limits.level)?;
+    if let Some(TriedPage { trial, probe }) = tried.filter(|tried| tried.trial.tells_of(count, distinct)) {
+        let choice = trial.choose(count, distinct, limits.level);
+        // Plain values as they were asked for are never larger than themselves.
+        if choice == as_asked || probe.is_like(&probe.again(arrays, &mut zstd)?) {
+            return Ok(choice);
+        }
+    }
+    let trial = try_by_itself(arrays, limits, &mut zstd)?;
+    Ok(trial.map_or(as_asked, |trial| trial.choose(count, distinct, limits.level)))
+}
+
+/// Tries out a chunk by itself, on pages all over it where the first is not like the others; `None` where it has no values.
+fn try_by_itself(arrays: &[ArrayRef], limits: Limits, zstd: &mut Compressors) -> Result<Option<Trial>> {
+    let mut pages = spread_pages(arrays, limits);
+    let Some(first) = pages.next() else { return Ok(None) };
+    if has_large_values(&first) {
+        let Some(pieces) = Sample::of_pieces(arrays, limits) else { return Ok(None) };
+        return Ok(Some(pieces.try_out(limits, zstd)?.0));
+    }
+    let probe = Probe::of_page(&first, zstd)?;
+    if probe.is_like(&probe.again(arrays, zstd)?) {
+        return try_pages(&first, pages, limits, zstd);
+    }
+    let Some(sample) = Sample::of_page(&first, limits) else { return Ok(None) };
+    let mut sizes = sample.sizes(limits, zstd)?;
+    for page in pages {
+        if let Some(sample) = Sample::of_page(&page, limits) {
+            sizes = sizes.and(sample.sizes(limits, zstd)?);
+        }
+    }
+    Ok(Some(sizes.trial(limits.level)))
+}
+
+/// Up to [`MOST_PAGES`] pages that have values, all over a chunk.
+fn spread_pages(arrays: &[ArrayRef], limits: Limits) -> impl Iterator<Item = Vec<ArrayRef>> {
+    let rows = arrays.iter().map(Array::len).sum();
+    let mut end = 0;
+    (0..MOST_PAGES).filter_map(move |place| {
+        let mut pages = Pages::new(arrays, end.max(scaled(rows, place, MOST_PAGES)), limits);
+        let page = pages.next();
+        end = pages.rows();
+        page
     })
 }
 

@@ -39,6 +39,7 @@ pub use settings::{LARGE_CELL_BYTES, SortingTerm, WriterSettings};
 pub use sorting::sorting_terms;
 pub use writer::{
     EncodedRowGroup, FileFacts, FileTail, RowGroupEncoder, RowGroupEntry, TableEncoder, TableWriter, Trials,
+    WrittenRowGroups,
 };
 
 /// An error of the `parquet` crate while `doing` something: I/O failures keep their own kind and hint, and

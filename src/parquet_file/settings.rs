@@ -35,24 +35,26 @@ const MIN_PAGE_BYTES: usize = 64 * 1024;
 /// Bytes of pages that a reader with one page per column in hand may hold for one row group.
 const PAGES_IN_HAND_BYTES: usize = 64 * 1024 * 1024;
 
-/// Rows of a data page: columns that shrink to nothing still get pages that can be skipped.
-const PAGE_ROWS: usize = 20_000;
+/// Rows of a data page: columns that shrink to nothing still get pages that can be skipped. A power of two, as all of
+/// these are: a page ends with a batch of rows or with an array, and so at the same row whatever is in it.
+const PAGE_ROWS: usize = 32 * 1024;
 
 /// Fewest rows of a data page, for tables of thousands of columns.
-const MIN_PAGE_ROWS: usize = 1_000;
+const MIN_PAGE_ROWS: usize = 1024;
 
 /// Cells that a reader with one page per column in hand may hold.
 const CELLS_IN_HAND: usize = 2_000_000;
 
-/// Values looked at together before a page's size is checked; small, so that pages keep to their size.
-const WRITE_BATCH_ROWS: usize = 1024;
+/// Rows looked at together before a page's size is checked, in an array with NULLs and in the rowid's column. In one
+/// without NULLs, or of nothing else, it is as many as a page may have.
+pub(super) const WRITE_BATCH_ROWS: usize = 1024;
 
 /// Largest dictionary in bytes: thousands of categories, tens of thousands of prices or measured steps. Readers load
 /// it before the first row.
 pub(super) const DICTIONARY_BYTES: usize = 256 * 1024;
 
 /// Bytes of a text or blob kept as minimum and maximum: enough to skip by, whatever the values' size.
-const STATISTICS_BYTES: usize = 64;
+pub(super) const STATISTICS_BYTES: usize = 64;
 
 /// A cell larger than this, in bytes, turns off dictionary and statistics for its column in its row group:
 /// both would copy the cell several times and help no reader.
@@ -116,18 +118,18 @@ pub(super) fn file_properties(
 
 /// The properties under which a column chunk is encoded, beside `column_count` others.
 ///
-/// `large_cells` is for a chunk that holds a cell of more than [`LARGE_CELL_BYTES`].
+/// It has statistics where they have room in [`STATISTICS_BYTES`] and no cell is larger than [`LARGE_CELL_BYTES`].
 pub(super) fn chunk_properties(
     choice: Choice,
     column_count: usize,
-    large_cells: bool,
+    has_statistics: bool,
 ) -> Result<WriterPropertiesPtr> {
-    let statistics = if large_cells { EnabledStatistics::None } else { EnabledStatistics::Page };
+    let statistics = if has_statistics { EnabledStatistics::Page } else { EnabledStatistics::None };
     let properties = common_properties(compression(choice.level)?)
         .set_dictionary_enabled(choice.layout == Layout::Dictionary)
         .set_dictionary_page_size_limit(dictionary_bytes(column_count))
         .set_data_page_size_limit(page_bytes(column_count))
-        .set_data_page_row_count_limit(most_page_rows(column_count))
+        .set_data_page_row_count_limit(page_rows(column_count))
         .set_statistics_enabled(statistics);
     let properties = match choice.layout {
         // Every value is known to have room in the dictionary: where the writer should see that otherwise, it goes on
@@ -145,14 +147,11 @@ pub(super) fn page_bytes(column_count: usize) -> usize {
     share(PAGES_IN_HAND_BYTES, column_count, MIN_PAGE_BYTES, PAGE_BYTES)
 }
 
-/// The rows after which a data page ends beside those of `column_count` columns: when a batch is written.
-fn most_page_rows(column_count: usize) -> usize {
-    share(CELLS_IN_HAND, column_count, MIN_PAGE_ROWS, PAGE_ROWS)
-}
-
-/// The rows of a data page beside those of `column_count` columns, where it is not full before.
+/// The rows of a data page beside those of `column_count` columns, where it is not full before and arrays are as long or
+/// a whole part of it: a page ends once it has so many and a batch of rows is written.
 pub(super) fn page_rows(column_count: usize) -> usize {
-    most_page_rows(column_count).next_multiple_of(WRITE_BATCH_ROWS)
+    let rows = share(CELLS_IN_HAND, column_count, MIN_PAGE_ROWS, PAGE_ROWS);
+    if rows.is_power_of_two() { rows } else { rows.next_power_of_two() / 2 }
 }
 
 /// The largest dictionary beside those of `column_count` columns, in bytes.

@@ -68,7 +68,10 @@ pub(crate) fn write_with(
     for ((_, group), rows) in all_groups.into_iter().zip(groups) {
         writer.append(group?, digest_of(rows))?;
     }
-    writer.finish(|groups| Ok(vec![("parklite.rows".to_owned(), format!("{} row groups", groups.len()))]))
+    writer.finish(|written| {
+        let row_groups = format!("{} row groups", written.row_groups.len());
+        Ok(vec![("parklite.rows".to_owned(), row_groups)])
+    })
 }
 
 /// Reads a whole file, and checks digests, chunk hashes and statistics on the way.

@@ -20,6 +20,7 @@ use crate::parquet_file::choice::{Choice, ChosenFor};
 use crate::parquet_file::parquet_error;
 use crate::parquet_file::seal::FILE_TAG;
 
+mod bounds;
 mod encode;
 mod hashed_file;
 
@@ -71,6 +72,15 @@ pub struct FileFacts {
     pub chosen: Vec<Vec<ChosenFor>>,
     /// What follows them.
     pub tail: FileTail,
+}
+
+/// What is known of a file's row groups before its footer is written.
+#[derive(Debug, Clone, Copy)]
+pub struct WrittenRowGroups<'w> {
+    /// In file order.
+    pub row_groups: &'w [RowGroupEntry],
+    /// How the chunks of each column are laid out.
+    pub chosen: &'w [Vec<ChosenFor>],
 }
 
 /// Writes one table file: `create`, `append` every row group in order, `finish`.
@@ -170,9 +180,13 @@ impl TableWriter {
     /// [`ErrorKind::Failed`] where the file cannot be written; whatever `footer` returns.
     pub fn finish(
         mut self,
-        footer: impl FnOnce(&[RowGroupEntry]) -> Result<Vec<(String, String)>>,
+        footer: impl FnOnce(WrittenRowGroups<'_>) -> Result<Vec<(String, String)>>,
     ) -> Result<FileFacts> {
-        for (key, value) in footer(&self.row_groups)? {
+        let chosen = self.chosen.into_iter().map(|chosen| {
+            chosen.into_iter().map(|(choice, row_groups)| ChosenFor { choice, row_groups }).collect()
+        });
+        let chosen: Vec<Vec<ChosenFor>> = chosen.collect();
+        for (key, value) in footer(WrittenRowGroups { row_groups: &self.row_groups, chosen: &chosen })? {
             self.writer.append_key_value_metadata(KeyValue::new(key, value));
         }
         let path = self.path;
@@ -189,10 +203,7 @@ impl TableWriter {
         let mut digest = ContentDigest::default();
         self.row_groups.iter().for_each(|group| digest.add(group.digest));
         let (rows, row_groups) = (digest.row_count, self.row_groups);
-        let chosen = self.chosen.into_iter().map(|chosen| {
-            chosen.into_iter().map(|(choice, row_groups)| ChosenFor { choice, row_groups }).collect()
-        });
-        Ok(FileFacts { size_bytes, sha256, rows, digest, row_groups, chosen: chosen.collect(), tail })
+        Ok(FileFacts { size_bytes, sha256, rows, digest, row_groups, chosen, tail })
     }
 }
 

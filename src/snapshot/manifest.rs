@@ -140,7 +140,7 @@ pub struct DataFile {
     pub digest: ContentDigest,
     /// Its row groups, in order.
     pub row_groups: Vec<RowGroupEntry>,
-    /// How the chunks of each Parquet column are laid out; unknown to a file about itself.
+    /// How the chunks of each Parquet column are laid out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub chosen: Vec<Vec<ChosenFor>>,
     /// What follows them; unknown to a file about itself.

@@ -128,19 +128,51 @@ fn with_level_1_no_column_had_less_effort_than_asked_for() {
 }
 
 #[test]
-fn a_single_file_shows_the_encodings_that_its_footer_names() {
+fn a_single_file_shows_what_was_chosen_as_a_folder_does() {
     let place = Place::new();
     place.execute("runs.db", ENCODED);
+    place.run("export runs.db -o snap").exits(0);
     place.run("export runs.db -t runs -o runs.parquet").exits(0);
     place
         .run("inspect runs.parquet --columns")
         .exits(0)
-        .prints("RLE_DICTIONARY")
-        .prints("DELTA_LENGTH_BYTE_ARRAY")
-        .prints("in capitals: all encodings that the footer names")
-        .does_not_print("few distinct values");
-    let document = place.run("inspect runs.parquet --json").exits(0).document();
-    assert_eq!(document["tables"][0]["columns"][0]["parquet"][0]["chosen"], serde_json::json!([]));
+        .prints("(1 of 2 row groups); ")
+        .prints("\nencoded as\n  dictionary: few distinct values")
+        .does_not_print("in capitals");
+    let columns = |words: &str| place.run(words).exits(0).document()["tables"][0]["columns"].clone();
+    let (of_file, of_folder) = (columns("inspect runs.parquet --json"), columns("inspect snap --json"));
+    assert!(of_file[0]["parquet"][0]["chosen"].as_array().is_some_and(|chosen| !chosen.is_empty()));
+    assert_eq!(of_file, of_folder);
+    place.run("verify runs.parquet").exits(0);
+}
+
+#[test]
+fn without_a_manifest_that_says_so_the_encodings_of_the_footer_are_shown() {
+    let place = Place::with_snapshot();
+    let mut manifest = Snapshot::open(&place.path("snap")).expect("opens").manifest;
+    manifest.tables.iter_mut().flat_map(|table| &mut table.files).for_each(|file| file.chosen.clear());
+    place.write("snap/manifest.json", manifest.to_text().expect("a text"));
+    place
+        .run("inspect snap --columns")
+        .exits(0)
+        .prints("PLAIN")
+        .prints("in capitals: all encodings that the footer names");
+}
+
+#[test]
+fn a_column_of_nothing_but_null_shows_no_reason_for_how_it_is_encoded() {
+    let place = Place::new();
+    place.execute(
+        "a.db",
+        "CREATE TABLE a(id INTEGER PRIMARY KEY, b TEXT); INSERT INTO a VALUES (1, NULL), (2, NULL);",
+    );
+    place.run("export a.db -o snap").exits(0);
+    place.run("inspect snap --columns").exits(0).prints("nothing but NULL");
+    let document = place.run("inspect snap --json").exits(0).document();
+    let because =
+        |column: usize| &document["tables"][0]["columns"][column]["parquet"][0]["chosen"][0]["because"];
+    assert_eq!(because(1), &serde_json::json!(["nothing but NULL, so there was nothing to choose"]));
+    assert_ne!(because(0), because(1));
 }
 
 #[test]

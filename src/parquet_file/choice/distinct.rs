@@ -55,7 +55,7 @@ pub(super) fn texts<T: ByteViewType>(array: &ArrayRef) -> impl Iterator<Item = (
     })
 }
 
-/// Counts the distinct values of a chunk; `None` where they have no room in a dictionary of `dictionary_bytes`.
+/// Counts the distinct values of a chunk; `None` where they have no room in a dictionary of less than `dictionary_bytes`.
 pub(super) fn distinct_values(arrays: &[ArrayRef], dictionary_bytes: usize) -> Option<Distinct> {
     const NUMBER_BYTES: usize = 8;
     fn sized((key, bytes): (u64, &[u8])) -> (u64, usize) {
@@ -94,7 +94,8 @@ fn count(values: impl Iterator<Item = (u64, usize)>, dictionary_bytes: usize) ->
         distinct.runs += 1;
         if seen.insert(key) {
             distinct.bytes += size;
-            if distinct.bytes > dictionary_bytes {
+            // The writer gives a dictionary up as soon as it is full.
+            if distinct.bytes >= dictionary_bytes {
                 return None;
             }
         }

@@ -3,21 +3,13 @@
 use arrow::array::{Array, ArrayRef};
 use arrow::datatypes::{BinaryViewType, ByteViewType, DataType, StringViewType};
 
-use zstd::zstd_safe::{self, CCtx, CParameter, InBuffer, OutBuffer, ResetDirective};
-
+use super::compressors::Compressors;
 use super::distinct::{Distinct, LENGTH_BYTES, Numbers, integers, reals, texts};
+use super::effort::{Effort, INCOMPRESSIBLE_SHARE, NOTICEABLE_SHARE};
 use super::packed::{pack_differences, pack_hybrid};
-use super::{Choice, DictionaryTrial, Layout, Limits, Trial, scaled};
-use crate::error::{Error, ErrorKind, Result};
-
-/// The least effort.
-pub(super) const LEAST_LEVEL: i32 = 1;
-
-/// Bytes of values that are tried at most: a whole page, since what repeats does so at a distance.
-const SAMPLE_BYTES: usize = 1024 * 1024;
-
-/// Values of this size in bytes, on average, are so few in a sample that each row group is tried by itself.
-const LARGE_VALUE_BYTES: usize = 16 * 1024;
+use super::page::value_count;
+use super::{Choice, DictionaryTrial, Layout, Limits, Trial, WORTHWHILE_SHARE, less, scaled};
+use crate::error::Result;
 
 /// The least piece of a value that is tried, in bytes, where values are large.
 const LEAST_PIECE_BYTES: usize = 4 * 1024;
@@ -27,15 +19,6 @@ const PART_SHARE: usize = 4;
 
 /// ... unless it is no larger than this, in bytes.
 const SMALL_SAMPLE_BYTES: usize = 32 * 1024;
-
-/// Another layout than the one every reader has known for long must save at least one part in this many.
-pub(super) const WORTHWHILE_SHARE: usize = 100;
-
-/// More effort must save one part in this many.
-const NOTICEABLE_SHARE: usize = 256;
-
-/// Where no more than one part in this many is saved at all, all pages are alike.
-const INCOMPRESSIBLE_SHARE: usize = 16;
 
 /// After so many values ...
 const FIRST_VALUES: usize = 4_096;
@@ -59,46 +42,42 @@ pub(super) struct Sample {
     whole_bytes: usize,
 }
 
-/// From where values are taken.
+/// Which values are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum From {
-    /// The first of all.
-    Begin,
+    /// One after another.
+    Page,
     /// As many from each array.
     Everywhere,
 }
 
 impl Sample {
-    /// Takes the first page of values; `None` where there are none, or a few would say little about others, since they are
-    /// large.
-    pub(super) fn take_first(arrays: &[ArrayRef], limits: Limits) -> Option<Self> {
-        let sample = Self::take(arrays, limits.page_rows, From::Begin, limits)?;
-        (sample.whole_bytes <= LARGE_VALUE_BYTES * sample.keys.len()).then_some(sample)
+    /// Takes the values of `page`, which has some.
+    pub(super) fn of_page(page: &[ArrayRef], limits: Limits) -> Option<Self> {
+        Self::of(page, From::Page, limits)
     }
 
-    /// Takes about as many values as a page has, of all a chunk; `None` where there are none.
-    pub(super) fn take_everywhere(arrays: &[ArrayRef], limits: Limits) -> Option<Self> {
+    /// Takes pieces of large values, of all a chunk; `None` where there are none.
+    pub(super) fn of_pieces(arrays: &[ArrayRef], limits: Limits) -> Option<Self> {
         let rows = arrays.iter().map(Array::len).sum();
-        let rows = scaled(limits.page_rows, rows, value_count(arrays));
-        Self::take(arrays, rows, From::Everywhere, limits)
-    }
-
-    fn take(arrays: &[ArrayRef], rows: usize, from: From, limits: Limits) -> Option<Self> {
-        let mut left = rows;
+        let mut left = scaled(limits.page_rows, rows, value_count(arrays));
         let pieces: Vec<ArrayRef> = arrays
             .iter()
             .enumerate()
             .map(|(place, array)| {
-                let share = if from == From::Begin { left } else { left / (arrays.len() - place) };
-                let rows = array.len().min(share);
+                let rows = array.len().min(left / (arrays.len() - place));
                 left -= rows;
                 array.slice(0, rows)
             })
             .collect();
-        if value_count(&pieces) == 0 {
+        Self::of(&pieces, From::Everywhere, limits)
+    }
+
+    fn of(pieces: &[ArrayRef], from: From, limits: Limits) -> Option<Self> {
+        if value_count(pieces) == 0 {
             return None;
         }
-        let levels = levels(&pieces);
+        let levels = levels(pieces);
         match pieces.first()?.data_type() {
             DataType::Int64 => {
                 let keys = pieces.iter().flat_map(integers).map(i64::cast_unsigned).collect();
@@ -108,8 +87,8 @@ impl Sample {
                 let keys = pieces.iter().flat_map(reals).collect();
                 Some(Self::of_numbers(levels, keys, Layout::ByteStreams))
             }
-            DataType::Utf8View => Some(Self::of_texts::<StringViewType>(levels, &pieces, from, limits)),
-            DataType::BinaryView => Some(Self::of_texts::<BinaryViewType>(levels, &pieces, from, limits)),
+            DataType::Utf8View => Some(Self::of_texts::<StringViewType>(levels, pieces, from, limits)),
+            DataType::BinaryView => Some(Self::of_texts::<BinaryViewType>(levels, pieces, from, limits)),
             _ => None,
         }
         .filter(|sample| !sample.keys.is_empty())
@@ -123,16 +102,17 @@ impl Sample {
     }
 
     fn of_texts<T: ByteViewType>(levels: Vec<u8>, pieces: &[ArrayRef], from: From, limits: Limits) -> Self {
-        let most_bytes = SAMPLE_BYTES.min(limits.page_bytes);
+        // A page ends with the batch that fills it.
+        let most_bytes = if from == From::Page { 2 * limits.page_bytes } else { limits.page_bytes };
         let piece_bytes = match from {
-            From::Begin => most_bytes,
+            From::Page => most_bytes,
             From::Everywhere => (most_bytes / value_count(pieces).max(1)).max(LEAST_PIECE_BYTES),
         };
         let (begin, mut plain) = (levels.len(), levels);
         let (mut ends, mut keys) = (Vec::new(), Vec::new());
         let (mut left, mut whole_bytes) = (most_bytes, begin);
         for (place, array) in pieces.iter().enumerate() {
-            let share = if from == From::Begin { left } else { left / (pieces.len() - place) };
+            let share = if from == From::Page { left } else { left / (pieces.len() - place) };
             left -= share;
             let mut room = share;
             for (key, value) in texts::<T>(array) {
@@ -196,7 +176,7 @@ impl Sample {
             bytes: whole(effort.bytes()),
             plain_bytes: whole(plain_bytes),
             values: self.keys.len(),
-            runs: 1 + self.keys.windows(2).filter(|pair| pair[0] != pair[1]).count(),
+            runs: self.runs(),
             dictionary,
         };
         Ok((trial, effort))
@@ -213,9 +193,25 @@ impl Sample {
         Effort::of((&self.plain, 0), (plain_bytes, plain_bytes), zstd)
     }
 
-    /// How many values it has.
-    pub(super) fn values(&self) -> usize {
-        self.keys.len()
+    /// How large the values come out in all ways, whatever looks promising.
+    pub(super) fn sizes(&self, limits: Limits, zstd: &mut Compressors) -> Result<Sizes> {
+        let plain_bytes = zstd.at_asked().size_of(&self.plain)?;
+        let (other, more) = self.in_other_layout(self.keys.len());
+        let other_bytes = zstd.at_asked().size_of(&other)? + more;
+        Ok(Sizes {
+            plain: Effort::of((&self.plain, 0), (plain_bytes, plain_bytes), zstd)?,
+            other: Effort::of((&other, more), (other_bytes, plain_bytes), zstd)?,
+            other_layout: self.other,
+            plain_bytes,
+            values: self.keys.len(),
+            runs: self.runs(),
+            dictionary: if limits.dictionary_bytes > 0 { self.in_dictionary(zstd)? } else { None },
+        })
+    }
+
+    /// How many runs of equal values it has.
+    fn runs(&self) -> usize {
+        1 + self.keys.windows(2).filter(|pair| pair[0] != pair[1]).count()
     }
 
     /// Whether a part of the sample comes out smaller in the other layout.
@@ -274,73 +270,46 @@ impl Sample {
     }
 }
 
-/// How large values come out with the least effort and with the effort asked for, and how large plain ones are with that.
+/// How large the values of some pages come out in all ways.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Effort {
-    raw: usize,
-    least: usize,
-    asked: usize,
-    plain: usize,
+pub(super) struct Sizes {
+    plain: Effort,
+    other: Effort,
+    other_layout: Layout,
+    plain_bytes: usize,
+    values: usize,
+    runs: usize,
+    dictionary: Option<DictionaryTrial>,
 }
 
-impl Effort {
-    /// Of `bytes`, with `more` on top once they are compressed: `asked` and `plain` are known.
-    fn of(
-        (bytes, more): (&[u8], usize),
-        (asked, plain): (usize, usize),
-        zstd: &mut Compressors,
-    ) -> Result<Self> {
-        Ok(Self { raw: bytes.len(), least: zstd.least.size_of(bytes)? + more, asked, plain })
-    }
-
-    /// Where less was not tried.
-    fn as_asked(bytes: usize) -> Self {
-        Self { raw: usize::MAX, least: usize::MAX, asked: bytes, plain: bytes }
-    }
-
-    /// Both together.
-    pub(super) fn and(self, other: Self) -> Self {
+impl Sizes {
+    /// All together.
+    pub(super) fn and(self, more: Self) -> Self {
         Self {
-            raw: self.raw.saturating_add(other.raw),
-            least: self.least.saturating_add(other.least),
-            asked: self.asked + other.asked,
-            plain: self.plain + other.plain,
+            plain: self.plain.and(more.plain),
+            other: self.other.and(more.other),
+            other_layout: self.other_layout,
+            plain_bytes: self.plain_bytes + more.plain_bytes,
+            values: self.values + more.values,
+            runs: self.runs + more.runs,
+            dictionary: self.dictionary.zip(more.dictionary).map(|(tried, more)| tried.and(more)),
         }
     }
 
-    /// Whether the least effort makes nothing larger than plain values are with the effort asked for.
-    pub(super) fn least_is_enough(&self) -> bool {
-        // Where nothing can be saved, no effort changes that. Else pages tell the less of others the smaller they are.
-        let is_compressed = self.least < less(self.raw, INCOMPRESSIBLE_SHARE);
-        let is_certain = !is_compressed || self.least.saturating_add(self.plain.isqrt()) <= self.plain;
-        is_certain && self.is_no_worse()
+    /// What is best for values like them.
+    pub(super) fn trial(self, level: i32) -> Trial {
+        let is_other_worthwhile = self.other.asked() < less(self.plain_bytes, WORTHWHILE_SHARE);
+        let (layout, effort) =
+            if is_other_worthwhile { (self.other_layout, self.other) } else { (Layout::Plain, self.plain) };
+        Trial {
+            choice: Choice { layout, level: effort.level(level) },
+            bytes: effort.bytes(),
+            plain_bytes: self.plain_bytes,
+            values: self.values,
+            runs: self.runs,
+            dictionary: self.dictionary,
+        }
     }
-
-    /// Whether it looks as if it did, and more pages would tell.
-    pub(super) fn is_close(&self) -> bool {
-        !self.least_is_enough() && self.is_no_worse() && self.least <= self.plain
-    }
-
-    fn is_no_worse(&self) -> bool {
-        self.least <= self.asked + self.asked / NOTICEABLE_SHARE
-    }
-
-    fn level(&self, asked: i32) -> i32 {
-        if self.least_is_enough() { LEAST_LEVEL.min(asked) } else { asked }
-    }
-
-    fn bytes(&self) -> usize {
-        if self.least_is_enough() { self.least } else { self.asked }
-    }
-}
-
-/// `bytes` without one part in `share`.
-fn less(bytes: usize, share: usize) -> usize {
-    bytes - bytes / share
-}
-
-fn value_count(arrays: &[ArrayRef]) -> usize {
-    arrays.iter().map(|array| array.len() - array.null_count()).sum()
 }
 
 /// What a page says of which rows are NULL.
@@ -354,67 +323,4 @@ fn levels(pieces: &[ArrayRef]) -> Vec<u8> {
     let mut levels = vec![0; size_of::<u32>()];
     pack_hybrid(&is_value, 1, &mut levels);
     levels
-}
-
-/// zstd at the least level, and at the one asked for where that is another.
-pub(in crate::parquet_file) struct Compressors {
-    least: Compressor,
-    asked: Option<Compressor>,
-}
-
-impl Compressors {
-    pub(in crate::parquet_file) fn new(level: i32) -> Result<Self> {
-        let asked = (level > LEAST_LEVEL).then(|| Compressor::new(level)).transpose()?;
-        Ok(Self { least: Compressor::new(LEAST_LEVEL.min(level))?, asked })
-    }
-
-    fn at_asked(&mut self) -> &mut Compressor {
-        self.asked.as_mut().unwrap_or(&mut self.least)
-    }
-}
-
-/// zstd at one level.
-struct Compressor {
-    level: i32,
-    zstd: CCtx<'static>,
-    buffer: Vec<u8>,
-}
-
-impl Compressor {
-    fn new(level: i32) -> Result<Self> {
-        let mut zstd = CCtx::create();
-        zstd.set_parameter(CParameter::CompressionLevel(level)).map_err(no_answer)?;
-        Ok(Self { level, zstd, buffer: Vec::new() })
-    }
-
-    fn size_of(&mut self, bytes: &[u8]) -> Result<usize> {
-        self.buffer.clear();
-        self.buffer.reserve(zstd_safe::compress_bound(bytes.len()));
-        self.zstd.compress2(&mut self.buffer, bytes).map_err(no_answer)
-    }
-
-    /// How large the first bytes of a page of `page_bytes` bytes come out: zstd works in other ways for small pages than for
-    /// large ones.
-    fn size_of_part(&mut self, bytes: &[u8], page_bytes: usize) -> Result<usize> {
-        if page_bytes <= bytes.len() {
-            return self.size_of(bytes);
-        }
-        self.buffer.clear();
-        self.buffer.reserve(zstd_safe::compress_bound(bytes.len()));
-        self.zstd.reset(ResetDirective::SessionOnly).map_err(no_answer)?;
-        self.zstd.set_pledged_src_size(Some(page_bytes as u64)).map_err(no_answer)?;
-        let (mut input, mut output) = (InBuffer::around(bytes), OutBuffer::around(&mut self.buffer));
-        while input.pos() < bytes.len() {
-            self.zstd.compress_stream(&mut output, &mut input).map_err(no_answer)?;
-        }
-        self.zstd.flush_stream(&mut output).map_err(no_answer)?;
-        let size = output.pos();
-        self.zstd.reset(ResetDirective::SessionOnly).map_err(no_answer)?;
-        Ok(size)
-    }
-}
-
-fn no_answer(code: usize) -> Error {
-    let message = format!("trying how a column compresses: {}", zstd_safe::get_error_name(code));
-    Error::new(ErrorKind::Failed, message)
 }

@@ -16,12 +16,13 @@ use parquet::schema::types::TypePtr;
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::mapping::{ColumnRole, ParquetColumn, TableMapping};
 use crate::frame::weight::has_larger_value;
-use crate::parquet_file::choice::{Choice, Compressors, Limits, Trial, choose, try_out};
+use crate::parquet_file::choice::{Choice, Compressors, Limits, TriedPage, choose, try_out};
 use crate::parquet_file::parquet_error;
 use crate::parquet_file::settings::{
     LARGE_CELL_BYTES, SortingTerm, WriterSettings, chunk_properties, dictionary_bytes, file_properties,
     page_bytes, page_rows, parquet_schema,
 };
+use crate::parquet_file::writer::bounds::has_endless_bound;
 use crate::run::Interrupt;
 
 /// Encodes row groups of one table, on as many threads as there are: it is shared by reference or cloned.
@@ -38,7 +39,7 @@ pub(super) struct EncoderParts {
 
 /// What trying out batches has shown, by column. By default nothing: then each row group is tried by itself.
 #[derive(Debug, Clone, Default)]
-pub struct Trials(Vec<Option<Trial>>);
+pub struct Trials(Vec<Option<TriedPage>>);
 
 /// One encoded row group: the pages of all its column chunks, in memory.
 #[derive(Debug)]
@@ -105,7 +106,8 @@ impl TableEncoder {
     /// How many rows are enough to try out how columns are best laid out.
     #[must_use]
     pub fn trial_rows(&self) -> usize {
-        page_rows(self.0.columns.len())
+        // Two pages: where the first does not tell which level is enough, there must be another.
+        2 * page_rows(self.0.columns.len())
     }
 
     /// Tries out how columns are best laid out, for row groups that begin with `batches` or follow.
@@ -219,7 +221,7 @@ struct ColumnEncoder {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Form {
     choice: Choice,
-    large_cells: bool,
+    has_statistics: bool,
 }
 
 impl ColumnEncoder {
@@ -240,6 +242,7 @@ impl ColumnEncoder {
                 dictionary_bytes: if has_dictionary { dictionary_bytes(column_count) } else { 0 },
                 page_bytes: page_bytes(column_count),
                 page_rows: page_rows(column_count),
+                has_nulls: field.is_nullable(),
             },
             factories: Mutex::new(Vec::new()),
         })
@@ -250,7 +253,7 @@ impl ColumnEncoder {
         if let Some((_, factory)) = factories.iter().find(|(known, _)| *known == form) {
             return Ok(Arc::clone(factory));
         }
-        let properties = chunk_properties(form.choice, self.column_count, form.large_cells)?;
+        let properties = chunk_properties(form.choice, self.column_count, form.has_statistics)?;
         // A factory can only be made beside a file; this one's bytes go nowhere.
         let writer = SerializedFileWriter::new(std::io::sink(), Arc::clone(&self.schema), properties)
             .map_err(|error| parquet_error(ErrorKind::Failed, "preparing a column", None, error))?;
@@ -264,7 +267,7 @@ impl ColumnEncoder {
         &self,
         row_group_index: usize,
         arrays: Vec<ArrayRef>,
-        trial: Option<Trial>,
+        trial: Option<TriedPage>,
         interrupt: &Interrupt,
     ) -> Result<(ArrowColumnChunk, Choice)> {
         let refuse = |message: &str| {
@@ -281,7 +284,8 @@ impl ColumnEncoder {
         let dictionary_bytes = if large_cells { 0 } else { self.limits.dictionary_bytes };
         let choice = choose(&arrays, trial, Limits { dictionary_bytes, ..self.limits })
             .map_err(|error| error.in_column(self.field.name()))?;
-        let factory = self.factory(Form { choice, large_cells })?;
+        let has_statistics = !large_cells && !arrays.iter().any(has_endless_bound);
+        let factory = self.factory(Form { choice, has_statistics })?;
         let failed = |error| {
             parquet_error(ErrorKind::Failed, "encoding a column", None, error).in_column(self.field.name())
         };

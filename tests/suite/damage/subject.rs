@@ -235,13 +235,13 @@ fn rewrite_file(
         };
         TableEntry { digest, files: vec![file], ..entry.clone() }
     };
-    let facts = writer.finish(|row_groups| {
-        let own = TableFooter::of(&entry, digest, row_groups, &schema);
+    let facts = writer.finish(|written| {
+        let own = TableFooter::of(&entry, digest, written.row_groups, &schema);
         let mut pairs = vec![(TABLE_KEY.to_owned(), serde_json::to_string(&own).expect("JSON"))];
         pairs.extend(footer.pairs.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())));
         if !footer.is_folder {
             let mut manifest = manifest.clone();
-            manifest.tables[index] = new_entry(row_groups);
+            manifest.tables[index] = new_entry(written.row_groups);
             pairs.push((SNAPSHOT_KEY.to_owned(), manifest.to_text()?));
         }
         Ok(pairs)
