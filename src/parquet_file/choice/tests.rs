@@ -196,9 +196,9 @@ fn a_trial_is_made_of_the_rows_of_the_first_page() {
 
 #[test]
 fn a_dictionary_is_chosen_only_where_the_writer_does_not_give_it_up() {
+    type Kind = (&'static str, fn(i64) -> Value);
     let most = i64::try_from(dictionary_bytes(1) / 8).expect("small");
     #[expect(clippy::cast_precision_loss, reason = "any reals will do")]
-    type Kind = (&'static str, fn(i64) -> Value);
     let kinds: [Kind; 3] = [
         ("integers", |row| Value::Integer((row + 1).wrapping_mul(6_364_136_223_846_793_005))),
         ("reals", |row| Value::Real((row + 1) as f64 / 7.0)),
