@@ -26,7 +26,7 @@ pub(crate) struct Sample {
     pub(super) counts: Vec<ClassCounts>,
     pub(super) in_order: bool,
     /// Whether there are no others.
-    has_all: bool,
+    pub(super) has_all: bool,
     rows: u64,
     content_bytes: u64,
     /// About what they take in the database.
@@ -197,12 +197,5 @@ mod tests {
         for (cells, bytes) in rows {
             assert_eq!(stored_bytes(cells), bytes, "{cells:?}");
         }
-    }
-}
-
-impl Sample {
-    /// Whether these are all rows.
-    pub(super) fn is_whole(&self) -> bool {
-        self.rows < SAMPLE_ROWS
     }
 }

@@ -164,7 +164,7 @@ impl TableFiles<'_> {
         // which are three times what tables are expected to need.
         let most = ROW_GROUP_BYTES.min(source.size_bytes()?.saturating_mul(3));
         let own = bytes.saturating_sub(job.threads as u64 * ENCODER_BYTES);
-        let overrun_bytes = if sample.is_whole() { 0 } else { most.saturating_sub(own) };
+        let overrun_bytes = if sample.has_all { 0 } else { most.saturating_sub(own) };
         let _share = shared.shares.take(Wanted { bytes, overrun_bytes });
         self.run.interrupt.check()?;
         job.memory_limit_bytes = limit_for(bytes);

@@ -262,23 +262,27 @@ fn try_pages(
 }
 
 /// Chooses for the chunk whose values are in `arrays`, all of one type. `tried` is of values shortly before or among them,
-/// if there were any.
+/// if there were any. `zstd` is for levels up to that of `limits`.
 ///
 /// # Errors
 /// `Failed` where zstd cannot be asked.
-pub(super) fn choose(arrays: &[ArrayRef], tried: Option<TriedPage>, limits: Limits) -> Result<Choice> {
+pub(super) fn choose(
+    arrays: &[ArrayRef],
+    tried: Option<TriedPage>,
+    limits: Limits,
+    zstd: &mut Compressors,
+) -> Result<Choice> {
     let as_asked = Choice { layout: Layout::Plain, level: limits.level };
     let count = value_count(arrays);
     let distinct = distinct_values(arrays, limits.dictionary_bytes);
-    let mut zstd = Compressors::new(limits.level)?;
     if let Some(TriedPage { trial, probe }) = tried.filter(|tried| tried.trial.tells_of(count, distinct)) {
         let choice = trial.choose(count, distinct, limits.level);
         // Plain values as they were asked for are never larger than themselves.
-        if choice == as_asked || probe.is_like(&probe.again(arrays, &mut zstd)?) {
+        if choice == as_asked || probe.is_of(arrays, choice.level < limits.level, zstd)? {
             return Ok(choice);
         }
     }
-    let trial = try_by_itself(arrays, limits, &mut zstd)?;
+    let trial = try_by_itself(arrays, limits, zstd)?;
     Ok(trial.map_or(as_asked, |trial| trial.choose(count, distinct, limits.level)))
 }
 
@@ -291,7 +295,7 @@ fn try_by_itself(arrays: &[ArrayRef], limits: Limits, zstd: &mut Compressors) ->
         return Ok(Some(pieces.try_out(limits, zstd)?.0));
     }
     let probe = Probe::of_page(&first, zstd)?;
-    if probe.is_like(&probe.again(arrays, zstd)?) {
+    if probe.is_of(arrays, true, zstd)? {
         return try_pages(&first, pages, limits, zstd);
     }
     let Some(sample) = Sample::of_page(&first, limits) else { return Ok(None) };

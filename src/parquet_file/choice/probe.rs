@@ -35,23 +35,24 @@ pub(super) struct Probe {
     bytes: usize,
     /// With the least effort.
     least: usize,
-    /// With the effort asked for.
-    asked: usize,
+    /// With the effort asked for; `None` where it makes no difference.
+    asked: Option<usize>,
 }
 
 impl Probe {
     /// Of a page.
     pub(super) fn of_page(page: &[ArrayRef], zstd: &mut Compressors) -> Result<Self> {
         let rows: usize = page.iter().map(Array::len).sum();
-        Self::of(page, rows.div_ceil(PIECE_SHARE), zstd)
+        Self::of(page, rows.div_ceil(PIECE_SHARE), true, zstd)
     }
 
-    /// Of other rows, in pieces like those of this one.
-    pub(super) fn again(&self, arrays: &[ArrayRef], zstd: &mut Compressors) -> Result<Self> {
-        Self::of(arrays, self.piece_rows, zstd)
+    /// Whether other rows, in pieces like those of this one, are like them. `has_least` says whether they are to be compressed
+    /// with the least effort: then it must be enough for them as well.
+    pub(super) fn is_of(&self, arrays: &[ArrayRef], has_least: bool, zstd: &mut Compressors) -> Result<bool> {
+        Ok(self.is_like(&Self::of(arrays, self.piece_rows, has_least, zstd)?))
     }
 
-    fn of(arrays: &[ArrayRef], piece_rows: usize, zstd: &mut Compressors) -> Result<Self> {
+    fn of(arrays: &[ArrayRef], piece_rows: usize, has_asked: bool, zstd: &mut Compressors) -> Result<Self> {
         let rows: usize = arrays.iter().map(Array::len).sum();
         let last_start = rows.saturating_sub(piece_rows);
         let (mut plain, mut values) = (Vec::new(), 0);
@@ -62,12 +63,13 @@ impl Probe {
                 values += push_plain(&array, room, &mut plain);
             }
         }
-        let (least, asked) = (zstd.least.size_of(&plain)?, zstd.at_asked().size_of(&plain)?);
+        let least = zstd.least.size_of(&plain)?;
+        let asked = if has_asked { Some(zstd.at_asked().size_of(&plain)?) } else { None };
         Ok(Self { piece_rows, values, bytes: plain.len(), least, asked })
     }
 
     /// Whether the values are alike: about as large, and with either effort as much smaller.
-    pub(super) fn is_like(&self, other: &Self) -> bool {
+    fn is_like(&self, other: &Self) -> bool {
         if self.values == 0 || other.values == 0 {
             // There are hardly any.
             return true;
@@ -80,7 +82,7 @@ impl Probe {
         other.bytes <= ALIKE_TIMES * expected_bytes
             && expected_bytes <= ALIKE_TIMES * other.bytes
             && is_alike(self.least, other.least)
-            && is_alike(self.asked, other.asked)
+            && self.asked.zip(other.asked).is_none_or(|(here, there)| is_alike(here, there))
     }
 }
 

@@ -102,7 +102,7 @@ impl Column {
 
     fn choose(&self, level: i32) -> Choice {
         let limits = limits(level);
-        choose(&self.arrays(), tried(&self.arrays(), limits), limits).expect("zstd")
+        chosen(&self.arrays(), tried(&self.arrays(), limits), limits).expect("zstd")
     }
 
     /// The size of the column's chunk as it comes out.
@@ -131,6 +131,10 @@ impl Column {
 }
 
 /// What a table's first rows show, as an export tries them out.
+fn chosen(arrays: &[ArrayRef], tried: Option<TriedPage>, limits: Limits) -> Result<Choice> {
+    choose(arrays, tried, limits, &mut Compressors::new(limits.level)?)
+}
+
 fn tried(arrays: &[ArrayRef], limits: Limits) -> Option<TriedPage> {
     let first = page::rows_of(arrays, 0, 2 * limits.page_rows);
     try_out(&first, limits, &mut Compressors::new(limits.level).expect("zstd")).expect("zstd")
@@ -145,7 +149,7 @@ fn no_row_group_is_larger_than_plain_where_values_change_between_and_within_them
             let arrays = whole.arrays();
             let known = tried(&arrays, limits(LEVEL));
             for (number, group) in arrays.chunks(8).enumerate() {
-                let choice = choose(group, known, limits(LEVEL)).expect("zstd");
+                let choice = chosen(group, known, limits(LEVEL)).expect("zstd");
                 let size = whole.written(group, choice).metadata.compressed_size();
                 let plain = Choice { layout: Layout::Plain, level: LEVEL };
                 let plain = whole.written(group, plain).metadata.compressed_size();
@@ -275,5 +279,5 @@ fn a_dictionary_is_taken_where_it_is_much_smaller_and_never_for_more_values_than
     assert!(taken > 30, "{taken}");
     let without = Limits { dictionary_bytes: 0, ..limits(LEVEL) };
     let column = Column::new(vec![Value::Integer(1); 100]);
-    assert_ne!(choose(&column.arrays(), None, without).expect("chosen").layout, Layout::Dictionary);
+    assert_ne!(chosen(&column.arrays(), None, without).expect("chosen").layout, Layout::Dictionary);
 }

@@ -141,13 +141,13 @@ impl TableEncoder {
             rows: None,
             chunks: Vec::new(),
             choices: Vec::new(),
+            zstd: None,
             encoded_bytes: 0,
         }
     }
 }
 
 /// Encodes the columns of one row group, one after another.
-#[derive(Debug)]
 pub struct RowGroupEncoder<'e> {
     encoder: &'e TableEncoder,
     trials: &'e Trials,
@@ -157,7 +157,15 @@ pub struct RowGroupEncoder<'e> {
     rows: Option<usize>,
     chunks: Vec<ArrowColumnChunk>,
     choices: Vec<Choice>,
+    /// To choose with; used for one column after another, since what it needs to work is large.
+    zstd: Option<Compressors>,
     encoded_bytes: u64,
+}
+
+impl std::fmt::Debug for RowGroupEncoder<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RowGroupEncoder").field("index", &self.index).finish_non_exhaustive()
+    }
 }
 
 impl RowGroupEncoder<'_> {
@@ -179,7 +187,11 @@ impl RowGroupEncoder<'_> {
             return failed("the columns of a row group have different numbers of rows");
         }
         let trial = self.trials.0.get(self.chunks.len()).copied().flatten();
-        let (chunk, choice) = column.encode(self.index, arrays, trial, self.interrupt)?;
+        let zstd = match &mut self.zstd {
+            Some(zstd) => zstd,
+            none => none.insert(Compressors::new(column.limits.level)?),
+        };
+        let (chunk, choice) = column.encode(self.index, arrays, trial, zstd, self.interrupt)?;
         self.encoded_bytes += chunk_size(&chunk);
         self.chunks.push(chunk);
         self.choices.push(choice);
@@ -268,6 +280,7 @@ impl ColumnEncoder {
         row_group_index: usize,
         arrays: Vec<ArrayRef>,
         trial: Option<TriedPage>,
+        zstd: &mut Compressors,
         interrupt: &Interrupt,
     ) -> Result<(ArrowColumnChunk, Choice)> {
         let refuse = |message: &str| {
@@ -282,7 +295,7 @@ impl ColumnEncoder {
         // Decided by the values alone, so that equal rows give equal bytes.
         let large_cells = arrays.iter().any(|array| has_larger_value(array, LARGE_CELL_BYTES));
         let dictionary_bytes = if large_cells { 0 } else { self.limits.dictionary_bytes };
-        let choice = choose(&arrays, trial, Limits { dictionary_bytes, ..self.limits })
+        let choice = choose(&arrays, trial, Limits { dictionary_bytes, ..self.limits }, zstd)
             .map_err(|error| error.in_column(self.field.name()))?;
         let has_statistics = !large_cells && !arrays.iter().any(has_endless_bound);
         let factory = self.factory(Form { choice, has_statistics })?;
