@@ -76,18 +76,20 @@ impl Partitions {
         range.rows += 1;
         range.bytes += byte_count(size);
         let (key_bytes, row_bytes) = (key_bytes.to_le_bytes(), byte_count(row.len()).to_le_bytes());
-        let parts: [&[u8]; 4] = [&key_bytes, &row_bytes, key, row];
         if size > self.buffers.each_bytes() {
             // Of a large row no copy is made.
+            let parts: [&[u8]; 4] = [&key_bytes, &row_bytes, key, row];
             return scratch_of(&mut self.scratch, &self.folder)?.append_parts(&mut range.pieces, parts);
         }
         if self.buffers.room(part) < size {
             let scratch = scratch_of(&mut self.scratch, &self.folder)?;
             scratch.append(&mut range.pieces, &mut self.buffers, part)?;
         }
-        for bytes in parts {
-            self.buffers.push(part, bytes);
-        }
+        // Not in a loop: what is known to be small is moved without a call.
+        self.buffers.push(part, &key_bytes);
+        self.buffers.push(part, &row_bytes);
+        self.buffers.push(part, key);
+        self.buffers.push(part, row);
         Ok(())
     }
 

@@ -48,11 +48,6 @@ impl Effort {
         }
     }
 
-    /// How large they are with the effort asked for.
-    pub(super) fn asked(&self) -> usize {
-        self.asked
-    }
-
     /// Whether the least effort makes nothing larger than plain values are with the effort asked for.
     pub(super) fn least_is_enough(&self) -> bool {
         // Where nothing can be saved, no effort changes that. Else pages tell the less of others the smaller they come out.

@@ -230,8 +230,10 @@ impl Sample {
     fn smallest(&self, plain_bytes: usize, zstd: &mut Compressors) -> Result<(Layout, Effort)> {
         let (bytes, more) = self.in_other_layout(self.keys.len());
         let asked = zstd.at_asked().size_of(&bytes)? + more;
-        if asked < less(plain_bytes, WORTHWHILE_SHARE) {
-            return Ok((self.other, Effort::of((&bytes, more), (asked, plain_bytes), zstd)?));
+        // It may be the less effort that makes them smaller.
+        let effort = Effort::of((&bytes, more), (asked, plain_bytes), zstd)?;
+        if effort.bytes() < less(plain_bytes, WORTHWHILE_SHARE) {
+            return Ok((self.other, effort));
         }
         // More effort, or more values, have made plain values the smaller ones.
         Ok((Layout::Plain, Effort::of((&self.plain, 0), (plain_bytes, plain_bytes), zstd)?))
@@ -298,7 +300,7 @@ impl Sizes {
 
     /// What is best for values like them.
     pub(super) fn trial(self, level: i32) -> Trial {
-        let is_other_worthwhile = self.other.asked() < less(self.plain_bytes, WORTHWHILE_SHARE);
+        let is_other_worthwhile = self.other.bytes() < less(self.plain_bytes, WORTHWHILE_SHARE);
         let (layout, effort) =
             if is_other_worthwhile { (self.other_layout, self.other) } else { (Layout::Plain, self.plain) };
         Trial {
