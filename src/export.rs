@@ -16,6 +16,7 @@ mod side_by_side;
 mod sort_beside;
 mod table;
 mod tables;
+mod trials;
 
 use std::path::{Path, PathBuf};
 

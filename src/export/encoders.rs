@@ -16,10 +16,11 @@ use polars::prelude::DataFrame;
 use crate::budget::{Budget, Reservation};
 use crate::digest::ContentDigest;
 use crate::error::{Error, ErrorKind, Result};
+use crate::export::trials::{Duty, SharedTrials};
 use crate::frame::crossing::{to_arrow, to_polars};
 use crate::frame::weight::{has_larger_value, largest_value, memory_of};
 use crate::frame::{Cuts, TableMapping, digest_batch};
-use crate::parquet_file::{EncodedRowGroup, LARGE_CELL_BYTES, TableEncoder, TableWriter, Trials};
+use crate::parquet_file::{EncodedRowGroup, LARGE_CELL_BYTES, TableEncoder, TableWriter};
 use crate::run::{Interrupt, start_thread};
 use crate::schema::Table;
 
@@ -37,7 +38,9 @@ const ROW_GROUPS_PER_TRIAL: usize = 8;
 struct Group<'b> {
     index: usize,
     frames: Vec<DataFrame>,
-    trials: Arc<Trials>,
+    trials: Arc<SharedTrials>,
+    /// To try it out for others too, where it is the first of several.
+    duty: Option<Duty>,
     /// The digest of its rows as they were read; `None` where they were sorted since.
     digest: Option<ContentDigest>,
     charge: Reservation<'b>,
@@ -45,16 +48,13 @@ struct Group<'b> {
 
 /// Takes frames in order and hands whole row groups to the encoders.
 pub(crate) struct FrameQueue<'a> {
-    encoder: &'a TableEncoder,
     sender: SyncSender<Group<'a>>,
     failed: &'a AtomicBool,
     next_index: usize,
     cuts: Cuts,
     frames: Vec<DataFrame>,
-    /// The first frames of this row group, as long as they are too few to be tried out.
-    on_trial: Option<Vec<RecordBatch>>,
-    /// Of the first frames of this row group or one shortly before it.
-    trials: Arc<Trials>,
+    /// Of this row group or one shortly before it.
+    trials: Arc<SharedTrials>,
     digest: Option<ContentDigest>,
     charge: Reservation<'a>,
     /// The largest cell of the row group so far, if it is large.
@@ -95,15 +95,6 @@ impl FrameQueue<'_> {
         let more_for_cells = largest_cell.saturating_sub(self.largest_cell) * COPIES_OF_LARGE_CELL;
         self.largest_cell = self.largest_cell.max(largest_cell);
         self.charge.grow(memory_of(batch) + more_for_cells);
-        if self.frames.is_empty() && self.next_index.is_multiple_of(ROW_GROUPS_PER_TRIAL) {
-            self.on_trial = Some(Vec::new());
-        }
-        if let Some(batches) = &mut self.on_trial {
-            batches.push(batch.clone());
-            if batches.iter().map(RecordBatch::num_rows).sum::<usize>() >= self.encoder.trial_rows() {
-                self.try_out()?;
-            }
-        }
         if let Some(digest) = digest {
             self.digest.get_or_insert_default().add(digest);
         }
@@ -119,20 +110,18 @@ impl FrameQueue<'_> {
         if self.frames.is_empty() { Ok(()) } else { self.send_group() }
     }
 
-    fn try_out(&mut self) -> Result<()> {
-        if let Some(batches) = self.on_trial.take() {
-            self.trials = Arc::new(self.encoder.try_out(&batches)?);
-        }
-        Ok(())
-    }
-
     fn send_group(&mut self) -> Result<()> {
-        self.try_out()?;
+        let mut duty = None;
+        if self.next_index.is_multiple_of(ROW_GROUPS_PER_TRIAL) {
+            let (trials, new_duty) = SharedTrials::new();
+            (self.trials, duty) = (trials, Some(new_duty));
+        }
         let frames = std::mem::take(&mut self.frames);
         let group = Group {
             index: self.next_index,
             frames,
             trials: Arc::clone(&self.trials),
+            duty,
             digest: self.digest.take(),
             charge: self.charge.take(),
         };
@@ -198,13 +187,11 @@ pub(crate) fn encode_in_parallel<T>(
         let more = (1..threads).map_while(|_| start().ok());
         let workers: Vec<_> = std::iter::once(first).chain(more).collect();
         let produced = produce(FrameQueue {
-            encoder,
             sender,
             failed: &failed,
             next_index: 0,
             cuts: Cuts::default(),
             frames: Vec::new(),
-            on_trial: None,
             trials: Arc::default(),
             digest: None,
             charge: budget.reserve(0),
@@ -275,16 +262,21 @@ impl<'b> Encoders<'b> {
     }
 
     fn encode(&self, group: Group<'b>) -> Result<()> {
-        let Group { index, frames, trials, digest: known, mut charge } = group;
+        let Group { index, frames, trials, duty, digest: known, mut charge } = group;
         let mut digest = known.unwrap_or_default();
-        let mut columns = Vec::with_capacity(frames.len());
+        let mut batches = Vec::with_capacity(frames.len());
         for frame in frames {
             let batch = to_arrow(frame, self.encoder.schema())?;
             if known.is_none() {
                 digest.add(digest_batch(self.table, self.mapping, &batch)?);
             }
-            columns.push(batch.into_parts().1.into_iter());
+            batches.push(batch);
         }
+        if let Some(duty) = duty {
+            duty.done(self.encoder.try_out(self.first_frames(&batches))?);
+        }
+        let trials = trials.wait();
+        let mut columns: Vec<_> = batches.into_iter().map(|batch| batch.into_parts().1.into_iter()).collect();
         let sizes: Vec<u64> = (0..self.encoder.schema().fields().len())
             .map(|column| columns.iter().map(|frame| array_size(&frame.as_slice()[column])).sum())
             .collect();
@@ -300,6 +292,16 @@ impl<'b> Encoders<'b> {
         }
         let finished = Finished { encoded: encoder.finish()?, digest, _charge: charge };
         self.sink.lock().unwrap_or_else(PoisonError::into_inner).take(index, finished)
+    }
+
+    /// As many of the first frames of a row group as are enough to try it out, or all.
+    fn first_frames<'f>(&self, batches: &'f [RecordBatch]) -> &'f [RecordBatch] {
+        let mut rows = 0;
+        let enough = batches.iter().position(|batch| {
+            rows += batch.num_rows();
+            rows >= self.encoder.trial_rows()
+        });
+        enough.map_or(batches, |last| &batches[..=last])
     }
 }
 
