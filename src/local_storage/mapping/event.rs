@@ -95,6 +95,24 @@ pub fn item_event(
     }
 }
 
+/// The identity of one value as one source had it at one time: what tells apart where an event was seen.
+#[must_use]
+pub fn capture_identity(
+    source: [Option<&str>; 4],
+    key: &CodeUnits,
+    value_sha256: &str,
+    captured_at: Moment,
+) -> String {
+    let mut parts = vec![b"capture".to_vec()];
+    // A source that does not tell is another one than one that tells nothing.
+    parts.extend(
+        source.map(|part| part.map_or_else(|| b"0".to_vec(), |part| format!("1{part}").into_bytes())),
+    );
+    parts.extend([key.to_utf16le(), value_sha256.as_bytes().to_vec(), captured_at.to_string().into_bytes()]);
+    let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
+    identity(&parts)
+}
+
 /// The event of an element whose fields have these values; `canonical` is the element's canonical form.
 pub(super) fn element_event(
     rule: &Rule,

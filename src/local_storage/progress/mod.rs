@@ -13,3 +13,25 @@
 /// `events` needs the columns `_event_id`, `event_type` and `payload`; `event_sources` needs `_event_id`, `captured_at` (RFC
 /// 3339 in UTC with milliseconds, or NULL) and `pointer`.
 pub const VIEWS: &str = include_str!("views.sql");
+
+/// [`VIEWS`] over a table of events of another name, whose columns are given as SQL writes them: table, identity, type and
+/// payload.
+#[must_use]
+pub fn views_over([table, event_id, event_type, payload]: [&str; 4]) -> String {
+    let events = format!(
+        "FROM (SELECT {event_id} AS _event_id, {event_type} AS event_type, {payload} AS payload FROM {table}) AS events LEFT"
+    );
+    VIEWS.replace("FROM events LEFT", &events)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_views_read_events_in_one_place_which_can_be_another_table() {
+        assert_eq!(VIEWS.matches("FROM events LEFT").count(), 1);
+        let views = views_over(["\"log\"", "\"id\"", "\"kind\"", "\"body\""]);
+        assert!(views.contains("\"body\" AS payload FROM \"log\") AS events LEFT JOIN"), "{views}");
+    }
+}
