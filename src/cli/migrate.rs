@@ -187,6 +187,10 @@ fn push_findings(text: &mut String, report: &MigrateReport) {
             format!("{name}: {}: {}{incomplete}", problem.place, problem.message)
         });
     }
+    if report.needs_origin || report.target.is_none() {
+        // Nothing was taken; how many do not fit stands with each store.
+        return;
+    }
     let place = |source: &Path, line: Option<u64>, key: &str, pointer: &str| {
         let line = line.map(|line| format!(" line {line}")).unwrap_or_default();
         format!("{}{line}: {key} {pointer}", source.display())
@@ -239,7 +243,9 @@ fn store_text(store: &StoreReport) -> String {
         versions => format!(", version {}", versions.join(", ")),
     };
     let elements = if store.mapped {
-        format!(": {}", quantity(store.elements, "element", "elements"))
+        let rejected =
+            if store.rejected > 0 { format!(", {} rejected", store.rejected) } else { String::new() };
+        format!(": {}{rejected}", quantity(store.elements, "element", "elements"))
     } else {
         ": no rule is for it".to_owned()
     };

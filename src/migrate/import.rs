@@ -137,6 +137,9 @@ impl<'a> Import<'a> {
             return Err(Error::new(ErrorKind::Usage, format!("no input holds storage of {missing}"))
                 .hint(format!("there is storage of {}; --list shows what is in it", known.join(", "))));
         }
+        if self.report.needs_origin {
+            self.report.undo_counts();
+        }
         for (mut origin, stores) in self.origins.into_values() {
             origin.imported &= !self.report.needs_origin && self.report.target.is_some();
             origin.stores = stores.into_values().collect();

@@ -42,10 +42,20 @@ impl MigrateReport {
     /// Whether something did not fit, could not be read, or may be missing.
     #[must_use]
     pub fn is_partial(&self) -> bool {
-        self.totals.rejected > 0
+        // A list takes nothing, so that nothing is missing.
+        (self.target.is_some() && self.totals.rejected > 0)
             || self.sources.iter().any(|source| {
                 !source.unreadable.is_empty() || source.problems.iter().any(|problem| problem.may_lose_items)
             })
+    }
+
+    /// Takes back what was counted before it showed that nothing is to be imported.
+    pub(super) fn undo_counts(&mut self) {
+        let Totals { files, dumps, items, rejected, .. } = self.totals;
+        self.totals = Totals { files, dumps, items, rejected, ..Totals::default() };
+        for source in &mut self.sources {
+            (source.events_new, source.events_known) = (0, 0);
+        }
     }
 }
 
