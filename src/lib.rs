@@ -8,16 +8,20 @@
 //!            └──► ranges of keys, on disk ──┘   a large table in no order: dealt out by N readers, sorted range by range
 //!
 //!  snapshot ──► decoder ──► cells ──► staged database ──► schema, indexes ──► matched ──► published
+//!
+//!  old dumps ──► items ──► mapping ──► events ──► one transaction of an events database
+//!    of localStorage  code units  rules
 //! ```
 //!
 //! # Layers
 //!
-//! Arrows point down only. The verbs [`export`], [`restore`], [`verify`], [`verify_database`], [`inspect`], [`digests`] and
-//! [`diff`] each read as their own table of contents; [`rebuild`], [`matching`], [`content`] (snapshots and databases
+//! Arrows point down only. The verbs [`export`], [`restore`], [`verify`], [`verify_database`], [`inspect`], [`digests`],
+//! [`diff`] and [`migrate`] each read as their own table of contents; [`rebuild`], [`matching`], [`content`] (snapshots and databases
 //! alike) and [`foreign`] (Parquet files of other programs) are what several of them share; [`subject`] tells what a
 //! path is. Below them,
 //! [`sqlite`] knows everything about SQLite, [`frame`] turns cells into columns and back and orders rows,
-//! [`parquet_file`] is one table as Parquet, [`snapshot`] is the format on disk. At the bottom lie plain data
+//! [`local_storage`] reads what browsers kept and makes events of it, [`parquet_file`] is one table as Parquet, [`snapshot`]
+//! is the format on disk. At the bottom lie plain data
 //! ([`schema`]), [`digest`]s, [`durable`] files, [`error`], [`progress`], [`clock`] and [`run`]. The library never
 //! prints, never exits and never reads the wall clock.
 //!
@@ -36,6 +40,9 @@
 //! - *subject*: what a verb is given to look at: a snapshot or a database, whoever made it.
 //! - *seal*: the SHA-256 of a Parquet file inside itself.
 //! - *stage*, *publish*: a private folder beside the target, and giving its content the final name.
+//! - *dump*, *store*, *session*: a saved localStorage; what an app keeps in it under one key; one workout in that.
+//! - *event*: one fact with a time and an identity of its own content, so that importing it again adds nothing.
+//! - *capture*: when a dump was as it is.
 //! - *stand-in*: a table of ours that lays rows out as the true one does, while a database is rebuilt.
 
 pub mod budget;
@@ -50,7 +57,9 @@ pub mod export;
 pub mod foreign;
 pub mod frame;
 pub mod inspect;
+pub mod local_storage;
 pub mod matching;
+pub mod migrate;
 pub mod parquet_file;
 pub mod progress;
 pub mod rebuild;

@@ -30,6 +30,8 @@ pub enum PhaseKind {
     Digesting,
     /// Looking for the rows in which two tables differ.
     Comparing,
+    /// Reading dumps of localStorage and storing what becomes of them.
+    Migrating,
 }
 
 impl PhaseKind {
@@ -48,6 +50,7 @@ impl PhaseKind {
             Self::Checking => "checking",
             Self::Digesting => "digesting",
             Self::Comparing => "comparing",
+            Self::Migrating => "migrating",
         }
     }
 }

@@ -11,12 +11,12 @@ const RANKS: [&[&str]; 9] = [
     &["error", "progress", "clock", "budget"],
     &["schema", "run"],
     &["digest", "durable"],
-    &["sqlite", "frame"],
+    &["sqlite", "frame", "local_storage"],
     &["parquet_file"],
     &["snapshot", "subject"],
     // What verbs share.
     &["matching", "rebuild", "content", "foreign"],
-    &["export", "restore", "verify", "verify_database", "inspect", "digests", "diff"],
+    &["export", "restore", "verify", "verify_database", "inspect", "digests", "diff", "migrate"],
     // The binary alone.
     &["cli"],
 ];
@@ -30,7 +30,7 @@ const ALLOWED_EDGES: [(&str, &str, &str); 4] = [
 ];
 
 /// Crates with one owner: crate, files that may use it.
-const OWNERS: [(&str, &[&str]); 11] = [
+const OWNERS: [(&str, &[&str]); 12] = [
     ("rusqlite", &["src/sqlite/"]),
     ("parquet", &["src/parquet_file/"]),
     // The queue before the encoders holds frames.
@@ -44,6 +44,7 @@ const OWNERS: [(&str, &[&str]); 11] = [
     ("landlock", &["src/cli/confine/"]),
     ("seccompiler", &["src/cli/confine/"]),
     ("indicatif", &["src/cli/"]),
+    ("toml", &["src/local_storage/mapping/"]),
 ];
 
 /// Calls that only some files may make: the call, the files, and what they are about.

@@ -6,10 +6,11 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use parklite::content::ContentOptions;
 
+use crate::cli::migrate::MigrateArgs;
 use crate::cli::progress::ProgressChoice;
 use crate::cli::units::{parse_duration, parse_memory};
 
-const MORE: &str = "More options";
+pub(super) const MORE: &str = "More options";
 const OUTPUT: &str = "Output";
 const ORDER_BY_HELP: &str = "Order a table's rows: 'events=_created_at desc,id'; may be given again";
 
@@ -59,6 +60,8 @@ pub(crate) enum Command {
     Diff(DiffArgs),
     /// Print content digests of snapshots or databases, or compare them with a list.
     Digest(DigestArgs),
+    /// Turn old dumps of a browser's localStorage into an events database.
+    Migrate(MigrateArgs),
     /// Print a completion script for a shell.
     #[command(after_help = "Examples:\n  \
         parklite completions bash > ~/.local/share/bash-completion/completions/parklite\n  \
@@ -79,7 +82,8 @@ pub(crate) enum Command {
 }
 
 /// What there is a manual page of.
-const VERBS: [&str; 8] = ["export", "verify", "restore", "inspect", "diff", "digest", "completions", "man"];
+const VERBS: [&str; 9] =
+    ["export", "verify", "restore", "inspect", "diff", "digest", "migrate", "completions", "man"];
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \

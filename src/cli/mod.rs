@@ -15,6 +15,7 @@ mod foreign;
 mod inspect;
 mod inspect_database;
 mod man;
+mod migrate;
 mod progress;
 mod restore;
 mod run;

@@ -13,7 +13,7 @@ use crate::cli::exit::{error_document, print_error, write_stderr, write_stdout};
 use crate::cli::progress::{ProgressStyle, reporter};
 use crate::cli::terminal::Terminal;
 use crate::cli::text::safe_json;
-use crate::cli::{allocator, confine, diff, digest, export, inspect, man, restore, verify};
+use crate::cli::{allocator, confine, diff, digest, export, inspect, man, migrate, restore, verify};
 
 /// What a verb has to say at its end.
 pub(crate) struct Outcome {
@@ -30,6 +30,8 @@ pub(crate) struct Outcome {
 pub(crate) enum Status {
     /// All is well.
     Done = 0,
+    /// Nothing was done, and the report says what has to be told first.
+    Unclear = 2,
     /// Something is missing, and the report says what.
     Partly = 3,
     /// Differences were found.
@@ -96,6 +98,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Inspect(args) => inspect::run(args, run),
         Command::Diff(args) => diff::run(args, run),
         Command::Digest(args) => digest::run(args, run),
+        Command::Migrate(args) => migrate::run(args, run),
         Command::Completions { .. } | Command::Man { .. } => printed_before(),
     };
     reporter.finish();

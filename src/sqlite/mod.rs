@@ -2,7 +2,8 @@
 //!
 //! Nothing outside this module runs SQL or knows a pragma. Sources are opened read-only and never in a way
 //! that ignores a journal or a WAL; targets are built in a private staged file. A database that must not be touched
-//! at all, not even by SQLite's side files, is opened with [`open::Source::open_untouched`].
+//! at all, not even by SQLite's side files, is opened with [`open::Source::open_untouched`]. The one database that is
+//! written to in place is that of [`events`].
 
 mod authorizer;
 pub mod catalog;
@@ -10,6 +11,7 @@ pub mod check;
 pub mod copy;
 pub(crate) mod database;
 mod ddl;
+pub mod events;
 pub(crate) mod failure;
 mod key_order;
 pub mod lock;

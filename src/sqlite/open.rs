@@ -415,7 +415,6 @@ pub(crate) fn configure(
     busy_timeout: Duration,
     interrupt: &Interrupt,
 ) -> Result<()> {
-    const OPERATIONS_BETWEEN_CHECKS: i32 = 100_000;
     for (setting, on) in SETTINGS {
         connection.set_db_config(setting, on).map_err(failure)?;
     }
@@ -424,6 +423,16 @@ pub(crate) fn configure(
     }
     keep_modules(connection, MODULES)?;
     authorize(connection)?;
+    wait_and_stop(connection, busy_timeout, interrupt)
+}
+
+/// Makes a connection wait for locks as long as asked, and end what it does when the run is interrupted.
+pub(super) fn wait_and_stop(
+    connection: &mut Connection,
+    busy_timeout: Duration,
+    interrupt: &Interrupt,
+) -> Result<()> {
+    const OPERATIONS_BETWEEN_CHECKS: i32 = 100_000;
     let stop = interrupt.clone();
     connection.progress_handler(OPERATIONS_BETWEEN_CHECKS, Some(move || stop.is_set())).map_err(failure)?;
     let stop = interrupt.clone();

@@ -21,6 +21,20 @@ fn help_shows_examples_and_the_most_used_options_first() {
         ("inspect", &["--columns", "--table"]),
         ("diff", &["--table", "--max-rows"]),
         ("digest", &["--check", "--table"]),
+        (
+            "migrate",
+            &[
+                "--into",
+                "--list",
+                "--origin",
+                "--map",
+                "--device",
+                "--captured-at",
+                "--key",
+                "--all-keys",
+                "--dry-run",
+            ],
+        ),
     ] {
         let ran = place.run(&format!("{verb} --help"));
         ran.exits(0).tells_nothing().prints("Examples:\n").prints(&format!("\n  parklite {verb} "));
@@ -36,7 +50,7 @@ fn help_shows_examples_and_the_most_used_options_first() {
 fn the_general_help_names_verbs_examples_and_exit_codes() {
     let ran = Place::new().run("--help");
     ran.exits(0).tells_nothing().prints("Examples:\n").prints("Exit codes: 0 done");
-    for verb in ["export", "verify", "restore", "inspect", "diff", "digest", "completions"] {
+    for verb in ["export", "verify", "restore", "inspect", "diff", "digest", "migrate", "completions"] {
         assert!(ran.stdout.lines().any(|line| line.starts_with(&format!("  {verb} "))), "{verb}");
     }
     for code in ["1 ", "2 ", "3 ", "4 ", "10 ", "11 ", "12 ", "13 ", "14 ", "130 "] {

@@ -16,6 +16,7 @@ mod export_selection;
 mod export_source;
 mod help;
 mod inspect;
+mod migrate;
 mod other_process;
 mod place;
 mod ran;

@@ -106,7 +106,7 @@ pub(crate) struct Needs {
 /// Whether the user wants no process apart.
 pub(crate) fn is_switched_off(command: &Command) -> bool {
     match command {
-        Command::Export(_) | Command::Completions { .. } | Command::Man { .. } => false,
+        Command::Export(_) | Command::Migrate(_) | Command::Completions { .. } | Command::Man { .. } => false,
         Command::Inspect(args) => args.confine.no_confine,
         Command::Verify(args) => args.confine.no_confine,
         Command::Diff(args) => args.confine.no_confine,
@@ -121,7 +121,10 @@ pub(crate) fn needs_of(command: &Command) -> Option<Needs> {
         return None;
     }
     let mut needs = match command {
-        Command::Export(_) | Command::Completions { .. } | Command::Man { .. } => return None,
+        // Dumps are text, which a parser of our own reads that needs no memory but for the text itself.
+        Command::Export(_) | Command::Migrate(_) | Command::Completions { .. } | Command::Man { .. } => {
+            return None;
+        }
         Command::Inspect(args) => Needs::to_read([&args.snapshot], args.temp_dir.as_ref())?,
         Command::Verify(args) => {
             let subjects = [&args.snapshot].into_iter().chain(&args.against);

@@ -173,7 +173,11 @@ impl Meter {
 /// Sorting concerns some tables only; what is hashed, indexed or checked is measured in other bytes.
 fn covers_the_run(kind: PhaseKind) -> bool {
     match kind {
-        PhaseKind::Copying | PhaseKind::Exporting | PhaseKind::Matching | PhaseKind::Restoring => true,
+        PhaseKind::Copying
+        | PhaseKind::Exporting
+        | PhaseKind::Matching
+        | PhaseKind::Restoring
+        | PhaseKind::Migrating => true,
         PhaseKind::Counting
         | PhaseKind::Sorting
         | PhaseKind::Hashing

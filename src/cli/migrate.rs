@@ -1,0 +1,253 @@
+//! `parklite migrate`.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use parklite::error::{Error, ErrorKind, Result};
+use parklite::local_storage::code_units::CodeUnits;
+use parklite::local_storage::mapping::Mapping;
+use parklite::local_storage::moment::Moment;
+use parklite::migrate::{MigrateOptions, MigrateReport, OriginReport, StoreReport, migrate};
+use parklite::run::Run;
+
+use crate::cli::args::{BusyArgs, MORE};
+use crate::cli::run::{Outcome, Status};
+use crate::cli::text::{bytes, one_line, quantity, safe};
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "A dump is what JSON.stringify(localStorage), Object.entries(localStorage) or Playwright's storageState\n\
+    give, one in a file or one in each line. Importing it again adds nothing; dumps of several devices are merged.\n\n\
+    Examples:\n  \
+    parklite migrate dump-laptop.json --list                  what is in it?\n  \
+    parklite migrate dump-laptop.json --into gymlog.db --device laptop\n  \
+    parklite migrate dumps/ --into gymlog.db --dry-run        a folder; the same report, and nothing is changed\n  \
+    parklite migrate state.json --origin https://app.example --into gymlog.db\n  \
+    parklite migrate liftbook.json --map liftbook.toml --into gymlog.db\n\n\
+    Exit code 3 says that something did not fit or could not be read; the report names it, the rest is imported."
+)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
+pub(crate) struct MigrateArgs {
+    /// Dumps, or folders of dumps.
+    #[arg(value_name = "INPUT", required = true)]
+    inputs: Vec<PathBuf>,
+    /// The events database; it is made if it is missing.
+    #[arg(long, value_name = "DATABASE", required_unless_present = "list")]
+    into: Option<PathBuf>,
+    /// Only show whose storage it is, which stores are known, and how many sessions they have.
+    #[arg(long, conflicts_with = "into")]
+    list: bool,
+    /// Take only the storage of this origin; may be given again.
+    #[arg(long = "origin", value_name = "https://HOST")]
+    origins: Vec<String>,
+    /// A mapping file, for the stores of other apps.
+    #[arg(long, value_name = "FILE.toml")]
+    map: Option<PathBuf>,
+    /// The device that the dumps are of; it is kept beside each event.
+    #[arg(long, value_name = "NAME")]
+    device: Option<String>,
+    /// When the dumps were made: 2025-12-31 or 2025-12-31T18:30:00Z [default: when each file was written last].
+    #[arg(long, value_name = "TIME", value_parser = parse_moment)]
+    captured_at: Option<Moment>,
+    /// The key of dumps that are the value of a single store.
+    #[arg(long, value_name = "KEY")]
+    key: Option<String>,
+    /// Keep the value of every key, not only of stores that are known; there may be tokens among them.
+    #[arg(long)]
+    all_keys: bool,
+    /// Read everything, change nothing, and show what would be done.
+    #[arg(short = 'n', long)]
+    dry_run: bool,
+
+    /// Take storage of a site inside others, which browsers keep apart, too.
+    #[arg(long, help_heading = MORE)]
+    with_partitioned: bool,
+    /// Leave out the sessions of programs with a marker `migrated-<program>`, which the app says it has sent.
+    #[arg(long, help_heading = MORE)]
+    skip_migrated: bool,
+    /// An existing folder in which a dry run works [default: the system's].
+    #[arg(long, value_name = "FOLDER", help_heading = MORE)]
+    temp_dir: Option<PathBuf>,
+    #[command(flatten)]
+    busy: BusyArgs,
+}
+
+/// Runs the verb.
+pub(crate) fn run(args: &MigrateArgs, run: Run<'_>) -> Result<Outcome> {
+    let options = MigrateOptions {
+        target: args.into.clone(),
+        origins: args.origins.iter().map(|origin| origin.trim_end_matches('/').to_owned()).collect(),
+        mapping: args.map.as_deref().map_or_else(|| Ok(Mapping::built_in()), read_mapping)?,
+        device: args.device.clone(),
+        captured_at: args.captured_at,
+        key: args.key.as_deref().map(CodeUnits::from),
+        all_keys: args.all_keys,
+        with_partitioned: args.with_partitioned,
+        skip_migrated: args.skip_migrated,
+        dry_run: args.dry_run,
+        temp_folder: args.temp_dir.clone(),
+        busy_timeout: args.busy.busy_timeout,
+    };
+    let report = migrate(&args.inputs, &options, run)?;
+    let status = match () {
+        () if report.needs_origin => Status::Unclear,
+        () if report.is_partial() => Status::Partly,
+        () => Status::Done,
+    };
+    Outcome::new("migrate", &report, report_text(&report), status)
+}
+
+fn read_mapping(path: &Path) -> Result<Mapping> {
+    let text = std::fs::read_to_string(path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => {
+            Error::new(ErrorKind::NotFound, "there is no such mapping file").at(path).hint("check the path")
+        }
+        _ => Error::io("reading the mapping file", path, error),
+    })?;
+    Mapping::from_toml(&text).map_err(|error| error.at(path))
+}
+
+fn parse_moment(text: &str) -> std::result::Result<Moment, String> {
+    Moment::from_rfc3339(text)
+        .or_else(|| Moment::from_date(text))
+        .ok_or_else(|| "write a time like 2025-12-31 or 2025-12-31T18:30:00Z".to_owned())
+}
+
+/// How many lines of one kind are shown; a document has them all.
+const MOST_LINES: usize = 20;
+
+fn report_text(report: &MigrateReport) -> String {
+    let mut text = String::new();
+    push_findings(&mut text, report);
+    for origin in &report.origins {
+        push_origin(&mut text, origin);
+    }
+    if report.needs_origin {
+        text.push_str("\nnothing was imported: there is storage of several origins; name those you want with --origin\n");
+        return text;
+    }
+    let totals = &report.totals;
+    let read = format!(
+        "{}, {}, {}",
+        quantity(totals.files, "file", "files"),
+        quantity(totals.dumps, "dump", "dumps"),
+        quantity(totals.items, "key", "keys")
+    );
+    // Writing into a string cannot fail, here and below.
+    let Some(target) = &report.target else {
+        let _ = writeln!(text, "\n{read}");
+        return text;
+    };
+    let would = if report.dry_run { " (dry run: nothing was changed)" } else { "" };
+    let _ = writeln!(
+        text,
+        "\n{}{would}\n{read}\n{} new, {} already there",
+        safe(&target.display().to_string()),
+        quantity(totals.events_new, "event", "events"),
+        quantity(totals.events_known, "event", "events")
+    );
+    let _ = writeln!(
+        text,
+        "of these from elements of stores: {} new, {} already there; {} rejected",
+        totals.elements_new, totals.elements_known, totals.rejected
+    );
+    for (count, what) in [
+        (totals.skipped_as_migrated, "left out because of a marker (--skip-migrated)"),
+        (totals.storages_left_out, "left out: storage of other origins"),
+        (totals.partitions_left_out, "left out: storage kept apart inside other sites (--with-partitioned)"),
+    ] {
+        if count > 0 {
+            let _ = writeln!(text, "{count} {what}");
+        }
+    }
+    if totals.events_new + totals.events_known == 0 {
+        text.push_str(
+            "no store is known here: --map names a mapping file, --all-keys keeps the value of every key\n",
+        );
+    }
+    push_lines(&mut text, "conflict", &report.conflicts, |conflict| {
+        let (week, day) = (conflict.week_number, conflict.day_number);
+        let values = conflict.values.join(" or ");
+        format!(
+            "{} {week}-{day}: {} is {values}; kept: {}",
+            conflict.program_id, conflict.field, conflict.kept
+        )
+    });
+    text
+}
+
+fn push_findings(text: &mut String, report: &MigrateReport) {
+    push_lines(text, "skipped", &report.skipped, |file| format!("{}: {}", file.path.display(), file.reason));
+    for source in &report.sources {
+        let name = source.path.display().to_string();
+        push_lines(text, "unreadable", &source.unreadable, |what| format!("{name}: {what}"));
+        push_lines(text, "note", &source.problems, |problem| {
+            let incomplete = if problem.may_lose_items { " (incomplete)" } else { "" };
+            format!("{name}: {}: {}{incomplete}", problem.place, problem.message)
+        });
+    }
+    if report.needs_origin || report.target.is_none() {
+        // Nothing was taken; how many do not fit stands with each store.
+        return;
+    }
+    let place = |source: &Path, line: Option<u64>, key: &str, pointer: &str| {
+        let line = line.map(|line| format!(" line {line}")).unwrap_or_default();
+        format!("{}{line}: {key} {pointer}", source.display())
+    };
+    push_lines(text, "rejected", &report.rejects, |reject| {
+        let place = place(&reject.source, reject.line, &reject.key, &reject.pointer);
+        format!("{place}: {}: {}", reject.reason, reject.excerpt)
+    });
+    push_lines(text, "warning", &report.warnings, |warning| {
+        let place = place(&warning.source, warning.line, &warning.key, &warning.pointer);
+        format!("{place}: {}", warning.message)
+    });
+}
+
+fn push_lines<T>(text: &mut String, kind: &str, all: &[T], line: impl Fn(&T) -> String) {
+    for one in all.iter().take(MOST_LINES) {
+        let _ = writeln!(text, "{kind}: {}", one_line(&line(one)));
+    }
+    if all.len() > MOST_LINES {
+        let _ = writeln!(text, "{kind}: {} more; --json has them", all.len() - MOST_LINES);
+    }
+}
+
+fn push_origin(text: &mut String, origin: &OriginReport) {
+    let name = origin.origin.as_deref().unwrap_or("(origin not known)");
+    let partition = origin.partition.as_ref().map(|part| format!(" inside {part}")).unwrap_or_default();
+    let _ = writeln!(
+        text,
+        "{}: {} in {}, {}, captured {}",
+        safe(&format!("{name}{partition}")),
+        quantity(origin.items, "key", "keys"),
+        quantity(origin.dumps, "dump", "dumps"),
+        bytes(origin.size_bytes),
+        safe(&origin.last_captured_at)
+    );
+    for store in origin.stores.iter().take(MOST_LINES) {
+        let _ = writeln!(text, "  {}", store_text(store));
+    }
+    if origin.stores.len() > MOST_LINES {
+        let _ = writeln!(text, "  {} more stores; --json has them", origin.stores.len() - MOST_LINES);
+    }
+    for marker in origin.markers.iter().take(MOST_LINES) {
+        let _ = writeln!(text, "  migrated-{}: the app says it has sent what was completed", safe(marker));
+    }
+}
+
+fn store_text(store: &StoreReport) -> String {
+    let version = match &store.versions[..] {
+        [] => String::new(),
+        versions => format!(", version {}", versions.join(", ")),
+    };
+    let elements = if store.mapped {
+        let rejected =
+            if store.rejected > 0 { format!(", {} rejected", store.rejected) } else { String::new() };
+        format!(": {}{rejected}", quantity(store.elements, "element", "elements"))
+    } else {
+        ": no rule is for it".to_owned()
+    };
+    safe(&format!("{} ({}{version}){elements}", store.key, store.library))
+}

@@ -1,0 +1,178 @@
+//! Applying rules to one value.
+
+use super::event::{WORKOUT_SESSION, element_event};
+use super::field::{Field, From, Value, excerpt};
+use super::rule::{Elements, Rule, Wrapping};
+use super::{MAX_TOLD, Mapped, MappedEvent, Reject, Warning};
+use crate::local_storage::code_units::CodeUnits;
+use crate::local_storage::envelope::{Envelope, Library};
+use crate::local_storage::json::canonical::{MAX_DEPTH, canonical};
+use crate::local_storage::json::{Json, Kind};
+use crate::local_storage::moment::Moment;
+
+/// How many characters of a rejected element are shown.
+const EXCERPT: usize = 80;
+
+/// Applies the first rule that is for the item.
+pub(super) fn apply(
+    rules: &[Rule],
+    origin: Option<&str>,
+    key: &CodeUnits,
+    envelope: &Envelope,
+    captured_at: Moment,
+    mapped: &mut Mapped,
+) {
+    for rule in rules.iter().filter(|rule| rule.is_for(origin, key)) {
+        let Some(store) = open(rule.wrapping, envelope) else {
+            // A rule for every key is not meant for each of them.
+            if !rule.if_present && rule.key != "*" {
+                let message = format!(
+                    "the rule for {} does not fit: this is {}",
+                    rule.key,
+                    envelope.library.description()
+                );
+                mapped.warn("", message);
+            }
+            continue;
+        };
+        if rule.if_present && !has_array(rule, store) {
+            continue;
+        }
+        if rule.wrapping == Wrapping::Zustand {
+            // Also of one with more members than Zustand writes.
+            let version = store.member("version").filter(|version| version.kind() != Kind::Null);
+            mapped.version = version.and_then(Json::to_i64);
+            mapped.version_text = version.map(Json::to_text);
+        }
+        mapped.events = Some(Vec::new());
+        match unknown_version(rule, mapped) {
+            Some(reason) => mapped.reject("", reason, store),
+            None => map_elements(rule, store, captured_at, mapped),
+        }
+        return;
+    }
+}
+
+/// The JSON that the rule's pointers go through, if the value is wrapped as the rule expects.
+fn open(wrapping: Wrapping, envelope: &Envelope) -> Option<Json<'_>> {
+    let json = envelope.json()?;
+    let fits = match wrapping {
+        Wrapping::Zustand => json.member("state").is_some(),
+        Wrapping::ReduxPersist => envelope.library == Library::ReduxPersist,
+        Wrapping::None => true,
+    };
+    fits.then_some(json)
+}
+
+fn has_array(rule: &Rule, store: Json<'_>) -> bool {
+    match &rule.elements {
+        Elements::Each(pointer) if !pointer.has_wildcard() => {
+            pointer.find(store).is_some_and(|found| found.kind() == Kind::Array)
+        }
+        Elements::Each(pointer) | Elements::One(pointer) => pointer.find(store).is_some(),
+    }
+}
+
+fn unknown_version(rule: &Rule, mapped: &Mapped) -> Option<String> {
+    if rule.versions.is_empty() || mapped.version.is_some_and(|version| rule.versions.contains(&version)) {
+        return None;
+    }
+    let known: Vec<String> = rule.versions.iter().map(ToString::to_string).collect();
+    let version =
+        mapped.version_text.as_deref().map_or("no version".to_owned(), |text| format!("version {text}"));
+    Some(format!("the store has {version}; the mapping understands {}", known.join(", ")))
+}
+
+fn map_elements(rule: &Rule, json: Json<'_>, captured_at: Moment, mapped: &mut Mapped) {
+    let members: Vec<_> = json.members().collect();
+    let value = |field: &Field| (!field.is_of_element()).then(|| field.value(json, &members));
+    let store = Store { rule, shared: rule.fields.iter().map(value).collect(), captured_at };
+    let mut found = false;
+    let (Elements::Each(pointer) | Elements::One(pointer)) = &rule.elements;
+    let are_elements = pointer.ends_with_wildcard() || matches!(rule.elements, Elements::One(_));
+    pointer.visit(json, &mut |place, there| {
+        found = true;
+        match there.kind() {
+            _ if are_elements => store.map(place, there, mapped),
+            Kind::Array => {
+                for (index, element) in there.elements().enumerate() {
+                    store.map(&format!("{place}/{index}"), element, mapped);
+                }
+            }
+            Kind::Null => mapped.warn(place, "there is null where elements were expected".to_owned()),
+            kind => mapped.reject(place, format!("it is {}, not an array", kind.name()), there),
+        }
+    });
+    if !found {
+        mapped.warn(&rule.place, "there is nothing where elements were expected".to_owned());
+    }
+}
+
+/// What is the same for all elements of a store.
+struct Store<'r> {
+    rule: &'r Rule,
+    /// For each field, the value if it does not come out of the element: looked for once, since stores are long.
+    shared: Vec<Option<Result<Value, String>>>,
+    captured_at: Moment,
+}
+
+impl Store<'_> {
+    fn map(&self, pointer: &str, element: Json<'_>, mapped: &mut Mapped) {
+        mapped.elements += 1;
+        match self.event(pointer, element) {
+            Ok((event, is_without_time)) => {
+                mapped.events.get_or_insert_default().push(event);
+                if is_without_time {
+                    mapped.warn(pointer, "it is completed, but has no time".to_owned());
+                }
+            }
+            Err(reason) => mapped.reject(pointer, reason, element),
+        }
+    }
+
+    /// The event, and whether it is a completed session without a time; or the reason why it is none.
+    fn event(&self, pointer: &str, element: Json<'_>) -> Result<(MappedEvent, bool), String> {
+        let rule = self.rule;
+        if element.kind() != Kind::Object && rule.fields.iter().any(|field| looks_into(&field.from)) {
+            return Err(format!("it is {}, not an object", element.kind().name()));
+        }
+        let canonical =
+            canonical(element).ok_or_else(|| format!("it nests deeper than {MAX_DEPTH} levels"))?;
+        let members: Vec<_> = element.members().collect();
+        let values: Vec<Value> = rule
+            .fields
+            .iter()
+            .zip(&self.shared)
+            .map(|(field, shared)| shared.clone().unwrap_or_else(|| field.value(element, &members)))
+            .collect::<Result<_, _>>()?;
+        let is = |name: &str, wanted: &Value| {
+            rule.fields.iter().zip(&values).any(|(field, value)| field.name == name && value == wanted)
+        };
+        let is_without_time = rule.event == WORKOUT_SESSION
+            && is("completed", &Value::Bool(true))
+            && is("completed_at", &Value::Null);
+        let event = element_event(rule, &values, (pointer, element), &canonical, self.captured_at);
+        Ok((event, is_without_time))
+    }
+}
+
+/// Whether a value comes out of a member of the element.
+fn looks_into(from: &From) -> bool {
+    matches!(from, From::Element(place) if !place.text.is_empty())
+}
+
+impl Mapped {
+    fn reject(&mut self, pointer: &str, reason: String, json: Json<'_>) {
+        self.rejected += 1;
+        if self.rejects.len() < MAX_TOLD {
+            let pointer = pointer.to_owned();
+            self.rejects.push(Reject { pointer, reason, excerpt: excerpt(json, EXCERPT) });
+        }
+    }
+
+    fn warn(&mut self, pointer: &str, message: String) {
+        if self.warnings.len() < MAX_TOLD {
+            self.warnings.push(Warning { pointer: pointer.to_owned(), message });
+        }
+    }
+}

@@ -1,0 +1,323 @@
+//! Mapping files: TOML, in which every unknown or missing member is an error with its line.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::event::{SESSION_FIELDS, SESSION_NEEDS, WORKOUT_SESSION};
+use super::field::{Coercion, Field, FieldType, From, Place, Value};
+use super::rule::{Elements, Rule, Wrapping};
+use super::suggest::nearest;
+use crate::error::{Error, ErrorKind, Result};
+use crate::local_storage::json::pointer::Pointer;
+
+/// The table that events go to, where it is not the usual one: its name and those of its columns.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Target {
+    /// The table.
+    pub table: String,
+    /// The column of the identity.
+    pub event_id: String,
+    /// The column of the time.
+    pub created_at: String,
+    /// The column of the type.
+    pub event_type: String,
+    /// The column of the payload.
+    pub payload: String,
+}
+
+impl Default for Target {
+    fn default() -> Self {
+        let name = |name: &str| name.to_owned();
+        Self {
+            table: name("events"),
+            event_id: name("_event_id"),
+            created_at: name("_created_at"),
+            event_type: name("event_type"),
+            payload: name("payload"),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    store: Vec<Spanned<Store>>,
+    target: Option<Target>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Store {
+    key: String,
+    origin: Option<String>,
+    envelope: Wrapping,
+    #[serde(default)]
+    versions: Vec<i64>,
+    #[serde(default)]
+    if_present: bool,
+    each: Option<Spanned<String>>,
+    one: Option<Spanned<String>>,
+    event: Spanned<String>,
+    created_at: Option<Vec<Spanned<String>>>,
+    fields: BTreeMap<Spanned<String>, Spanned<FieldEntry>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FieldEntry {
+    at: Option<Spanned<String>>,
+    up: Option<Spanned<String>>,
+    #[serde(rename = "else")]
+    otherwise: Option<Spanned<String>>,
+    value: Option<Spanned<toml::Value>>,
+    #[serde(rename = "type", default)]
+    wanted: FieldType,
+    #[serde(default)]
+    optional: bool,
+    #[serde(default)]
+    coerce: Vec<Coercion>,
+}
+
+/// Something wrong in the file, and where.
+struct Wrong {
+    span: Option<Range<usize>>,
+    message: String,
+    hint: String,
+}
+
+impl Wrong {
+    fn new(span: Range<usize>, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { span: Some(span), message: message.into(), hint: hint.into() }
+    }
+}
+
+/// Reads a mapping file.
+pub(super) fn read(text: &str) -> Result<(Vec<Rule>, Option<Target>)> {
+    parse(text).map_err(|wrong| {
+        let line = wrong.span.map(|span| {
+            let before = text.get(..span.start).unwrap_or_default();
+            before.matches('\n').count() + 1
+        });
+        let line = line.map(|line| format!("line {line}: ")).unwrap_or_default();
+        Error::new(ErrorKind::Usage, format!("the mapping file is wrong, {line}{}", wrong.message))
+            .hint(wrong.hint)
+    })
+}
+
+fn parse(text: &str) -> Result<(Vec<Rule>, Option<Target>), Wrong> {
+    let file: File = toml::from_str(text).map_err(|error| toml_error(&error))?;
+    let rules = file.store.into_iter().map(rule).collect::<Result<Vec<_>, _>>()?;
+    if rules.is_empty() && file.target.is_none() {
+        return Err(Wrong {
+            span: None,
+            message: "it has no [[store]]".to_owned(),
+            hint: "each [[store]] says which store becomes which event".to_owned(),
+        });
+    }
+    Ok((rules, file.target))
+}
+
+/// Says of an unknown word which known one is meant.
+fn toml_error(error: &toml::de::Error) -> Wrong {
+    let message = error.message().replace('\n', " ");
+    let mut words = message.split('`').skip(1).step_by(2);
+    let is_unknown = message.starts_with("unknown ");
+    let unknown = words.next().filter(|_| is_unknown);
+    let meant = unknown.and_then(|unknown| nearest(unknown, words));
+    let hint = match meant {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None if is_unknown => "nothing else is allowed here".to_owned(),
+        None => "the mapping file is TOML; docs show one for each library".to_owned(),
+    };
+    Wrong { span: error.span(), message, hint }
+}
+
+fn rule(store: Spanned<Store>) -> Result<Rule, Wrong> {
+    let span = store.span();
+    let store = store.into_inner();
+    let (elements, place) = match (store.each, store.one) {
+        (Some(each), None) => (Elements::Each(pointer(&each)?), each.into_inner()),
+        (None, Some(one)) => (Elements::One(pointer(&one)?), one.into_inner()),
+        _ => {
+            let hint = "each = \"/a/b\" for the elements of an array, one = \"/a\" for a single element";
+            return Err(Wrong::new(span, "a [[store]] has either `each` or `one`", hint));
+        }
+    };
+    let is_session = store.event.get_ref() == WORKOUT_SESSION;
+    if store.event.get_ref().is_empty() {
+        return Err(Wrong::new(
+            store.event.span(),
+            "an event has a name",
+            format!("such as {WORKOUT_SESSION}"),
+        ));
+    }
+    let mut fields = store
+        .fields
+        .into_iter()
+        .map(|(name, entry)| field(name, entry, is_session))
+        .collect::<Result<Vec<_>, _>>()?;
+    if is_session {
+        let position = |field: &Field| SESSION_FIELDS.iter().position(|name| *name == field.name);
+        fields.sort_by_key(position);
+        if let Some(missing) =
+            SESSION_NEEDS.iter().find(|name| fields.iter().all(|field| field.name != **name))
+        {
+            let hint = format!("a session needs {}", SESSION_NEEDS.join(", "));
+            return Err(Wrong::new(span, format!("the field `{missing}` is missing"), hint));
+        }
+        fields = with_absent(fields);
+    }
+    let created_at = created_at(store.created_at, &fields)?;
+    Ok(Rule {
+        key: store.key,
+        origin: store.origin.map(|origin| origin.trim_end_matches('/').to_owned()),
+        wrapping: store.envelope,
+        versions: store.versions,
+        if_present: store.if_present,
+        elements,
+        place,
+        event: store.event.into_inner(),
+        fields,
+        created_at,
+    })
+}
+
+/// Puts in the fields of a session that the rule leaves out: they are null in every event.
+fn with_absent(fields: Vec<Field>) -> Vec<Field> {
+    let mut fields = fields.into_iter().peekable();
+    let absent = |name: &str| Field {
+        name: name.to_owned(),
+        from: From::Rule(Value::Null),
+        wanted: FieldType::Json,
+        optional: true,
+        coerce: Vec::new(),
+    };
+    SESSION_FIELDS
+        .iter()
+        .map(|name| fields.next_if(|field| field.name == *name).unwrap_or_else(|| absent(name)))
+        .collect()
+}
+
+/// The fields that tell the time: those that are named, else the two of a session.
+fn created_at(named: Option<Vec<Spanned<String>>>, fields: &[Field]) -> Result<Vec<String>, Wrong> {
+    let is_time = |name: &str| {
+        let times = [FieldType::Timestamp, FieldType::Date];
+        fields.iter().any(|field| field.name == name && times.contains(&field.wanted))
+    };
+    let Some(named) = named else {
+        let usual = ["completed_at", "scheduled_date"].into_iter().filter(|name| is_time(name));
+        return Ok(usual.map(str::to_owned).collect());
+    };
+    let check = |name: Spanned<String>| {
+        if is_time(name.get_ref()) {
+            return Ok(name.into_inner());
+        }
+        let hint = "created_at names fields of the type timestamp or date";
+        Err(Wrong::new(name.span(), format!("`{}` is no field that tells a time", name.get_ref()), hint))
+    };
+    named.into_iter().map(check).collect()
+}
+
+fn field(name: Spanned<String>, entry: Spanned<FieldEntry>, is_session: bool) -> Result<Field, Wrong> {
+    let span = entry.span();
+    let name_span = name.span();
+    let (name, entry) = (name.into_inner(), entry.into_inner());
+    let mut wanted = entry.wanted;
+    if is_session {
+        wanted = session_type(&name, wanted, name_span)?;
+    } else if RESERVED.contains(&&*name) {
+        return Err(Wrong::new(
+            name_span,
+            format!("`{name}` is a member that every event has"),
+            "name it otherwise",
+        ));
+    }
+    let from = match (entry.at, entry.up, entry.value) {
+        (Some(at), None, None) => From::Element(place(at, entry.otherwise)?),
+        (None, Some(up), None) => From::Store(place(up, entry.otherwise)?),
+        (None, None, Some(value)) if entry.otherwise.is_none() => From::Rule(constant(value, wanted)?),
+        _ => {
+            let hint = "`at` points into the element, `up` into the whole store, `value` is the same for all";
+            return Err(Wrong::new(
+                span,
+                format!("the field `{name}` has one of `at`, `up` and `value`"),
+                hint,
+            ));
+        }
+    };
+    Ok(Field { name, from, wanted, optional: entry.optional, coerce: entry.coerce })
+}
+
+/// Members of every payload.
+const RESERVED: [&str; 2] = ["created_from", "source"];
+
+/// What a session's field must be, since the view that folds sessions relies on it.
+fn session_type(name: &str, wanted: FieldType, span: Range<usize>) -> Result<FieldType, Wrong> {
+    let (needed, also) = match name {
+        "program_id" | "intensity_rating" => (FieldType::Text, FieldType::Text),
+        "week_number" | "day_number" => (FieldType::PositiveInt, FieldType::Int),
+        "completed" => (FieldType::Bool, FieldType::Bool),
+        "completed_at" => (FieldType::Timestamp, FieldType::Timestamp),
+        "scheduled_date" => (FieldType::Date, FieldType::Timestamp),
+        _ => {
+            let hint = match nearest(name, SESSION_FIELDS) {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None => format!("its fields are {}; all else stays in `source`", SESSION_FIELDS.join(", ")),
+            };
+            return Err(Wrong::new(span, format!("a {WORKOUT_SESSION} has no field `{name}`"), hint));
+        }
+    };
+    match wanted {
+        // What is not said is right by itself.
+        wanted if wanted == needed || wanted == also || wanted == FieldType::default() => Ok(needed),
+        _ => Err(Wrong::new(
+            span,
+            format!("`{name}` of a {WORKOUT_SESSION} has another type"),
+            "leave `type` out",
+        )),
+    }
+}
+
+fn place(text: Spanned<String>, otherwise: Option<Spanned<String>>) -> Result<Place, Wrong> {
+    let single = |text: &Spanned<String>| match pointer(text)? {
+        pointer if pointer.has_wildcard() => {
+            Err(Wrong::new(text.span(), "a field comes from one place", "`*` is for `each` only"))
+        }
+        pointer => Ok(pointer),
+    };
+    let otherwise = match otherwise {
+        Some(other) => Some((single(&other)?, other.into_inner())),
+        None => None,
+    };
+    Ok(Place { pointer: single(&text)?, text: text.into_inner(), otherwise })
+}
+
+fn constant(value: Spanned<toml::Value>, wanted: FieldType) -> Result<Value, Wrong> {
+    let span = value.span();
+    match (value.into_inner(), wanted) {
+        (toml::Value::String(text), FieldType::Text) if !text.contains('\0') => Ok(Value::Text(text)),
+        (toml::Value::Integer(number), FieldType::Int) => Ok(Value::Int(number)),
+        (toml::Value::Integer(number), FieldType::PositiveInt) if number > 0 => Ok(Value::Int(number)),
+        (toml::Value::Boolean(value), FieldType::Bool) => Ok(Value::Bool(value)),
+        _ => Err(Wrong::new(
+            span,
+            "this value is not of the field's type",
+            "values that are the same for all are text, integers and booleans; `type` says which",
+        )),
+    }
+}
+
+fn pointer(text: &Spanned<String>) -> Result<Pointer, Wrong> {
+    Pointer::parse(text.get_ref()).map_err(|what| {
+        let hint = "such as \"/state/progressHistory/sessions\"; / in a name is written ~1, ~ is written ~0";
+        Wrong::new(text.span(), format!("{:?} is no pointer: {what}", text.get_ref()), hint)
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,94 @@
+//! `migrate`: old dumps of localStorage become events in a database.
+//!
+//! Find the files, read one dump at a time, map its stores, add what is new: all in one transaction, which ends when
+//! everything was read. Nothing here knows browsers, workouts or SQL.
+
+mod import;
+mod inputs;
+mod report;
+mod target;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::error::Result;
+use crate::local_storage::code_units::CodeUnits;
+use crate::local_storage::mapping::Mapping;
+use crate::local_storage::moment::Moment;
+use crate::progress::{Phase, PhaseKind};
+use crate::run::Run;
+
+pub use inputs::SkippedFile;
+pub use report::{
+    MarkerReport, MigrateReport, OriginReport, ProblemReport, RejectReport, SourceReport, StoreReport,
+    Totals, WarningReport,
+};
+
+use import::Import;
+use target::Target;
+
+/// How dumps are migrated.
+#[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
+pub struct MigrateOptions {
+    /// The database; without one, what the dumps hold is only listed.
+    pub target: Option<PathBuf>,
+    /// Whose storage is taken; all if there is only one and none is named.
+    pub origins: Vec<String>,
+    /// What becomes of which store.
+    pub mapping: Mapping,
+    /// The device that the dumps are of.
+    pub device: Option<String>,
+    /// When they were made; when each file was written last, unless given.
+    pub captured_at: Option<Moment>,
+    /// The key of dumps that are the value of a single store.
+    pub key: Option<CodeUnits>,
+    /// Whether every key is kept, not only those of stores that are known.
+    pub all_keys: bool,
+    /// Whether storage set apart from its origin's own is taken too.
+    pub with_partitioned: bool,
+    /// Whether sessions of programs are left out that an app says it has sent to its server.
+    pub skip_migrated: bool,
+    /// Whether nothing is kept of it.
+    pub dry_run: bool,
+    /// Where a dry run works; in the system's folder unless given.
+    pub temp_folder: Option<PathBuf>,
+    /// How long to wait for the lock on an existing database.
+    pub busy_timeout: Duration,
+}
+
+/// Migrates the dumps that `inputs` are or hold.
+///
+/// # Errors
+/// `NotFound`, `Damaged` for what cannot be read where nothing else can be; `Usage` for storage of browsers, tables that do
+/// not fit and origins that are not there; `Busy`, `Failed`, `Interrupted`. The target is as it was then.
+pub fn migrate(inputs: &[PathBuf], options: &MigrateOptions, run: Run<'_>) -> Result<MigrateReport> {
+    let inputs = inputs::find(inputs)?;
+    let total_bytes = inputs.files.iter().map(|file| file.looks.size_bytes).fold(0, u64::saturating_add);
+    run.progress.set_run_total(total_bytes);
+    let open = |path: &PathBuf| {
+        let temp_folder = options.temp_folder.as_deref();
+        Target::open(path, &options.mapping, options.dry_run, options.busy_timeout, temp_folder, run)
+    };
+    let target = options.target.as_ref().map(open).transpose()?;
+    run.progress.begin(Phase {
+        kind: PhaseKind::Migrating,
+        subject: "",
+        total_rows: None,
+        total_bytes: Some(total_bytes),
+    });
+    let writer = target.as_ref().map(|target| target.store.writer()).transpose()?;
+    let mut import = Import::new(options, writer, inputs.skipped, run);
+    for file in &inputs.files {
+        import.file(file)?;
+    }
+    run.progress.end();
+    let mut report = import.finish()?;
+    if let Some(target) = target
+        && !report.needs_origin
+    {
+        report.conflicts = target.store.conflicts(report::MAX_TOLD)?.unwrap_or_default();
+        target.finish(run)?;
+    }
+    Ok(report)
+}

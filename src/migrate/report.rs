@@ -1,0 +1,210 @@
+//! What a migration says of itself.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::inputs::SkippedFile;
+use crate::sqlite::events::Conflict;
+
+/// How many rejects, warnings and conflicts are listed at most: more say nothing new.
+pub(super) const MAX_TOLD: usize = 10_000;
+
+/// What was read, what became of it, and what did not fit.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct MigrateReport {
+    /// The database that events went to; none where only a list was asked for.
+    #[serde(serialize_with = "crate::report::lossy_path_if_any")]
+    pub target: Option<PathBuf>,
+    /// Whether nothing was kept of it.
+    pub dry_run: bool,
+    /// Whether the inputs hold several origins and none was named; then nothing was imported.
+    pub needs_origin: bool,
+    /// Every file that was read, the oldest first.
+    pub sources: Vec<SourceReport>,
+    /// What else lay in the folders.
+    pub skipped: Vec<SkippedFile>,
+    /// Whose storage it is.
+    pub origins: Vec<OriginReport>,
+    /// All of it counted.
+    pub totals: Totals,
+    /// Elements that fit no event, or the first of very many.
+    pub rejects: Vec<RejectReport>,
+    /// What is odd about elements that became events, or the first of very many.
+    pub warnings: Vec<WarningReport>,
+    /// What devices disagree about, in the whole database.
+    pub conflicts: Vec<Conflict>,
+    /// Programs whose completed sessions an app says it had sent to its server.
+    pub markers: Vec<MarkerReport>,
+}
+
+impl MigrateReport {
+    /// Whether something did not fit, could not be read, or may be missing.
+    #[must_use]
+    pub fn is_partial(&self) -> bool {
+        // A list takes nothing, so that nothing is missing.
+        (self.target.is_some() && self.totals.rejected > 0)
+            || self.sources.iter().any(|source| {
+                !source.unreadable.is_empty() || source.problems.iter().any(|problem| problem.may_lose_items)
+            })
+    }
+
+    /// Takes back what was counted before it showed that nothing is to be imported.
+    pub(super) fn undo_counts(&mut self) {
+        let Totals { files, dumps, items, rejected, .. } = self.totals;
+        self.totals = Totals { files, dumps, items, rejected, ..Totals::default() };
+        for source in &mut self.sources {
+            (source.events_new, source.events_known) = (0, 0);
+        }
+    }
+}
+
+/// How much it was.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Totals {
+    /// Files.
+    pub files: u64,
+    /// Dumps in them.
+    pub dumps: u64,
+    /// Keys with their values.
+    pub items: u64,
+    /// Events that were not there.
+    pub events_new: u64,
+    /// Events that were.
+    pub events_known: u64,
+    /// Those of them that are elements of stores, such as sessions, and were not there.
+    pub elements_new: u64,
+    /// Elements that were.
+    pub elements_known: u64,
+    /// Elements that fit no event.
+    pub rejected: u64,
+    /// Sessions left out because of a marker.
+    pub skipped_as_migrated: u64,
+    /// Storages of origins that were not asked for.
+    pub storages_left_out: u64,
+    /// Storages set apart from their origin's own, which were not asked for.
+    pub partitions_left_out: u64,
+}
+
+/// One file.
+#[derive(Debug, Clone, Serialize)]
+pub struct SourceReport {
+    /// The file.
+    #[serde(serialize_with = "crate::report::lossy_path")]
+    pub path: PathBuf,
+    /// What its dumps are, each form once.
+    pub formats: Vec<&'static str>,
+    /// When it was as it is.
+    pub captured_at: String,
+    /// Dumps in it.
+    pub dumps: u64,
+    /// Keys with their values.
+    pub items: u64,
+    /// Events that were not there.
+    pub events_new: u64,
+    /// Events that were.
+    pub events_known: u64,
+    /// What of it could not be read.
+    pub unreadable: Vec<String>,
+    /// What is odd about it.
+    pub problems: Vec<ProblemReport>,
+}
+
+/// Something odd about a file.
+#[derive(Debug, Clone, Serialize)]
+pub struct ProblemReport {
+    /// Where in it.
+    pub place: String,
+    /// What.
+    pub message: String,
+    /// Whether something may be missing because of it.
+    pub may_lose_items: bool,
+}
+
+/// The storage of one origin, or of one part of it.
+#[derive(Debug, Clone, Serialize)]
+pub struct OriginReport {
+    /// The origin, where it is known.
+    pub origin: Option<String>,
+    /// The part.
+    pub partition: Option<String>,
+    /// Dumps that have it.
+    pub dumps: u64,
+    /// Keys in all of them.
+    pub items: u64,
+    /// What keys and values take as UTF-16.
+    pub size_bytes: u64,
+    /// When it was captured last.
+    pub last_captured_at: String,
+    /// Whether it was imported.
+    pub imported: bool,
+    /// The stores that are known, by key.
+    pub stores: Vec<StoreReport>,
+    /// Programs with a marker.
+    pub markers: Vec<String>,
+}
+
+/// What an app keeps under one key.
+#[derive(Debug, Clone, Serialize)]
+pub struct StoreReport {
+    /// The key.
+    pub key: String,
+    /// The library that wrote it.
+    pub library: &'static str,
+    /// The versions that were met.
+    pub versions: Vec<String>,
+    /// Whether a rule is for it.
+    pub mapped: bool,
+    /// Dumps that have it.
+    pub dumps: u64,
+    /// Elements, such as sessions.
+    pub elements: u64,
+    /// Those that fit no event.
+    pub rejected: u64,
+}
+
+/// An element that fits no event.
+#[derive(Debug, Clone, Serialize)]
+pub struct RejectReport {
+    /// The file.
+    #[serde(serialize_with = "crate::report::lossy_path")]
+    pub source: PathBuf,
+    /// The line, where each is a dump.
+    pub line: Option<u64>,
+    /// The key.
+    pub key: String,
+    /// Where in the value.
+    pub pointer: String,
+    /// Why.
+    pub reason: String,
+    /// Its first characters.
+    pub excerpt: String,
+}
+
+/// Something odd about a value.
+#[derive(Debug, Clone, Serialize)]
+pub struct WarningReport {
+    /// The file.
+    #[serde(serialize_with = "crate::report::lossy_path")]
+    pub source: PathBuf,
+    /// The line, where each is a dump.
+    pub line: Option<u64>,
+    /// The key.
+    pub key: String,
+    /// Where in the value.
+    pub pointer: String,
+    /// What.
+    pub message: String,
+}
+
+/// A key `migrated-<program>`.
+#[derive(Debug, Clone, Serialize)]
+pub struct MarkerReport {
+    /// The program.
+    pub program_id: String,
+    /// The origin of the storage that has it.
+    pub origin: Option<String>,
+    /// The first file that has it.
+    #[serde(serialize_with = "crate::report::lossy_path")]
+    pub source: PathBuf,
+}
