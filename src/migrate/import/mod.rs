@@ -158,7 +158,8 @@ impl<'a> Import<'a> {
 
     /// Tells what could not be read, unless it is the run that lacks something.
     fn unreadable(&mut self, error: Error, told: &mut SourceReport) -> Result<()> {
-        let is_of_system = std::error::Error::source(&error).is_some_and(|cause| cause.is::<io::Error>());
+        let is_of_system =
+            std::error::Error::source(&error).is_some_and(<dyn std::error::Error>::is::<io::Error>);
         let error = if is_of_system { unread(error)? } else { error };
         if told.unreadable.len() < MAX_TOLD {
             told.unreadable.push(error.message().to_owned());
