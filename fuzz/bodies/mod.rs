@@ -3,6 +3,7 @@
 
 pub mod ddl_checker;
 pub mod footer_check;
+pub mod leveldb_store;
 pub mod manifest;
 pub mod single_file;
 

@@ -6,6 +6,7 @@
 mod damage;
 mod fixtures;
 mod judges;
+mod leveldb;
 mod mapping;
 mod storages;
 mod truth;

@@ -7,7 +7,7 @@ use std::path::Path;
 use parklite::local_storage::chromium::{Doubtful, Selection, list_leveldb, read_leveldb};
 use parklite::local_storage::item::{Reading, Storage};
 
-use crate::truth::*;
+use crate::local_storage::leveldb::truth::*;
 
 const FILES: [&str; 4] = ["CURRENT", "MANIFEST-000001", "000004.log", "000005.ldb"];
 
@@ -75,7 +75,7 @@ fn tell(tried: usize, what: &str) {
 
 #[test]
 fn a_flipped_byte_anywhere_invents_nothing_and_is_told() {
-    let Some(fixtures) = fixtures() else { return };
+    let fixtures = fixtures();
     // By default one bit of some bytes; in full, one bit and all bits of every byte.
     let flips: &[u8] = if is_full() { &[0, 255] } else { &[0] };
     let mut tried = 0;
@@ -103,7 +103,7 @@ fn a_flipped_byte_anywhere_invents_nothing_and_is_told() {
 
 #[test]
 fn a_file_other_than_a_log_cut_anywhere_invents_nothing_and_is_told() {
-    let Some(fixtures) = fixtures() else { return };
+    let fixtures = fixtures();
     let folder = copied(&fixtures.join("chromium-leveldb"));
     let whole = Whole::of(folder.path());
     let mut tried = 0;
@@ -129,7 +129,7 @@ fn a_file_other_than_a_log_cut_anywhere_invents_nothing_and_is_told() {
 
 #[test]
 fn a_log_cut_anywhere_yields_the_state_after_its_last_whole_batch() {
-    let Some(fixtures) = fixtures() else { return };
+    let fixtures = fixtures();
     let folder = copied(&fixtures.join("chromium-leveldb"));
     let path = folder.path().join("000004.log");
     let sound = fs::read(&path).expect("reading");
@@ -156,7 +156,7 @@ fn a_log_cut_anywhere_yields_the_state_after_its_last_whole_batch() {
 
 #[test]
 fn a_sector_that_was_overwritten_invents_nothing_and_is_told() {
-    let Some(fixtures) = fixtures() else { return };
+    let fixtures = fixtures();
     let folder = copied(&fixtures.join("chromium-leveldb"));
     let whole = Whole::of(folder.path());
     for file in ["000004.log", "000005.ldb"] {
@@ -179,7 +179,7 @@ fn a_sector_that_was_overwritten_invents_nothing_and_is_told() {
 
 #[test]
 fn doubtful_items_are_counted_by_the_list_and_read_where_they_are_asked_for() {
-    let Some(fixtures) = fixtures() else { return };
+    let fixtures = fixtures();
     let folder = copied(&fixtures.join("chromium-leveldb"));
     let whole = Whole::of(folder.path());
     // The second of three batches: everything older is in doubt, the twelve changes behind it are not.

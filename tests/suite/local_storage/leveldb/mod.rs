@@ -3,7 +3,6 @@
 mod damage;
 mod fixtures;
 mod hostile;
-mod independent;
 mod made;
 mod random;
 mod refusals;

@@ -11,7 +11,7 @@ use parklite::local_storage::leveldb::{is_leveldb, read};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::writer::*;
+use crate::local_storage::leveldb::writer::*;
 
 const ORIGINS: [&str; 3] =
     ["https://a.example", "https://a.example/^0https://b.example", "http://c.example:80"];
@@ -131,7 +131,7 @@ fn model_of(reading: &parklite::local_storage::item::Reading) -> Model {
 }
 
 fn folder_of(files: &[File]) -> tempfile::TempDir {
-    let folder = crate::truth::folder_in_memory();
+    let folder = crate::local_storage::leveldb::truth::folder_in_memory();
     for file in files {
         fs::write(folder.path().join(&file.name), &file.bytes).expect("writing");
     }
@@ -145,7 +145,7 @@ impl File {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: if crate::truth::is_full() { 5000 } else { 200 }, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: if crate::local_storage::leveldb::truth::is_full() { 5000 } else { 200 }, ..ProptestConfig::default() })]
 
     #[test]
     fn what_was_stored_last_is_what_is_read(

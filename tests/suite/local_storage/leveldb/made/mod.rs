@@ -9,8 +9,8 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
-use crate::truth::*;
-use crate::writer::*;
+use crate::local_storage::leveldb::truth::*;
+use crate::local_storage::leveldb::writer::*;
 
 const A: &str = "https://a.example";
 

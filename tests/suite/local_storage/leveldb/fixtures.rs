@@ -7,13 +7,13 @@ use std::path::Path;
 use parklite::local_storage::chromium::{Selection, StorageKey, list_leveldb, read_leveldb};
 use parklite::local_storage::leveldb::is_leveldb;
 
-use crate::truth::*;
+use crate::local_storage::leveldb::truth::*;
 
 const SOUND: [&str; 2] = ["chromium-leveldb", "chromium-leveldb-live"];
 
 #[test]
 fn every_item_of_a_real_profile_is_read_and_nothing_else() {
-    let Some(fixtures) = fixtures() else { return };
+    let fixtures = fixtures();
     for name in SOUND {
         let folder = copied(&fixtures.join(name));
         let reading = read(folder.path());
@@ -34,7 +34,7 @@ fn every_item_of_a_real_profile_is_read_and_nothing_else() {
 
 #[test]
 fn reading_changes_no_file_and_leaves_none() {
-    let Some(fixtures) = fixtures() else { return };
+    let fixtures = fixtures();
     let folder = copied(&fixtures.join(SOUND[0]));
     let content = |folder: &Path| -> BTreeSet<_> {
         let files = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("a folder").path());
@@ -56,7 +56,7 @@ fn reading_changes_no_file_and_leaves_none() {
 
 #[test]
 fn the_list_counts_what_the_reading_holds_as_the_browser_counts_it() {
-    let Some(fixtures) = fixtures() else { return };
+    let fixtures = fixtures();
     for name in SOUND {
         let folder = copied(&fixtures.join(name));
         let listing = list_leveldb(folder.path()).expect("read");
@@ -79,7 +79,7 @@ fn the_list_counts_what_the_reading_holds_as_the_browser_counts_it() {
 
 #[test]
 fn only_the_chosen_origins_are_read_with_their_partitions() {
-    let Some(fixtures) = fixtures() else { return };
+    let fixtures = fixtures();
     let folder = copied(&fixtures.join(SOUND[0]));
     let origins = Some(BTreeSet::from(["http://localhost:8573".to_owned()]));
     let reading = read_leveldb(folder.path(), &Selection { origins, ..Selection::default() }).expect("read");
@@ -93,7 +93,7 @@ fn only_the_chosen_origins_are_read_with_their_partitions() {
 
 #[test]
 fn without_a_manifest_everything_is_recovered_and_told() {
-    let Some(fixtures) = fixtures() else { return };
+    let fixtures = fixtures();
     let fixture = fixtures.join("damaged/leveldb-no-manifest");
     let folder = copied(&fixture);
     assert!(is_leveldb(folder.path()));
@@ -107,7 +107,7 @@ fn without_a_manifest_everything_is_recovered_and_told() {
 
 #[test]
 fn of_a_log_that_is_cut_the_whole_batches_are_read_and_the_end_is_told() {
-    let Some(fixtures) = fixtures() else { return };
+    let fixtures = fixtures();
     let fixture = fixtures.join("damaged/leveldb-torn-log");
     let reading = read(copied(&fixture).path());
     let expected = items_of_truth(&fixture.join("expected.json"), "recoverable");
@@ -119,7 +119,7 @@ fn of_a_log_that_is_cut_the_whole_batches_are_read_and_the_end_is_told() {
 
 #[test]
 fn nothing_comes_out_of_a_damaged_block_and_it_is_told() {
-    let Some(fixtures) = fixtures() else { return };
+    let fixtures = fixtures();
     let folder = copied(&fixtures.join("damaged/leveldb-flipped-block"));
     let reading = read(folder.path());
     let whole = items_of_truth(&fixtures.join("chromium-leveldb/truth.json"), "storages");
@@ -134,7 +134,7 @@ fn nothing_comes_out_of_a_damaged_block_and_it_is_told() {
 
 #[test]
 fn folders_are_told_to_be_leveldb_by_what_is_in_them() {
-    let Some(fixtures) = fixtures() else { return };
+    let fixtures = fixtures();
     for name in [SOUND[0], SOUND[1], "damaged/leveldb-torn-log", "damaged/leveldb-flipped-block"] {
         let folder = copied(&fixtures.join(name));
         assert!(is_leveldb(folder.path()));

@@ -10,14 +10,9 @@ use parklite::local_storage::item::Reading;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-/// The fixtures, or `None` with a message where they are not at hand.
-#[expect(clippy::print_stderr, reason = "a skipped test must say so")]
-pub(crate) fn fixtures() -> Option<PathBuf> {
-    let folder = std::env::var_os("PARKLITE_TEST_DATA").map(|data| Path::new(&data).join("localstorage"));
-    if folder.is_none() {
-        eprintln!("skipped: PARKLITE_TEST_DATA is not set");
-    }
-    folder
+/// The fixtures.
+pub(crate) fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/localstorage")
 }
 
 /// Whether sweeps look at every place in every way.

@@ -3,11 +3,7 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-#[expect(unreachable_pub, reason = "fuzz targets call it from another crate")]
-#[path = "../../fuzz/bodies/leveldb_store.rs"]
-mod leveldb_store;
-
-use crate::truth::folder_in_memory as folder;
+use crate::corpus::bodies::leveldb_store;
 
 /// A batch, an entry of a block or an edit that is nearly one.
 fn part() -> impl Strategy<Value = Vec<u8>> {
@@ -26,7 +22,7 @@ fn part() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: if crate::truth::is_full() { 20_000 } else { 500 }, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: if crate::local_storage::leveldb::truth::is_full() { 20_000 } else { 500 }, ..ProptestConfig::default() })]
 
     #[test]
     fn files_of_chance_are_listed_and_read_alike_or_refused(kind in 0..6_u8, parts in vec(part(), 0..5)) {

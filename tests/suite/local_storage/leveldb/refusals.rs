@@ -6,8 +6,8 @@ use std::path::Path;
 use parklite::error::{Error, ErrorKind};
 use parklite::local_storage::chromium::{Selection, list_leveldb, read_leveldb};
 
-use crate::truth::*;
-use crate::writer::*;
+use crate::local_storage::leveldb::truth::*;
+use crate::local_storage::leveldb::writer::*;
 
 fn refused(folder: &Path) -> Error {
     let error = read_leveldb(folder, &Selection::default()).expect_err("refused");
