@@ -69,17 +69,18 @@ pub(super) fn folder_kind(folder: &Path, paths: &[PathBuf]) -> FolderKind {
     let has = |wanted: &str| names().any(|name| name == wanted);
     let ends = |ending: &str| names().any(|name| name.ends_with(ending));
     // By name as well, so that one of which every byte is damaged is told to be that.
-    let is_named_like_leveldb = has("CURRENT") && names().any(|name| name.starts_with("MANIFEST-"));
-    if is_named_like_leveldb || ends(".ldb") || is_leveldb(folder) {
+    let has_manifest = names().any(|name| name.starts_with("MANIFEST-"));
+    let may_be_leveldb = has_manifest || ends(".log") || ends(".sst");
+    if has_manifest && has("CURRENT") || ends(".ldb") || may_be_leveldb && is_leveldb(folder) {
         return FolderKind::Store(&ChromiumLevelDb);
     }
-    if matches!(file_kind(&folder.join("LocalStorage")), Ok(FileKind::NotYet(_))) {
+    if has("LocalStorage") && matches!(file_kind(&folder.join("LocalStorage")), Ok(FileKind::NotYet(_))) {
         return FolderKind::NotYet("localStorage of Chromium (SQLite)");
     }
-    if has("webappsstore.sqlite") || folder.join("storage/default").is_dir() {
+    if has("webappsstore.sqlite") || has("storage") && folder.join("storage/default").is_dir() {
         return FolderKind::NotYet("a profile of Firefox");
     }
-    if ends(".localstorage") || has("localstorage.sqlite3") || has_webkit_origin(folder) {
+    if ends(".localstorage") || has("localstorage.sqlite3") || has("origin") && has_webkit_origin(folder) {
         return FolderKind::NotYet("localStorage of WebKit or Safari");
     }
     // A profile, or the folder of all profiles.
