@@ -102,7 +102,8 @@ pub fn migrate(inputs: &[PathBuf], options: &MigrateOptions, run: Run<'_>) -> Re
     if let Some(target) = target
         && !report.needs_origin
     {
-        report.conflicts = target.store.conflicts(report::MAX_TOLD)?.unwrap_or_default();
+        report.conflicts = target.store.conflicts(report::MAX_TOLD)?;
+        report.notes = target.store.notes();
         target.finish(run)?;
     }
     Ok(report)

@@ -185,6 +185,7 @@ fn report_text(report: &MigrateReport) -> String {
             "no store is known here: --map names a mapping file, --all-keys keeps the value of every key\n",
         );
     }
+    push_lines(&mut text, "note", &report.notes, |note| format!("{}: {note}", target.display()));
     push_lines(&mut text, "conflict", &report.conflicts, |conflict| {
         let (week, day) = (conflict.week_number, conflict.day_number);
         let values = conflict.values.join(" or ");

@@ -33,8 +33,10 @@ pub struct MigrateReport {
     pub rejects: Vec<RejectReport>,
     /// What is odd about elements that became events, or the first of very many.
     pub warnings: Vec<WarningReport>,
-    /// What devices disagree about, in the whole database.
+    /// What devices disagree about in the programs of this run, whichever run brought it in.
     pub conflicts: Vec<Conflict>,
+    /// Where the database is not as one that this program made.
+    pub notes: Vec<String>,
     /// Programs whose completed sessions an app says it had sent to its server.
     pub markers: Vec<MarkerReport>,
 }
