@@ -193,10 +193,9 @@ impl EventStore {
 
     fn prepare(&mut self, busy_timeout: Duration, interrupt: &Interrupt) -> Result<()> {
         // Triggers stay on, unlike elsewhere: other tables may depend on them, and the database is its owner's.
-        for (setting, on) in [
-            (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
-            (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
-        ] {
+        for (setting, on) in
+            [(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true), (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)]
+        {
             self.connection.set_db_config(setting, on).map_err(failure)?;
         }
         wait_and_stop(&mut self.connection, busy_timeout, interrupt)?;
@@ -231,6 +230,15 @@ impl EventStore {
     /// What SQLite says.
     pub fn conflicts(&self, most: usize) -> Result<Vec<Conflict>> {
         let found = views::conflicts(&self.connection, &self.schema.conflicts, most);
+        found.map_err(|error| error.at(&self.path))
+    }
+
+    /// How many of those there are.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn conflict_count(&self) -> Result<u64> {
+        let found = views::conflict_count(&self.connection, &self.schema.conflicts);
         found.map_err(|error| error.at(&self.path))
     }
 

@@ -51,8 +51,7 @@ fn make_view(connection: &Connection, view: &View) -> Result<Option<Other>> {
     match kind_of(connection, view.name)?.as_deref() {
         None => connection.execute_batch(&definition).map_err(failure)?,
         Some("view") => {
-            let found: String =
-                connection.query_row(SQL, [view.name], |row| row.get(0)).map_err(failure)?;
+            let found: String = connection.query_row(SQL, [view.name], |row| row.get(0)).map_err(failure)?;
             return Ok((found != definition).then_some(Other::View));
         }
         Some(kind) => return Ok(Some(Other::Kind(kind.to_owned()))),
@@ -87,6 +86,13 @@ fn not_over_these(schema: &EventSchema, other: Other) -> Error {
         )
         .hint("rename it, or import into a new database"),
     }
+}
+
+/// How many conflicts there are.
+pub(super) fn conflict_count(connection: &Connection, query: &str) -> Result<u64> {
+    let sql = format!("SELECT count(*) FROM ({query})");
+    let count = connection.query_row(&sql, [], |row| row.get::<_, i64>(0)).map_err(failure)?;
+    Ok(u64::try_from(count).unwrap_or_default())
 }
 
 /// What devices disagree about in the programs of this run, at most `most` of it.
