@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::durable::{
-    Existing, PathKind, Stage, apply_mode, kind_of_name, kind_of_source, parent_of, publish_file, refuse_orphans,
+    Existing, PathKind, Stage, apply_mode, kind_of_name, kind_of_source, parent_of, publish_file,
+    refuse_orphans,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::local_storage::mapping::{self, Mapping};

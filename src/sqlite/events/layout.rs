@@ -79,7 +79,9 @@ pub(super) fn prepare_tables(connection: &Connection, schema: &EventSchema) -> R
     check_name(schema)?;
     match kind_of(connection, &table.table)?.as_deref() {
         Some("table") => check_events(connection, table)?,
-        Some(other) => return Err(unfit(&table.table, &format!("it is no table but {}", with_article(other)))),
+        Some(other) => {
+            return Err(unfit(&table.table, &format!("it is no table but {}", with_article(other))));
+        }
         None => make(connection, &events_ddl(table))?,
     }
     for own in &TABLES {
@@ -102,7 +104,11 @@ fn check_name(schema: &EventSchema) -> Result<()> {
     if !is_ours && !is_reserved {
         return Ok(());
     }
-    let whose = if is_ours { "parklite has something else of that name" } else { "SQLite keeps such names for itself" };
+    let whose = if is_ours {
+        "parklite has something else of that name"
+    } else {
+        "SQLite keeps such names for itself"
+    };
     Err(Error::new(ErrorKind::Usage, format!("events cannot go to a table of that name: {whose}"))
         .in_table(table)
         .hint("name another table under [target] in the mapping file (--map)"))
@@ -110,7 +116,8 @@ fn check_name(schema: &EventSchema) -> Result<()> {
 
 /// Whether a table has triggers, which may do anything with its rows.
 pub(super) fn has_triggers(connection: &Connection, table: &str) -> Result<bool> {
-    const SQL: &str = "SELECT count(*) > 0 FROM main.sqlite_schema WHERE type = 'trigger' AND tbl_name = ?1 COLLATE NOCASE";
+    const SQL: &str =
+        "SELECT count(*) > 0 FROM main.sqlite_schema WHERE type = 'trigger' AND tbl_name = ?1 COLLATE NOCASE";
     connection.query_row(SQL, [table], |row| row.get(0)).map_err(failure)
 }
 

@@ -51,8 +51,7 @@ fn make_view(connection: &Connection, view: &View) -> Result<Option<Other>> {
     match kind_of(connection, view.name)?.as_deref() {
         None => connection.execute_batch(&definition).map_err(failure)?,
         Some("view") => {
-            let found: String =
-                connection.query_row(SQL, [view.name], |row| row.get(0)).map_err(failure)?;
+            let found: String = connection.query_row(SQL, [view.name], |row| row.get(0)).map_err(failure)?;
             return Ok((found != definition).then_some(Other::View));
         }
         Some(kind) => return Ok(Some(Other::Kind(kind.to_owned()))),

@@ -12,7 +12,8 @@ use crate::sqlite::name::quoted;
 
 // OR ABORT: what clashes with another rule of a table is an error, whatever that rule would do about it by itself (IGNORE,
 // REPLACE). ON CONFLICT is for the identity alone.
-const ADD_SIGHTING: &str = "INSERT OR ABORT INTO event_sources (_event_id, import_id, device, origin, partition, format,
+const ADD_SIGHTING: &str =
+    "INSERT OR ABORT INTO event_sources (_event_id, import_id, device, origin, partition, format,
     store_key, store_version, value_sha256, pointer, position, captured_at, line)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
     ON CONFLICT (_event_id, import_id, pointer) DO UPDATE SET line = excluded.line

@@ -66,7 +66,8 @@ impl Database {
             ))
         };
         let all = of("progress_conflicts")?;
-        let of_all_programs = "SELECT json_extract(payload, '$.program_id') FROM events WHERE json_valid(payload)";
+        let of_all_programs =
+            "SELECT json_extract(payload, '$.program_id') FROM events WHERE json_valid(payload)";
         assert_eq!(of(&format!("({})", conflicts_of("events", of_all_programs)))?, all);
         assert_eq!(of(&format!("({})", conflicts_of("events", "SELECT 'another'")))?, Vec::<Value>::new());
         Some(all)
@@ -166,7 +167,12 @@ fn random_session(random: &mut Random, index: usize) -> Session {
     let seen = (0..random.below(3))
         .map(|time| {
             let line = (random.below(2) == 0).then(|| 1 + random.below(3));
-            (format!("{index}-{time}"), *random.one_of(&captures), line, *random.one_of(&[0, 3, 11, 12_345_678_901]))
+            (
+                format!("{index}-{time}"),
+                *random.one_of(&captures),
+                line,
+                *random.one_of(&[0, 3, 11, 12_345_678_901]),
+            )
         })
         .collect();
     Session {
