@@ -266,12 +266,13 @@ impl EventStore {
 impl Drop for EventStore {
     /// Puts an existing database back into its old state now, rather than when it is opened next.
     ///
-    /// After a full disk SQLite leaves the journal beside the database until somebody reads it. If that fails here too, the
-    /// next one to open it does the same, so that nothing is lost, and the run's own error is the one to tell.
+    /// After a full disk SQLite has ended the transaction, and leaves the journal beside the database until somebody reads
+    /// it. If that fails here too, the next one to open it does the same, so that nothing is lost, and the run's own error is
+    /// the one to tell.
     fn drop(&mut self) {
         if !self.connection.is_autocommit() {
             let _best_effort = self.connection.execute_batch("ROLLBACK");
-            let _best_effort = self.connection.execute_batch("SELECT count(*) FROM main.sqlite_schema");
         }
+        let _best_effort = self.connection.execute_batch("SELECT count(*) FROM main.sqlite_schema");
     }
 }

@@ -15,8 +15,7 @@ use crate::local_storage::json::pointer::Pointer;
 use crate::local_storage::origin;
 
 /// The table that events go to, where it is not the usual one: its name and those of its columns.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     /// The table.
     pub table: String,
@@ -48,7 +47,17 @@ impl Default for Target {
 struct File {
     #[serde(default)]
     store: Vec<Spanned<Store>>,
-    target: Option<Target>,
+    target: Option<TargetEntry>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TargetEntry {
+    table: Option<Spanned<String>>,
+    event_id: Option<Spanned<String>>,
+    created_at: Option<Spanned<String>>,
+    event_type: Option<Spanned<String>>,
+    payload: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -113,14 +122,50 @@ pub(super) fn read(text: &str) -> Result<(Vec<Rule>, Option<Target>)> {
 fn parse(text: &str) -> Result<(Vec<Rule>, Option<Target>), Wrong> {
     let file: File = toml::from_str(text).map_err(|error| toml_error(&error))?;
     let rules = file.store.into_iter().map(rule).collect::<Result<Vec<_>, _>>()?;
-    if rules.is_empty() && file.target.is_none() {
+    let target = file.target.map(target).transpose()?;
+    if rules.is_empty() && target.is_none() {
         return Err(Wrong {
             span: None,
             message: "it has no [[store]]".to_owned(),
             hint: "each [[store]] says which store becomes which event".to_owned(),
         });
     }
-    Ok((rules, file.target))
+    Ok((rules, target))
+}
+
+/// Names that SQLite takes, and four different ones of columns: two values in one column would lose the first.
+fn target(entry: TargetEntry) -> Result<Target, Wrong> {
+    let usual = Target::default();
+    let names = [
+        (entry.table, usual.table),
+        (entry.event_id, usual.event_id),
+        (entry.created_at, usual.created_at),
+        (entry.event_type, usual.event_type),
+        (entry.payload, usual.payload),
+    ]
+    .map(|(given, usual)| match given {
+        Some(given) => (Some(given.span()), given.into_inner()),
+        None => (None, usual),
+    });
+    for (index, (span, name)) in names.iter().enumerate() {
+        let Some(span) = span.clone() else { continue };
+        if name.is_empty() || name.contains('\0') {
+            let message = format!("{name:?} is no name");
+            return Err(Wrong::new(span, message, "write the name as the database has it"));
+        }
+        // Of two that are named, the second is wrong; of one that is, it.
+        let is_same = |(other, (other_span, other_name)): (usize, &(Option<Range<usize>>, String))| {
+            let is_wrong = other < index || (other > index && other_span.is_none());
+            other > 0 && is_wrong && other_name.eq_ignore_ascii_case(name)
+        };
+        if index > 0 && names.iter().enumerate().any(is_same) {
+            let message = format!("the column {name:?} is named twice");
+            let hint = "identity, time, type and payload each go to a column of their own";
+            return Err(Wrong::new(span, message, hint));
+        }
+    }
+    let [table, event_id, created_at, event_type, payload] = names.map(|(_, name)| name);
+    Ok(Target { table, event_id, created_at, event_type, payload })
 }
 
 /// Says of an unknown word which known one is meant.
