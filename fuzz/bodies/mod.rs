@@ -2,10 +2,13 @@
 //! fuzzing found stays found. (`row_encoder` takes values, not bytes, and has a property test of its own.)
 
 pub mod ddl_checker;
+pub mod dump;
 pub mod footer_check;
 pub mod leveldb_store;
 pub mod manifest;
+pub mod mapping_file;
 pub mod single_file;
+pub mod stored_value;
 
 /// A folder in memory, where there is one.
 fn folder() -> tempfile::TempDir {

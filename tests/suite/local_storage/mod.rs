@@ -5,6 +5,7 @@
 
 mod damage;
 mod fixtures;
+mod hostile;
 mod judges;
 mod leveldb;
 mod mapping;
