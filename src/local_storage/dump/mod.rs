@@ -107,7 +107,7 @@ pub struct Dump {
 #[must_use]
 pub fn could_be_dump(head: &[u8]) -> bool {
     let units = encoding::ascii_head(head);
-    let first = units.into_iter().find(|byte| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r'));
+    let first = units.into_iter().find(|byte| !byte.is_ascii_whitespace());
     matches!(first, Some(b'{' | b'[' | b'"' | b'\'' | b'`'))
 }
 

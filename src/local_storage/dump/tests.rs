@@ -415,7 +415,7 @@ fn however_few_bytes_come_at_a_time_the_result_is_the_same() {
 
 #[test]
 fn what_cannot_be_a_dump_is_seen_by_its_beginning() {
-    for head in [&b"{"[..], b"  [", b"\xEF\xBB\xBF\r\n\"", b"'{", b"`", b"\xFF\xFE{\0"] {
+    for head in [&b"{"[..], b"  [", b"\xEF\xBB\xBF\r\n\"", b"'{", b"`", b"\x0C'", b"\xFF\xFE{\0"] {
         assert!(could_be_dump(head), "{}", head.escape_ascii());
     }
     for head in [&b""[..], b"SQLite format 3\0", b"\x89PNG", b"dark", b"\0\0"] {
