@@ -17,19 +17,23 @@ use crate::cli::text::{bytes, one_line, quantity, safe};
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "A dump is what JSON.stringify(localStorage), Object.entries(localStorage) or Playwright's storageState\n\
+    after_help = "Of browsers, Chromium and its kin can be read (Chrome, Edge, Brave, Electron): name the profile's folder, or one above\n\
+    it; it is only read, and may be in use. Of several origins, name those you want.\n\n\
+    A dump is what JSON.stringify(localStorage), Object.entries(localStorage) or Playwright's storageState\n\
     give, one in a file or one in each line. Importing it again adds nothing; dumps of several devices are merged.\n\n\
     Examples:\n  \
     parklite migrate dump-laptop.json --list                  what is in it?\n  \
     parklite migrate dump-laptop.json --into gymlog.db --device laptop\n  \
     parklite migrate dumps/ --into gymlog.db --dry-run        a folder; the same report, and nothing is changed\n  \
+    parklite migrate ~/.config/google-chrome --list           whose storage is in there?\n  \
+    parklite migrate ~/old-laptop/Default --origin https://app.example --into gymlog.db\n  \
     parklite migrate state.json --origin https://app.example --into gymlog.db\n  \
     parklite migrate liftbook.json --map liftbook.toml --into gymlog.db\n\n\
     Exit code 3 says that something did not fit or could not be read; the report names it, the rest is imported."
 )]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
 pub(crate) struct MigrateArgs {
-    /// Dumps, or folders of dumps.
+    /// Profiles of browsers, dumps, or folders of these.
     #[arg(value_name = "INPUT", required = true)]
     inputs: Vec<PathBuf>,
     /// The events database; it is made if it is missing.
@@ -63,6 +67,12 @@ pub(crate) struct MigrateArgs {
     /// Take storage of a site inside others, which browsers keep apart, too.
     #[arg(long, help_heading = MORE)]
     with_partitioned: bool,
+    /// Take what the origin keeps inside this site, as --list shows it, too; may be given again.
+    #[arg(long = "partition", value_name = "SITE", conflicts_with = "with_partitioned", help_heading = MORE)]
+    partitions: Vec<String>,
+    /// Take values from a browser's damaged files, too, of which a newer one or the deletion may have been lost.
+    #[arg(long, help_heading = MORE)]
+    with_doubtful: bool,
     /// Leave out the sessions of programs with a marker `migrated-<program>`, which the app says it has sent.
     #[arg(long, help_heading = MORE)]
     skip_migrated: bool,
@@ -84,6 +94,8 @@ pub(crate) fn run(args: &MigrateArgs, run: Run<'_>) -> Result<Outcome> {
         key: args.key.as_deref().map(CodeUnits::from),
         all_keys: args.all_keys,
         with_partitioned: args.with_partitioned,
+        partitions: args.partitions.clone(),
+        with_doubtful: args.with_doubtful,
         skip_migrated: args.skip_migrated,
         dry_run: args.dry_run,
         temp_folder: args.temp_dir.clone(),
@@ -128,12 +140,16 @@ fn report_text(report: &MigrateReport) -> String {
         return text;
     }
     let totals = &report.totals;
-    let read = format!(
-        "{}, {}, {}",
-        quantity(totals.files, "file", "files"),
-        quantity(totals.dumps, "dump", "dumps"),
-        quantity(totals.items, "key", "keys")
-    );
+    let counts = [
+        (totals.browser_stores, "browser's store", "browsers' stores"),
+        (totals.files, "file", "files"),
+        (totals.dumps, "dump", "dumps"),
+    ];
+    let mut read = String::new();
+    for (count, one, several) in counts.into_iter().filter(|(count, ..)| *count > 0) {
+        read = format!("{read}{}, ", quantity(count, one, several));
+    }
+    read.push_str(&quantity(totals.items, "key", "keys"));
     // Writing into a string cannot fail, here and below.
     let Some(target) = &report.target else {
         let _ = writeln!(text, "\n{read}");
@@ -155,7 +171,10 @@ fn report_text(report: &MigrateReport) -> String {
     for (count, what) in [
         (totals.skipped_as_migrated, "left out because of a marker (--skip-migrated)"),
         (totals.storages_left_out, "left out: storage of other origins"),
-        (totals.partitions_left_out, "left out: storage kept apart inside other sites (--with-partitioned)"),
+        (
+            totals.partitions_left_out,
+            "left out: storage kept apart inside other sites (--with-partitioned, --partition)",
+        ),
     ] {
         if count > 0 {
             let _ = writeln!(text, "{count} {what}");
@@ -218,14 +237,18 @@ fn push_lines<T>(text: &mut String, kind: &str, all: &[T], line: impl Fn(&T) -> 
 fn push_origin(text: &mut String, origin: &OriginReport) {
     let name = origin.origin.as_deref().unwrap_or("(origin not known)");
     let partition = origin.partition.as_ref().map(|part| format!(" inside {part}")).unwrap_or_default();
+    let as_of = match &origin.last_changed_at {
+        Some(changed) => format!("last changed {changed}"),
+        None => format!("captured {}", origin.last_captured_at),
+    };
     let _ = writeln!(
         text,
-        "{}: {} in {}, {}, captured {}",
+        "{}: {} in {}, {}, {}",
         safe(&format!("{name}{partition}")),
         quantity(origin.items, "key", "keys"),
-        quantity(origin.dumps, "dump", "dumps"),
+        quantity(origin.sources, "source", "sources"),
         bytes(origin.size_bytes),
-        safe(&origin.last_captured_at)
+        safe(&as_of)
     );
     for store in origin.stores.iter().take(MOST_LINES) {
         let _ = writeln!(text, "  {}", store_text(store));

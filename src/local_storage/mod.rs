@@ -1,8 +1,8 @@
 //! Old localStorage: what browsers and people saved of it, read without loss and mapped to events.
 //!
 //! Readers ([`dump`], [`chromium`]) turn a source into [`item`]s; [`envelope`] knows what libraries wrap around their state; [`mapping`]
-//! turns values into events and knows no source; [`progress`] folds those events into rows. [`json`] and [`moment`] are what
-//! they share. No string of a browser goes through Rust's strings on the way: see [`code_units`].
+//! turns values into events and knows no source; [`progress`] folds those events into rows. [`json`], [`moment`] and [`origin`] are
+//! what they share. No string of a browser goes through Rust's strings on the way: see [`code_units`].
 
 pub mod chromium;
 pub mod code_units;
@@ -15,4 +15,5 @@ pub mod json;
 pub mod leveldb;
 pub mod mapping;
 pub mod moment;
+pub mod origin;
 pub mod progress;

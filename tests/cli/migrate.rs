@@ -476,10 +476,15 @@ fn storage_of_browsers_is_recognised_and_said_not_to_be_readable_yet() {
         .changes_nothing();
     place.make_folder("Default");
     place.make_folder("Default/Local Storage");
+    place.run("migrate Default --into new.db").fails(13, "no localStorage here").changes_nothing();
+    place.execute("Default/LocalStorage", "CREATE TABLE map_entries (map_id, key, value)");
     place.run("migrate Default --into new.db").fails(2, "Chromium").hints("JSON.stringify").changes_nothing();
     place.run("migrate nothing.json --into new.db").fails(10, "no such file").changes_nothing();
     place.make_folder("empty");
-    place.run("migrate empty --into new.db").fails(13, "no dump").changes_nothing();
+    place
+        .run("migrate empty --into new.db")
+        .fails(13, "no localStorage here, and no dump of it")
+        .changes_nothing();
 }
 
 /// A link to itself cannot be looked at, and the memory of a process cannot be read from its beginning, whoever asks.

@@ -9,6 +9,7 @@ pub mod event;
 mod field;
 mod file;
 mod glob;
+mod misfit;
 mod rule;
 mod suggest;
 
@@ -119,7 +120,7 @@ pub fn map_item(mapping: &Mapping, origin: Option<&str>, item: &Item, captured_a
         warnings: oddities.map(|odd| Warning { pointer: String::new(), message: odd.clone() }).collect(),
         marker: marker(item),
     };
-    apply::apply(&mapping.rules, origin, &item.key, &envelope, captured_at, &mut mapped);
+    apply::apply(&mapping.rules, origin, item, &envelope, captured_at, &mut mapped);
     mapped
 }
 
