@@ -86,6 +86,8 @@ pub(super) struct Inputs {
     pub(super) skipped: Vec<SkippedFile>,
     /// What could not be read, each with its path.
     pub(super) unread: Vec<Error>,
+    /// The refusal of the first of what was skipped that a browser may keep and that cannot be read yet.
+    pub(super) not_yet: Option<Error>,
 }
 
 impl Inputs {
@@ -201,7 +203,10 @@ fn walk(folder: &Path, found: &mut Inputs, place: Place) -> Result<()> {
             Some(PathKind::Directory) => "a folder too deep inside others",
             Some(PathKind::File { .. }) => match found.note(&path, look_at(&path))? {
                 None => continue,
-                Some((FileKind::NotYet(what), _)) => what,
+                Some((FileKind::NotYet(what), _)) => {
+                    found.not_yet.get_or_insert_with(|| not_yet(what, &path));
+                    what
+                }
                 Some((FileKind::Other, _)) => "not a dump: it does not begin like one",
                 Some((FileKind::Dump, looks)) => {
                     found.sources.push(Source::Dumps(SourceFile { path, looks }));

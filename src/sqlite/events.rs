@@ -233,6 +233,15 @@ impl EventStore {
         found.map_err(|error| error.at(&self.path))
     }
 
+    /// How many of those there are.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn conflict_count(&self) -> Result<u64> {
+        let found = views::conflict_count(&self.connection, &self.schema.conflicts);
+        found.map_err(|error| error.at(&self.path))
+    }
+
     /// What its owner should know: where it is not as a database that this program made.
     #[must_use]
     pub fn notes(&self) -> Vec<String> {

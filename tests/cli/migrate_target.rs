@@ -5,6 +5,7 @@
 use serde_json::{Value, json};
 
 use crate::place::{Place, skipped};
+use crate::ran::Ran;
 
 /// A usual table of events.
 const EVENTS: &str =
@@ -482,23 +483,43 @@ fn of_two_runs_that_make_the_same_database_the_second_is_told_to_run_again() {
     place.run("migrate many.ndjson --into new.db").exits(0).prints("40,000 events new");
 }
 
+/// The program with a copy of `old.db` on a file system of its own, which `prepare` may change; it ends with 98 where the
+/// copy is not as it was. `None` where nothing can be mounted.
+fn with_copy_on_disk(place: &Place, prepare: &str) -> Option<Ran> {
+    let script = format!(
+        r#"mount -t tmpfs -o size=2m tmpfs mounted || exit 99; cp old.db mounted/; {prepare}; "$@"; code=$?
+        find mounted -mindepth 1 >&2; cmp old.db mounted/old.db || code=98; umount mounted; exit $code"#
+    );
+    if place.with_mount("size=1m", "").is_none() {
+        skipped("nothing can be mounted here");
+        return None;
+    }
+    let program = place.command().get_program().to_owned();
+    let mut command = place.in_here("unshare");
+    command.args(["--mount", "--map-root-user", "sh", "-c", &script, "sh"]).arg(program);
+    command.args(["migrate", "many.ndjson", "--into", "mounted/old.db"]);
+    Some(place.finish(command))
+}
+
 #[test]
 fn a_full_disk_leaves_the_database_as_it_was_without_a_journal() {
-    const SCRIPT: &str = r#"mount -t tmpfs -o size=2m tmpfs mounted || exit 99; cp old.db mounted/; "$@"; code=$?
-        find mounted -mindepth 1 >&2; cmp old.db mounted/old.db || code=98; umount mounted; exit $code"#;
     let place = place_with_dump();
     place.run("migrate d.json --into old.db").exits(0);
     let lines: String =
         (0..10_000).map(|program| dump(&format!("p{program}"), &[session(1, "easy")]) + "\n").collect();
     place.write("many.ndjson", lines);
-    if place.with_mount("size=1m", "").is_none() {
-        return skipped("nothing can be mounted here");
+    if let Some(ran) = with_copy_on_disk(&place, "true") {
+        ran.fails(1, "mounted/old.db").hints("free some space");
+        assert!(ran.stderr.contains("mounted/old.db\n") && !ran.stderr.contains("journal"), "{}", ran.stderr);
     }
-    let program = place.command().get_program().to_owned();
-    let mut command = place.in_here("unshare");
-    command.args(["--mount", "--map-root-user", "sh", "-c", SCRIPT, "sh"]).arg(program);
-    command.args(["migrate", "many.ndjson", "--into", "mounted/old.db"]);
-    let ran = place.finish(command);
-    ran.fails(1, "mounted/old.db").hints("free some space");
-    assert!(ran.stderr.contains("mounted/old.db\n") && !ran.stderr.contains("journal"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_database_on_a_read_only_disk_fails_with_what_to_look_at() {
+    let place = place_with_dump();
+    place.run("migrate d.json --into old.db").exits(0);
+    place.write("many.ndjson", dump("q", &[session(1, "easy")]));
+    if let Some(ran) = with_copy_on_disk(&place, "mount -o remount,ro mounted") {
+        ran.fails(1, "the database cannot be written to: mounted/old.db").hints("mounted read-only");
+    }
 }

@@ -189,6 +189,7 @@ impl Mapped {
     }
 
     fn warn(&mut self, pointer: &str, message: String) {
+        self.warned += 1;
         if self.warnings.len() < MAX_TOLD {
             self.warnings.push(Warning { pointer: pointer.to_owned(), message });
         }

@@ -88,6 +88,13 @@ fn not_over_these(schema: &EventSchema, other: Other) -> Error {
     }
 }
 
+/// How many conflicts there are.
+pub(super) fn conflict_count(connection: &Connection, query: &str) -> Result<u64> {
+    let sql = format!("SELECT count(*) FROM ({query})");
+    let count = connection.query_row(&sql, [], |row| row.get::<_, i64>(0)).map_err(failure)?;
+    Ok(u64::try_from(count).unwrap_or_default())
+}
+
 /// What devices disagree about in the programs of this run, at most `most` of it.
 pub(super) fn conflicts(connection: &Connection, query: &str, most: usize) -> Result<Vec<Conflict>> {
     let sql = format!(
