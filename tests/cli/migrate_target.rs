@@ -5,6 +5,7 @@
 use serde_json::{Value, json};
 
 use crate::place::{Place, skipped};
+use crate::ran::Ran;
 
 /// A usual table of events.
 const EVENTS: &str =
@@ -362,16 +363,16 @@ fn conflicts_are_told_of_the_programs_of_the_run_alone_and_the_view_has_all() {
     says(&place, "new.db", "SELECT group_concat(program_id || kept) FROM progress_conflicts", "phard,qhard");
 }
 
-/// A list for each of 20,000 values would be 200 million entries, and memory for each.
+/// So many that SQLite sorts them in pieces; and a list for each of them would be two billion entries.
 #[test]
 fn a_day_with_very_many_ratings_is_one_conflict_in_order() {
     let place = Place::new();
-    let sessions: Vec<Value> = (0..20_000).map(|index| session(1, &format!("r{index}"))).collect();
+    let sessions: Vec<Value> = (0..60_000).map(|index| session(1, &format!("r{index}"))).collect();
     place.write("d.json", dump("p", &sessions));
     let document = place.run("migrate d.json --into new.db --json").exits(0).document();
-    let values: Vec<String> = (0..20_000).map(|index| format!("r{index}")).collect();
+    let values: Vec<String> = (0..60_000).map(|index| format!("r{index}")).collect();
     assert_eq!(document["conflicts"][0]["values"], json!(values));
-    assert_eq!(document["conflicts"][0]["kept"], "r19999");
+    assert_eq!(document["conflicts"][0]["kept"], "r59999");
     let in_view = "SELECT candidates FROM progress_conflicts";
     if let Some(candidates) = judge(&place, "new.db", in_view) {
         assert_eq!(serde_json::from_str::<Vec<String>>(&candidates).expect("JSON"), values);
@@ -482,23 +483,43 @@ fn of_two_runs_that_make_the_same_database_the_second_is_told_to_run_again() {
     place.run("migrate many.ndjson --into new.db").exits(0).prints("40,000 events new");
 }
 
+/// The program with a copy of `old.db` on a file system of its own, which `prepare` may change; it ends with 98 where the
+/// copy is not as it was. `None` where nothing can be mounted.
+fn with_copy_on_disk(place: &Place, prepare: &str) -> Option<Ran> {
+    let script = format!(
+        r#"mount -t tmpfs -o size=2m tmpfs mounted || exit 99; cp old.db mounted/; {prepare}; "$@"; code=$?
+        find mounted -mindepth 1 >&2; cmp old.db mounted/old.db || code=98; umount mounted; exit $code"#
+    );
+    if place.with_mount("size=1m", "").is_none() {
+        skipped("nothing can be mounted here");
+        return None;
+    }
+    let program = place.command().get_program().to_owned();
+    let mut command = place.in_here("unshare");
+    command.args(["--mount", "--map-root-user", "sh", "-c", &script, "sh"]).arg(program);
+    command.args(["migrate", "many.ndjson", "--into", "mounted/old.db"]);
+    Some(place.finish(command))
+}
+
 #[test]
 fn a_full_disk_leaves_the_database_as_it_was_without_a_journal() {
-    const SCRIPT: &str = r#"mount -t tmpfs -o size=2m tmpfs mounted || exit 99; cp old.db mounted/; "$@"; code=$?
-        find mounted -mindepth 1 >&2; cmp old.db mounted/old.db || code=98; umount mounted; exit $code"#;
     let place = place_with_dump();
     place.run("migrate d.json --into old.db").exits(0);
     let lines: String =
         (0..10_000).map(|program| dump(&format!("p{program}"), &[session(1, "easy")]) + "\n").collect();
     place.write("many.ndjson", lines);
-    if place.with_mount("size=1m", "").is_none() {
-        return skipped("nothing can be mounted here");
+    if let Some(ran) = with_copy_on_disk(&place, "true") {
+        ran.fails(1, "mounted/old.db").hints("free some space");
+        assert!(ran.stderr.contains("mounted/old.db\n") && !ran.stderr.contains("journal"), "{}", ran.stderr);
     }
-    let program = place.command().get_program().to_owned();
-    let mut command = place.in_here("unshare");
-    command.args(["--mount", "--map-root-user", "sh", "-c", SCRIPT, "sh"]).arg(program);
-    command.args(["migrate", "many.ndjson", "--into", "mounted/old.db"]);
-    let ran = place.finish(command);
-    ran.fails(1, "mounted/old.db").hints("free some space");
-    assert!(ran.stderr.contains("mounted/old.db\n") && !ran.stderr.contains("journal"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_database_on_a_read_only_disk_fails_with_what_to_look_at() {
+    let place = place_with_dump();
+    place.run("migrate d.json --into old.db").exits(0);
+    place.write("many.ndjson", dump("q", &[session(1, "easy")]));
+    if let Some(ran) = with_copy_on_disk(&place, "mount -o remount,ro mounted") {
+        ran.fails(1, "the database cannot be written to: mounted/old.db").hints("mounted read-only");
+    }
 }

@@ -60,6 +60,7 @@ const TABLES: [OwnTable; 3] = [
   value        ANY NOT NULL
 ) STRICT",
     },
+    // Not `migrations`, as the tools that apps change their schemas with call theirs.
     OwnTable {
         name: "event_migrations",
         key: &["marker", "value_sha256"],
