@@ -8,8 +8,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
-use super::recognise::{FileKind, FolderKind, file_kind, folder_kind, not_yet};
-use super::stores::{SourceStore, StoreReader};
+use super::recognise::{
+    BrowserStorage, FileKind, FolderKind, file_kind, folder_kind, is_named_like_storage, not_yet,
+};
+use super::stores::SourceStore;
 use crate::durable::{PathKind, kind_of_source};
 use crate::error::{Error, ErrorKind, Result};
 use crate::local_storage::moment::Moment;
@@ -91,7 +93,15 @@ pub(super) struct Inputs {
 }
 
 impl Inputs {
-    fn add_store(&mut self, path: &Path, reader: &'static dyn StoreReader, is_named: bool) -> Result<()> {
+    fn add_dumps(&mut self, path: PathBuf, looks: Looks) {
+        self.sources.push(Source::Dumps(SourceFile { path, looks }));
+    }
+
+    fn add_storage(&mut self, path: &Path, storage: BrowserStorage, is_named: bool) -> Result<()> {
+        let reader = match storage {
+            BrowserStorage::Readable(reader) => reader,
+            BrowserStorage::NotYet(what) => return Err(not_yet(what, path)),
+        };
         if let Some(looks) = self.note(path, reader.looks(path))? {
             let store = SourceStore { path: path.to_path_buf(), looks, reader, is_named };
             self.sources.push(Source::Store(store));
@@ -144,10 +154,9 @@ pub(super) fn find(inputs: &[PathBuf]) -> Result<Inputs> {
             PathKind::Directory => walk(input, &mut found, Place { depth: 0, is_of_browser: false })?,
             PathKind::File { .. } => match found.note(input, look_at(input))? {
                 None => {}
-                Some((FileKind::NotYet(what), _)) => return Err(not_yet(what, input)),
-                Some((_, looks)) => {
-                    found.sources.push(Source::Dumps(SourceFile { path: input.clone(), looks }));
-                }
+                Some((FileKind::Storage(storage), _)) => found.add_storage(input, storage, true)?,
+                Some((FileKind::Database, _)) => return Err(not_yet("a SQLite database", input)),
+                Some((_, looks)) => found.add_dumps(input.clone(), looks),
             },
             PathKind::Symlink | PathKind::Special(_) => {
                 let message = "this is neither a file nor a folder (a pipe, socket or device)";
@@ -181,10 +190,13 @@ fn walk(folder: &Path, found: &mut Inputs, place: Place) -> Result<()> {
         return Ok(());
     };
     let is_of_browser = match folder_kind(folder, &paths) {
-        FolderKind::NotYet(what) => return Err(not_yet(what, folder)),
         // Databases of this kind are many in a profile, and only one is localStorage.
-        FolderKind::Store(_) if place.is_of_browser && !is_of_local_storage(folder) => return Ok(()),
-        FolderKind::Store(reader) => return found.add_store(folder, reader, place.depth == 0),
+        FolderKind::Storage(BrowserStorage::Readable(_))
+            if place.is_of_browser && !is_of_local_storage(folder) =>
+        {
+            return Ok(());
+        }
+        FolderKind::Storage(storage) => return found.add_storage(folder, storage, place.depth == 0),
         FolderKind::Browser => true,
         FolderKind::Other => place.is_of_browser,
     };
@@ -197,19 +209,30 @@ fn walk(folder: &Path, found: &mut Inputs, place: Place) -> Result<()> {
                 walk(&path, found, inside)?;
                 continue;
             }
+            Some(PathKind::File { .. }) if is_of_browser && is_named_like_storage(&path) => {
+                if let Some((FileKind::Storage(storage), _)) = found.note(&path, look_at(&path))? {
+                    found.add_storage(&path, storage, false)?;
+                }
+                continue;
+            }
             // What else a browser keeps is not named file by file.
             Some(_) if is_of_browser => continue,
             Some(PathKind::Directory) if is_link => "a link to a folder",
             Some(PathKind::Directory) => "a folder too deep inside others",
             Some(PathKind::File { .. }) => match found.note(&path, look_at(&path))? {
                 None => continue,
-                Some((FileKind::NotYet(what), _)) => {
+                Some((FileKind::Storage(BrowserStorage::NotYet(what)), _)) => {
                     found.not_yet.get_or_insert_with(|| not_yet(what, &path));
                     what
                 }
+                Some((FileKind::Storage(storage), _)) => {
+                    found.add_storage(&path, storage, false)?;
+                    continue;
+                }
+                Some((FileKind::Database, _)) => "a SQLite database",
                 Some((FileKind::Other, _)) => "not a dump: it does not begin like one",
                 Some((FileKind::Dump, looks)) => {
-                    found.sources.push(Source::Dumps(SourceFile { path, looks }));
+                    found.add_dumps(path, looks);
                     continue;
                 }
             },

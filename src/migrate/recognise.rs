@@ -1,5 +1,7 @@
 //! What lies in front of `migrate`, told by content: dumps, and the storage of browsers, which nobody must take for
 //! something else even where it cannot be read yet.
+//!
+//! A further way in which a browser keeps storage is a reader in `stores`, and [`BrowserStorage::Readable`] with it here.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -15,12 +17,23 @@ use super::stores::{ChromiumLevelDb, StoreReader};
 const MAKE_A_DUMP: &str = "make a dump of it: open the site in that browser, in its console run \
     copy(JSON.stringify(localStorage)), paste that into a file, and migrate the file";
 
+/// Storage of a browser.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum BrowserStorage {
+    /// By this reader.
+    Readable(&'static dyn StoreReader),
+    /// What it is, which cannot be read yet.
+    NotYet(&'static str),
+}
+
 /// What a file is.
 pub(super) enum FileKind {
     /// Or a file that is empty, which is a damaged one.
     Dump,
-    /// A database, most likely of a browser, that cannot be read yet: what it is.
-    NotYet(&'static str),
+    /// A database of a browser.
+    Storage(BrowserStorage),
+    /// A SQLite database of something else.
+    Database,
     /// Anything else.
     Other,
 }
@@ -38,7 +51,7 @@ pub(super) fn file_kind(path: &Path) -> Result<FileKind> {
         return Ok(if head.is_empty() || could_be_dump(&head) { FileKind::Dump } else { FileKind::Other });
     }
     let has = |name: &str| head.windows(name.len()).any(|part| part == name.as_bytes());
-    Ok(FileKind::NotYet(if has("webappsstore2") {
+    let what = if has("webappsstore2") {
         "localStorage of an old Firefox (webappsstore.sqlite)"
     } else if has("map_entries") {
         "localStorage of Chromium (SQLite)"
@@ -47,18 +60,17 @@ pub(super) fn file_kind(path: &Path) -> Result<FileKind> {
     } else if has("ItemTable") {
         "localStorage of WebKit or Safari"
     } else {
-        "a SQLite database"
-    }))
+        return Ok(FileKind::Database);
+    };
+    Ok(FileKind::Storage(BrowserStorage::NotYet(what)))
 }
 
 /// What a folder is.
 pub(super) enum FolderKind {
-    /// Storage of a browser.
-    Store(&'static dyn StoreReader),
+    /// It is storage of a browser as a whole.
+    Storage(BrowserStorage),
     /// Made by a browser, with storage somewhere below it.
     Browser,
-    /// Storage of a browser that cannot be read yet: what it is.
-    NotYet(&'static str),
     /// Anything else; there may be all kinds of things in it.
     Other,
 }
@@ -72,21 +84,28 @@ pub(super) fn folder_kind(folder: &Path, paths: &[PathBuf]) -> FolderKind {
     let has_manifest = names().any(|name| name.starts_with("MANIFEST-"));
     let may_be_leveldb = has_manifest || ends(".log") || ends(".sst");
     if has_manifest && has("CURRENT") || ends(".ldb") || may_be_leveldb && is_leveldb(folder) {
-        return FolderKind::Store(&ChromiumLevelDb);
-    }
-    if has("LocalStorage") && matches!(file_kind(&folder.join("LocalStorage")), Ok(FileKind::NotYet(_))) {
-        return FolderKind::NotYet("localStorage of Chromium (SQLite)");
+        return FolderKind::Storage(BrowserStorage::Readable(&ChromiumLevelDb));
     }
     if has("webappsstore.sqlite") || has("storage") && folder.join("storage/default").is_dir() {
-        return FolderKind::NotYet("a profile of Firefox");
+        return FolderKind::Storage(BrowserStorage::NotYet("a profile of Firefox"));
     }
     if ends(".localstorage") || has("localstorage.sqlite3") || has("origin") && has_webkit_origin(folder) {
-        return FolderKind::NotYet("localStorage of WebKit or Safari");
+        return FolderKind::Storage(BrowserStorage::NotYet("localStorage of WebKit or Safari"));
     }
     // A profile, or the folder of all profiles.
+    let has_database = || matches!(file_kind(&folder.join("LocalStorage")), Ok(FileKind::Storage(_)));
     let is_browsers = has("Local Storage")
+        || has("LocalStorage") && has_database()
         || has("Local State") && paths.iter().any(|path| path.join("Preferences").is_file());
     if is_browsers { FolderKind::Browser } else { FolderKind::Other }
+}
+
+/// Whether a file in a folder of a browser can be storage: what else there is need not even be opened.
+pub(super) fn is_named_like_storage(path: &Path) -> bool {
+    const NAMES: [&str; 5] =
+        ["LocalStorage", "data.sqlite", "localstorage.sqlite3", "ls-archive.sqlite", "webappsstore.sqlite"];
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    NAMES.contains(&name) || name.ends_with(".localstorage")
 }
 
 /// Whether the file `origin` beside a storage of WebKit is here: two origins, of which the first is enough to tell.
