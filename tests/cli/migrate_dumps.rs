@@ -305,7 +305,7 @@ fn each_text_of_a_session_that_is_written_in_two_ways_is_kept() {
         place.run(&format!("migrate {second}.json --into {database}")).exits(0);
         assert_eq!(sessions(&place, database), "1");
         assert_eq!(place.ask(database, "SELECT count(*) FROM original_values"), "2");
-        let same = format!("SELECT count(*) FROM event_sources WHERE format = 'json-object'");
-        assert_eq!(place.ask(database, &same), "4");
+        let seen = "SELECT count(*) FROM event_sources WHERE format = 'json-object'";
+        assert_eq!(place.ask(database, seen), "4");
     }
 }

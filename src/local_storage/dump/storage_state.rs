@@ -126,21 +126,21 @@ impl<'o> Origins<'o> {
 
     fn take(&mut self, json: Json<'_>, place: &str) {
         match json.member("origin").and_then(Json::to_units) {
-            Some(name) => self.take_page(named(&name), json, place),
+            Some(name) => self.take_page(named(&name).as_ref(), json, place),
             None => self.problems.add(place, "this is no origin with its items; it was left out", true),
         }
     }
 
-    fn take_page(&mut self, name: Option<String>, json: Json<'_>, place: &str) {
+    fn take_page(&mut self, name: Option<&String>, json: Json<'_>, place: &str) {
         // Also where it has no items: it was there.
         let options = self.options;
-        self.by_name.entry(name.clone()).or_insert_with(|| Collector::new(options));
+        self.by_name.entry(name.cloned()).or_insert_with(|| Collector::new(options));
         for (member, value) in json.members() {
             let mut place = place.to_owned();
             push_units_step(&mut place, &member.to_units().unwrap_or_default());
             match member.to_utf8().as_deref() {
                 Some("origin") => {}
-                Some("localStorage") => self.take_items(name.clone(), value, &place),
+                Some("localStorage") => self.take_items(name.cloned(), value, &place),
                 _ if value.kind() == Kind::Null || is_empty(value) => {}
                 Some("indexedDB") => self.left_out(&place, value, "an indexedDB, which is not read"),
                 Some("sessionStorage") => self.left_out(&place, value, "a sessionStorage, which is not read"),

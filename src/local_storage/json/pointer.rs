@@ -213,7 +213,7 @@ mod tests {
         let mut found = Vec::new();
         let pointer = Pointer::parse("/by~1Id/*/*").expect("a pointer");
         pointer.visit(json, &mut |at, json| {
-            found.push(format!("{} {:?} {}", at.path, at.names, json.to_text()))
+            found.push(format!("{} {:?} {}", at.path, at.names, json.to_text()));
         });
         assert_eq!(found, [r#"/by~1Id/a/0 ["a"] 1"#, r#"/by~1Id/a/1 ["a"] 2"#, r#"/by~1Id/c/0 ["c"] 3"#]);
     }

@@ -223,7 +223,7 @@ fn rule(store: Spanned<Store>) -> Result<Rule, Wrong> {
     let created_at = created_at(store.created_at, &fields)?;
     Ok(Rule {
         key: store.key,
-        origin: store.origin.map(of_origin).transpose()?,
+        origin: store.origin.as_ref().map(of_origin).transpose()?,
         wrapping: store.envelope,
         versions: store.versions,
         if_present: store.if_present,
@@ -235,7 +235,7 @@ fn rule(store: Spanned<Store>) -> Result<Rule, Wrong> {
     })
 }
 
-fn of_origin(text: Spanned<String>) -> Result<String, Wrong> {
+fn of_origin(text: &Spanned<String>) -> Result<String, Wrong> {
     let short = origin::without_slash(text.get_ref());
     if origin::is_origin(short) {
         return Ok(short.to_owned());
