@@ -474,6 +474,11 @@ fn storage_of_browsers_is_recognised_and_said_not_to_be_readable_yet() {
         .fails(2, "Firefox")
         .hints("JSON.stringify")
         .changes_nothing();
+    // In a folder of all kinds of things it is passed over, unless there is nothing else.
+    place.make_folder("old");
+    place.execute("old/data.sqlite", "CREATE TABLE webappsstore2 (key, value)");
+    place.write("old/readme.txt", "notes");
+    place.run("migrate old --into new.db").fails(2, "Firefox").hints("JSON.stringify").changes_nothing();
     place.make_folder("Default");
     place.make_folder("Default/Local Storage");
     place.run("migrate Default --into new.db").fails(13, "no localStorage here").changes_nothing();
