@@ -43,7 +43,7 @@ pub(in crate::local_storage) fn collect(salvage: &Salvage, collected: &mut Colle
         let count = counted(homeless, "item");
         collected.tell(format!("left out: {count} of storages that have no name in the file"), true);
     }
-    flaw.iter().for_each(|flaw| collected.tell_flaw(flaw));
+    collected.tell_flaws(&flaw);
     Ok(())
 }
 
@@ -69,7 +69,7 @@ fn read_maps(salvage: &Salvage, collected: &mut Collected<'_>) -> Result<BTreeMa
     if unnamed > 0 {
         collected.tell(format!("{} without the name of an origin", counted(unnamed, "storage")), false);
     }
-    flaw.iter().for_each(|flaw| collected.tell_flaw(flaw));
+    collected.tell_flaws(&flaw);
     Ok(maps)
 }
 

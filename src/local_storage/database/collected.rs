@@ -1,5 +1,6 @@
 //! Storages of a file while its rows come in.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{ListedDatabaseStorage, Whose};
@@ -14,10 +15,18 @@ const MAX_SHOWN_CHARS: usize = 40;
 /// What rows have told so far.
 #[derive(Debug)]
 pub(in crate::local_storage) struct Collected<'a> {
-    /// Whether items are held, and of whom if not of everybody.
-    holds: Option<Option<&'a BTreeSet<String>>>,
+    holds: Holds<'a>,
     storages: BTreeMap<Whose, Collecting>,
     problems: Vec<Problem>,
+}
+
+/// Whose items are held.
+#[derive(Debug, Clone, Copy)]
+enum Holds<'a> {
+    Nobodys,
+    Everybodys,
+    /// And those of which nobody can tell whose they are.
+    Of(&'a BTreeSet<String>),
 }
 
 /// An item, and how much the browser counts for it.
@@ -58,19 +67,19 @@ impl Faults {
 impl<'a> Collected<'a> {
     /// Items are counted alone.
     pub(super) fn to_list() -> Self {
-        Self { holds: None, storages: BTreeMap::new(), problems: Vec::new() }
+        Self { holds: Holds::Nobodys, storages: BTreeMap::new(), problems: Vec::new() }
     }
 
     /// Items of these origins are held, or all.
     pub(super) fn to_read(origins: Option<&'a BTreeSet<String>>) -> Self {
-        Self { holds: Some(origins), ..Self::to_list() }
+        Self { holds: origins.map_or(Holds::Everybodys, Holds::Of), ..Self::to_list() }
     }
 
     fn holds_items_of(&self, whose: &Whose) -> bool {
-        match (self.holds, &whose.origin) {
-            (None, _) => false,
-            (Some(Some(origins)), Some(origin)) => origins.contains(origin),
-            (Some(None), _) | (Some(Some(_)), None) => true,
+        match self.holds {
+            Holds::Nobodys => false,
+            Holds::Everybodys => true,
+            Holds::Of(origins) => whose.origin.as_ref().is_none_or(|origin| origins.contains(origin)),
         }
     }
 
@@ -108,10 +117,11 @@ impl<'a> Collected<'a> {
             Err(why) => collecting.faults.add(|| why),
             Ok(Found { item, size }) => {
                 collecting.size = collecting.size.saturating_add(size);
-                if collecting.items.contains_key(&item.key) {
-                    collecting.twice.add(|| shown(&item.key));
-                } else {
-                    collecting.items.insert(item.key, item.value);
+                match collecting.items.entry(item.key) {
+                    Entry::Occupied(there) => collecting.twice.add(|| shown(there.key())),
+                    Entry::Vacant(free) => {
+                        free.insert(item.value);
+                    }
                 }
             }
         }
@@ -123,8 +133,10 @@ impl<'a> Collected<'a> {
     }
 
     /// Tells what SQLite says of the file.
-    pub(in crate::local_storage) fn tell_flaw(&mut self, flaw: &Flaw) {
-        self.tell(flaw.message.clone(), flaw.may_lose_rows);
+    pub(in crate::local_storage) fn tell_flaws<'f>(&mut self, flaws: impl IntoIterator<Item = &'f Flaw>) {
+        for flaw in flaws {
+            self.tell(flaw.message.clone(), flaw.may_lose_rows);
+        }
     }
 
     pub(super) fn into_listing(self) -> (Vec<ListedDatabaseStorage>, Vec<Problem>) {
@@ -180,7 +192,7 @@ impl Collecting {
 }
 
 /// A key for people, in quotation marks.
-pub(super) fn shown(key: &CodeUnits) -> String {
+fn shown(key: &CodeUnits) -> String {
     let text = key.to_string();
     let mut shown: String = text.chars().take(MAX_SHOWN_CHARS).collect();
     if shown.len() < text.len() {

@@ -34,7 +34,7 @@ pub enum StoreKind {
     Firefox,
     /// `webappsstore.sqlite` of Firefox until 2019 and `ls-archive.sqlite`, with all storages of a profile.
     FirefoxLegacy,
-    /// A file of Safari or WebKit, or of Chrome before 2017, with one storage.
+    /// A file of Safari or `WebKit`, or of Chrome before 2017, with one storage.
     WebKit,
 }
 
@@ -129,9 +129,7 @@ fn collect(
     run: Run<'_>,
 ) -> Result<StoreKind> {
     let salvage = Salvage::open(path, options, run)?;
-    for flaw in salvage.flaws() {
-        collected.tell_flaw(flaw);
-    }
+    collected.tell_flaws(salvage.flaws());
     let kind = StoreKind::of(&salvage).ok_or_else(|| not_local_storage(&salvage).at(path))?;
     match kind {
         StoreKind::Chromium => sqlite_store::collect(&salvage, collected),

@@ -9,6 +9,7 @@ use std::path::Path;
 use super::origin::{of_folder_name, of_metadata, of_origin_and_suffix};
 use super::value::{Stored, decode_value};
 use crate::error::{Error, ErrorKind, Result};
+use crate::local_storage::code_units::CodeUnits;
 use crate::local_storage::database::{Collected, Found, Whose, bytes_of, key_of, text_of};
 use crate::local_storage::item::Item;
 use crate::schema::Cell;
@@ -53,7 +54,7 @@ pub(in crate::local_storage) fn collect(
         });
         Ok(())
     })?;
-    flaw.iter().for_each(|flaw| collected.tell_flaw(flaw));
+    collected.tell_flaws(&flaw);
     Ok(())
 }
 
@@ -62,7 +63,7 @@ fn value_of(
     conversion: Cell<'_>,
     compression: Cell<'_>,
     value: Cell<'_>,
-) -> std::result::Result<crate::local_storage::code_units::CodeUnits, String> {
+) -> std::result::Result<CodeUnits, String> {
     let (Cell::Integer(conversion_type), Cell::Integer(compression_type)) = (conversion, compression) else {
         return Err("nothing says how it is stored".to_owned());
     };
@@ -87,24 +88,21 @@ fn whose(salvage: &Salvage, path: &Path, collected: &mut Collected<'_>) -> Resul
             }
             Ok(())
         })?;
-        flaw.iter().for_each(|flaw| collected.tell_flaw(flaw));
+        collected.tell_flaws(&flaw);
     }
     let path = std::path::absolute(path).map_err(|error| Error::io("finding the file", path, error))?;
     let folder = path.parent().and_then(Path::parent);
     let of_name = || folder.and_then(Path::file_name).and_then(|name| name.to_str()).and_then(of_folder_name);
     let of_file = || folder.and_then(|folder| of_metadata(&read_metadata(&folder.join(".metadata-v2"))?));
-    let whose = match stated {
-        Some(stated) => {
-            if let Some(named) = of_name().filter(|named| *named != stated) {
-                collected.tell(format!("the file is of {stated}, but its folder of {named}"), false);
-            }
-            stated
+    let whose = if let Some(stated) = stated {
+        if let Some(named) = of_name().filter(|named| *named != stated) {
+            collected.tell(format!("the file is of {stated}, but its folder of {named}"), false);
         }
-        None => {
-            let found = of_file().or_else(of_name).unwrap_or_default();
-            collected.tell(format!("the file does not say whose it is; by its folder, of {found}"), false);
-            found
-        }
+        stated
+    } else {
+        let found = of_file().or_else(of_name).unwrap_or_default();
+        collected.tell(format!("the file does not say whose it is; by its folder, of {found}"), false);
+        found
     };
     collected.note(&whose, None, usage);
     Ok(whose)

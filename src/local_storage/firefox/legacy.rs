@@ -38,6 +38,6 @@ pub(in crate::local_storage) fn collect(salvage: &Salvage, collected: &mut Colle
     if unnamed > 0 {
         collected.tell(format!("of {} nobody can tell whose they are", counted(unnamed, "item")), false);
     }
-    flaw.iter().for_each(|flaw| collected.tell_flaw(flaw));
+    collected.tell_flaws(&flaw);
     Ok(())
 }

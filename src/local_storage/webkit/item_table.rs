@@ -46,7 +46,7 @@ pub(in crate::local_storage) fn collect(
         let count = counted(without_key, "row");
         collected.tell(format!("left out: {count} without a key, which no page can have written"), false);
     }
-    flaw.iter().for_each(|flaw| collected.tell_flaw(flaw));
+    collected.tell_flaws(&flaw);
     Ok(())
 }
 
