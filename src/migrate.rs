@@ -5,6 +5,7 @@
 
 mod import;
 mod inputs;
+mod recognise;
 mod report;
 mod target;
 
@@ -81,6 +82,9 @@ pub fn migrate(inputs: &[PathBuf], options: &MigrateOptions, run: Run<'_>) -> Re
     let mut import = Import::new(options, writer, inputs.skipped, run);
     for file in &inputs.files {
         import.file(file)?;
+    }
+    for error in inputs.unread {
+        import.unread(error)?;
     }
     run.progress.end();
     let mut report = import.finish()?;

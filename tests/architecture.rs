@@ -31,7 +31,7 @@ const ALLOWED_EDGES: [(&str, &str, &str); 4] = [
 ];
 
 /// Crates with one owner: crate, files that may use it.
-const OWNERS: [(&str, &[&str]); 12] = [
+const OWNERS: [(&str, &[&str]); 14] = [
     ("rusqlite", &["src/sqlite/"]),
     ("parquet", &["src/parquet_file/"]),
     // The queue before the encoders holds frames.
@@ -46,6 +46,9 @@ const OWNERS: [(&str, &[&str]); 12] = [
     ("seccompiler", &["src/cli/confine/"]),
     ("indicatif", &["src/cli/"]),
     ("toml", &["src/local_storage/mapping/"]),
+    // Of databases of browsers.
+    ("crc32c", &["src/local_storage/leveldb/"]),
+    ("snap", &["src/local_storage/"]),
 ];
 
 /// Calls that only some files may make: the call, the files, and what they are about.

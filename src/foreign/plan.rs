@@ -11,6 +11,7 @@ use crate::schema::{
     Affinity, AutoVacuum, Column, DatabaseHeader, Generated, Identifier, JournalMode, ObjectKind,
     SchemaObject, SqlText, Table, TextEncoding,
 };
+use crate::sqlite::name::quoted;
 
 /// Most columns that a table has in SQLite, unless compiled otherwise.
 ///
@@ -140,10 +141,6 @@ fn definition(table_name: &str, columns: &[PlannedColumn]) -> String {
     };
     let lines: Vec<String> = columns.iter().map(line).collect();
     format!("CREATE TABLE {} (\n{}\n)", quoted(table_name), lines.join(",\n"))
-}
-
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 impl ForeignPlan {

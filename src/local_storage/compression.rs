@@ -9,7 +9,7 @@
 /// One line, lower case: not Snappy, damaged, or too large.
 ///
 /// Source: <https://github.com/google/snappy/blob/main/format_description.txt>.
-pub fn unpack_snappy(packed: &[u8], max_bytes: usize) -> Result<Vec<u8>, String> {
+pub(super) fn unpack_snappy(packed: &[u8], max_bytes: usize) -> Result<Vec<u8>, String> {
     let size = snap::raw::decompress_len(packed).map_err(|error| format!("not Snappy: {error}"))?;
     check_size(size as u64, max_bytes)?;
     let mut unpacked = vec![0; size];
@@ -25,7 +25,7 @@ pub fn unpack_snappy(packed: &[u8], max_bytes: usize) -> Result<Vec<u8>, String>
 /// One line, lower case: not zstd, damaged, of unknown size, or too large.
 ///
 /// Source: RFC 8878, section 3.1.1.1.
-pub fn unpack_zstd(packed: &[u8], max_bytes: usize) -> Result<Vec<u8>, String> {
+pub(super) fn unpack_zstd(packed: &[u8], max_bytes: usize) -> Result<Vec<u8>, String> {
     let size = match zstd::zstd_safe::get_frame_content_size(packed) {
         Ok(Some(size)) => size,
         Ok(None) => return Err("a zstd frame without its size".to_owned()),

@@ -1,12 +1,13 @@
 //! Old localStorage: what browsers and people saved of it, read without loss and mapped to events.
 //!
-//! Readers ([`dump`], [`database`], and below them [`chromium`], [`firefox`] and [`webkit`]) turn a source into [`item`]s; [`envelope`] knows what libraries wrap around their state; [`mapping`]
+//! Readers ([`dump`], [`chromium`], [`firefox`], [`webkit`], and what the last three have in common where they keep it in SQLite,
+//! [`database`]) turn a source into [`item`]s; [`envelope`] knows what libraries wrap around their state; [`mapping`]
 //! turns values into events and knows no source; [`progress`] folds those events into rows. [`json`] and [`moment`] are what
 //! they share. No string of a browser goes through Rust's strings on the way: see [`code_units`].
 
 pub mod chromium;
 pub mod code_units;
-pub mod compression;
+mod compression;
 mod counted;
 pub mod database;
 pub mod dump;

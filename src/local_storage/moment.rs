@@ -1,15 +1,15 @@
 //! Moments and days as stores write them, checked strictly.
 //!
 //! What `Date.parse` would guess at (`31.12.2024 18:30`, a day without its month) is refused here: a guess would be stored for
-//! good. Own code, because what there is for it is lenient.
+//! good. So the shape of the text is checked here, because parsers take more than RFC 3339; the calendar is jiff's. Its
+//! `Timestamp` is of no use for that: it ends a day before the year 9999 does.
 
 use std::fmt;
 
-const MS_PER_DAY: i64 = 86_400_000;
-/// 9999-12-31T23:59:59.999Z: later ones have no four digits for the year.
-const LAST_MS: i64 = 253_402_300_799_999;
-/// 0000-01-01T00:00Z.
-const FIRST_MS: i64 = -62_167_219_200_000;
+use jiff::SignedDuration;
+use jiff::civil::{Date, DateTime, Time};
+
+const EPOCH: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
 
 /// A moment of the years 0000 to 9999, in milliseconds since 1970-01-01T00:00Z.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,7 +19,8 @@ impl Moment {
     /// Of milliseconds since 1970; `None` outside the years 0000 to 9999.
     #[must_use]
     pub fn from_ms(ms: i64) -> Option<Self> {
-        (FIRST_MS..=LAST_MS).contains(&ms).then_some(Self(ms))
+        let utc = EPOCH.checked_add(SignedDuration::from_millis(ms)).ok()?;
+        (utc.year() >= 0).then_some(Self(ms))
     }
 
     /// Of microseconds since 1970, cut to milliseconds; `None` outside the years 0000 to 9999.
@@ -42,78 +43,49 @@ impl Moment {
     #[must_use]
     pub fn from_rfc3339(text: &str) -> Option<Self> {
         let (date, time) = text.split_at_checked(10)?;
-        let midnight = Self::from_date(date)?.0;
         let time = time.strip_prefix(['T', 't'])?;
         let (clock, rest) = time.split_at_checked(8)?;
-        let (hours, minutes, seconds) = clock_of(clock)?;
         let (ms, offset) = fraction_of(rest)?;
-        let offset_minutes = offset_of(offset)?;
-        let of_day = ((i64::from(hours) * 60 + i64::from(minutes)) * 60 + i64::from(seconds)) * 1000 + ms;
-        Self::from_ms(midnight + of_day - offset_minutes * 60_000)
+        let local = date_of(date)?.to_datetime(clock_of(clock)?);
+        Self::from_ms(ms_since_1970(local)? + ms - offset_of(offset)? * 60_000)
     }
 
     /// Reads a day, `2026-11-20`: its midnight in UTC.
     #[must_use]
     pub fn from_date(text: &str) -> Option<Self> {
-        let &[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = text.as_bytes() else {
-            return None;
-        };
-        let (year, month, day) = (digits(&[y1, y2, y3, y4])?, digits(&[m1, m2])?, digits(&[d1, d2])?);
-        let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-        let days = match month {
-            2 => 28 + u32::from(is_leap),
-            4 | 6 | 9 | 11 => 30,
-            1..=12 => 31,
-            _ => return None,
-        };
-        (1..=days).contains(&day).then(|| Self(days_since_1970(year, month, day) * MS_PER_DAY))
+        Self::from_ms(ms_since_1970(date_of(text)?.to_datetime(Time::midnight()))?)
     }
 }
 
 /// RFC 3339 in UTC with milliseconds, always 24 characters: texts sort as the moments do.
 impl fmt::Display for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (year, month, day) = date_of(self.0.div_euclid(MS_PER_DAY));
-        let ms = self.0.rem_euclid(MS_PER_DAY);
-        let (hours, minutes, seconds) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1000 % 60);
-        write!(f, "{year:04}-{month:02}-{day:02}T{hours:02}:{minutes:02}:{seconds:02}.{:03}Z", ms % 1000)
+        let utc = EPOCH.saturating_add(SignedDuration::from_millis(self.0));
+        let (year, month, day) = (utc.year(), utc.month(), utc.day());
+        let (hours, minutes, seconds, ms) = (utc.hour(), utc.minute(), utc.second(), utc.millisecond());
+        write!(f, "{year:04}-{month:02}-{day:02}T{hours:02}:{minutes:02}:{seconds:02}.{ms:03}Z")
     }
 }
 
-/// Days of 400 years, after which the calendar repeats.
-const CYCLE_DAYS: i64 = 146_097;
-/// Days from 0000-03-01, where a cycle begins, to 1970-01-01.
-const EPOCH: i64 = 719_468;
-
-fn days_since_1970(year: u32, month: u32, day: u32) -> i64 {
-    // Years begin in March here, so that the leap day is their last; months then come in a pattern of 153 days.
-    let year = i64::from(year) - i64::from(month <= 2);
-    let month = i64::from((month + 9) % 12);
-    let day_of_year = (153 * month + 2) / 5 + i64::from(day) - 1;
-    let year_of_cycle = year.rem_euclid(400);
-    let day_of_cycle = year_of_cycle * 365 + year_of_cycle / 4 - year_of_cycle / 100 + day_of_year;
-    year.div_euclid(400) * CYCLE_DAYS + day_of_cycle - EPOCH
+fn ms_since_1970(utc: DateTime) -> Option<i64> {
+    i64::try_from(utc.duration_since(EPOCH).as_millis()).ok()
 }
 
-fn date_of(days: i64) -> (i64, i64, i64) {
-    let days = days + EPOCH;
-    let day_of_cycle = days.rem_euclid(CYCLE_DAYS);
-    // Leap days of whole 4, 100 and 400 years taken out, every year has 365 days.
-    let year_of_cycle =
-        (day_of_cycle - day_of_cycle / 1_460 + day_of_cycle / 36_524 - day_of_cycle / 146_096) / 365;
-    let day_of_year = day_of_cycle - (365 * year_of_cycle + year_of_cycle / 4 - year_of_cycle / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    (days.div_euclid(CYCLE_DAYS) * 400 + year_of_cycle + i64::from(month <= 2), month, day)
+fn date_of(text: &str) -> Option<Date> {
+    let &[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = text.as_bytes() else {
+        return None;
+    };
+    let year = digits(&[y1, y2])? * 100 + digits(&[y3, y4])?;
+    let (month, day) = (digits(&[m1, m2])?, digits(&[d1, d2])?);
+    Date::new(year, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok()
 }
 
-fn clock_of(text: &str) -> Option<(u32, u32, u32)> {
+fn clock_of(text: &str) -> Option<Time> {
     let &[h1, h2, b':', m1, m2, b':', s1, s2] = text.as_bytes() else {
         return None;
     };
-    let (hours, minutes, seconds) = (digits(&[h1, h2])?, digits(&[m1, m2])?, digits(&[s1, s2])?);
-    (hours < 24 && minutes < 60 && seconds < 60).then_some((hours, minutes, seconds))
+    let part = |tens, ones| i8::try_from(digits(&[tens, ones])?).ok();
+    Time::new(part(h1, h2)?, part(m1, m2)?, part(s1, s2)?, 0).ok()
 }
 
 /// Milliseconds of the fraction, if there is one, and what stands behind it.
@@ -133,21 +105,28 @@ fn offset_of(text: &str) -> Option<i64> {
         b"Z" | b"z" => Some(0),
         &[sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] => {
             let (hours, minutes) = (digits(&[h1, h2])?, digits(&[m1, m2])?);
-            let offset = i64::from(hours * 60 + minutes);
+            let offset = i64::from(hours) * 60 + i64::from(minutes);
             (hours < 24 && minutes < 60).then_some(if sign == b'-' { -offset } else { offset })
         }
         _ => None,
     }
 }
 
-fn digits(text: &[u8]) -> Option<u32> {
+/// The number that decimal digits are, at most four of them.
+fn digits(text: &[u8]) -> Option<i16> {
     text.iter()
-        .try_fold(0, |number, digit| digit.is_ascii_digit().then(|| number * 10 + u32::from(digit - b'0')))
+        .try_fold(0, |number, digit| digit.is_ascii_digit().then(|| number * 10 + i16::from(digit - b'0')))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const MS_PER_DAY: i64 = 86_400_000;
+    /// 0000-01-01T00:00Z.
+    const FIRST_MS: i64 = -62_167_219_200_000;
+    /// 9999-12-31T23:59:59.999Z: later ones have no four digits for the year.
+    const LAST_MS: i64 = 253_402_300_799_999;
 
     fn read(text: &str) -> Option<String> {
         Moment::from_rfc3339(text).map(|moment| moment.to_string())
@@ -166,6 +145,35 @@ mod tests {
             ("1969-12-31T23:59:59.999-00:00", "1969-12-31T23:59:59.999Z"),
         ] {
             assert_eq!(read(text).as_deref(), Some(utc), "{text}");
+        }
+    }
+
+    /// The numbers are those of Python's `datetime`, but for the year 0000, which it does not know.
+    #[test]
+    fn days_are_those_of_the_gregorian_calendar() {
+        for (text, ms) in [
+            ("0000-01-01", Some(FIRST_MS)),
+            ("0000-02-29", Some(-62_162_121_600_000)),
+            ("0000-12-31", Some(-62_135_683_200_000)),
+            ("0001-01-01", Some(-62_135_596_800_000)),
+            ("0001-02-29", None),
+            ("1582-10-10", Some(-12_219_724_800_000)),
+            ("1900-02-29", None),
+            ("1970-01-01", Some(0)),
+            ("2000-02-29", Some(951_782_400_000)),
+            ("2023-02-29", None),
+            ("2024-02-29", Some(1_709_164_800_000)),
+            ("2024-02-30", None),
+            ("2025-04-30", Some(1_745_971_200_000)),
+            ("2025-04-31", None),
+            ("2025-00-10", None),
+            ("2025-10-00", None),
+            ("9999-12-31", Some(253_402_214_400_000)),
+            ("9999-99-99", None),
+            ("99999-1-01", None),
+            ("-001-01-01", None),
+        ] {
+            assert_eq!(Moment::from_date(text).map(Moment::ms), ms, "{text}");
         }
     }
 
@@ -205,15 +213,26 @@ mod tests {
 
     #[test]
     fn every_day_of_ten_thousand_years_is_read_and_written() {
-        let mut days = FIRST_MS / MS_PER_DAY;
-        while days * MS_PER_DAY <= LAST_MS {
-            let moment = Moment(days * MS_PER_DAY);
+        let mut day = Some(Moment(FIRST_MS));
+        let mut days = 0;
+        while let Some(moment) = day {
             let text = moment.to_string();
             assert_eq!(Moment::from_date(&text[..10]), Some(moment));
             assert_eq!(Moment::from_rfc3339(&text), Some(moment));
+            day = Moment::from_ms(moment.ms() + MS_PER_DAY);
             days += 1;
         }
+        assert_eq!(days, 3_652_425);
+    }
+
+    #[test]
+    fn the_first_and_the_last_moment_are_those_of_the_years_with_four_digits() {
+        assert_eq!(Moment::from_ms(FIRST_MS).map(Moment::ms), Some(FIRST_MS));
+        assert_eq!(Moment::from_ms(FIRST_MS - 1), None);
+        assert_eq!(Moment::from_ms(LAST_MS).map(Moment::ms), Some(LAST_MS));
         assert_eq!(Moment::from_ms(LAST_MS + 1), None);
+        assert_eq!((Moment::from_ms(i64::MIN), Moment::from_ms(i64::MAX)), (None, None));
+        assert_eq!((Moment::from_us(i64::MIN), Moment::from_us(i64::MAX)), (None, None));
         assert_eq!(
             Moment::from_us(-1).map(|moment| moment.to_string()).as_deref(),
             Some("1969-12-31T23:59:59.999Z")

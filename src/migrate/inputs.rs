@@ -1,9 +1,7 @@
-//! Which files are read: what was named, and what lies in folders that were, told by content.
+//! Which files are read: what was named, and what lies in folders that were.
 //!
-//! Storage of browsers is recognised, so that nobody takes it for something else, even where it cannot be read yet.
+//! A file or folder inside that the system does not let be read costs itself alone, and is told.
 
-use std::fs::File;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -11,8 +9,9 @@ use serde::Serialize;
 
 use crate::durable::{PathKind, kind_of_source};
 use crate::error::{Error, ErrorKind, Result};
-use crate::local_storage::dump::could_be_dump;
 use crate::local_storage::moment::Moment;
+
+use super::recognise::{Kind, browser_storage, kind_of, not_yet};
 
 /// A file of dumps.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,11 +60,36 @@ pub(super) struct Inputs {
     /// The oldest first, then by name: in which order they were named makes no difference.
     pub(super) files: Vec<SourceFile>,
     pub(super) skipped: Vec<SkippedFile>,
+    /// What could not be read, each with its path.
+    pub(super) unread: Vec<Error>,
 }
 
-/// What to do instead of reading what cannot be read yet.
-const MAKE_A_DUMP: &str = "make a dump of it: open the site in that browser, in its console run \
-    copy(JSON.stringify(localStorage)), paste that into a file, and migrate the file";
+impl Inputs {
+    /// Notes what could not be read; the error itself where it says nothing of that.
+    fn note<T>(&mut self, path: &Path, found: Result<T>) -> Result<Option<T>> {
+        match found {
+            Ok(found) => Ok(Some(found)),
+            Err(error) => {
+                self.unread.push(unread(error)?.at(path));
+                Ok(None)
+            }
+        }
+    }
+}
+
+/// What is told of a file that the system does not give; the error itself where it is this run that lacks something.
+pub(super) fn unread(error: Error) -> Result<Error> {
+    let cause = std::error::Error::source(&error).and_then(|cause| cause.downcast_ref::<std::io::Error>());
+    let Some(cause) = cause.filter(|_| !error.is_of_scarcity()) else {
+        return Err(error);
+    };
+    let told = Error::new(ErrorKind::Damaged, format!("{}: {cause}", error.message()))
+        .hint("see whether you may read it and whether its disk is sound, or copy it elsewhere");
+    Ok(match &error.place().path {
+        Some(path) => told.at(path),
+        None => told,
+    })
+}
 
 /// How deep folders are looked into.
 const MAX_DEPTH: usize = 32;
@@ -74,19 +98,21 @@ const MAX_DEPTH: usize = 32;
 pub(super) fn find(inputs: &[PathBuf]) -> Result<Inputs> {
     let mut found = Inputs::default();
     for input in inputs {
-        match kind_of_source(input)? {
+        let Some(kind) = found.note(input, kind_of_source(input))? else {
+            continue;
+        };
+        match kind {
             PathKind::Missing => {
                 return Err(Error::new(ErrorKind::NotFound, "there is no such file or folder")
                     .at(input)
                     .hint("check the path"));
             }
             PathKind::Directory => walk(input, &mut found, 0)?,
-            PathKind::File { .. } => {
-                if let Kind::Database(what) = kind_of(input)? {
-                    return Err(not_yet(what, input));
-                }
-                found.files.push(SourceFile { path: input.clone(), looks: Looks::of(input)? });
-            }
+            PathKind::File { .. } => match found.note(input, look_at(input))? {
+                None => {}
+                Some((Kind::Database(what), _)) => return Err(not_yet(what, input)),
+                Some((_, looks)) => found.files.push(SourceFile { path: input.clone(), looks }),
+            },
             PathKind::Symlink | PathKind::Special(_) => {
                 let message = "this is neither a file nor a folder (a pipe, socket or device)";
                 return Err(Error::new(ErrorKind::Damaged, message)
@@ -101,92 +127,49 @@ pub(super) fn find(inputs: &[PathBuf]) -> Result<Inputs> {
 }
 
 fn walk(folder: &Path, found: &mut Inputs, depth: usize) -> Result<()> {
-    let listing = |error| Error::io("listing a folder", folder, error);
-    let mut paths = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(listing)? {
-        paths.push(entry.map_err(listing)?.path());
-    }
-    paths.sort();
+    let Some(paths) = found.note(folder, listed(folder))? else {
+        return Ok(());
+    };
     if let Some(what) = browser_storage(folder, &paths) {
         return Err(not_yet(what, folder));
     }
     for path in paths {
         let is_link = std::fs::symlink_metadata(&path).is_ok_and(|found| found.is_symlink());
-        let mut skip = |reason: &str| {
-            found.skipped.push(SkippedFile { path: path.clone(), reason: reason.to_owned() });
-        };
-        match kind_of_source(&path)? {
-            PathKind::Directory if is_link => skip("a link to a folder"),
-            PathKind::Directory if depth == MAX_DEPTH => skip("a folder too deep inside others"),
-            PathKind::Directory => walk(&path, found, depth + 1)?,
-            PathKind::File { .. } => match kind_of(&path)? {
-                Kind::Database(what) => skip(what),
-                Kind::Other => skip("not a dump: it does not begin like one"),
-                Kind::Dump => {
-                    let looks = Looks::of(&path)?;
+        let reason = match found.note(&path, kind_of_source(&path))? {
+            None => continue,
+            Some(PathKind::Directory) if is_link => "a link to a folder",
+            Some(PathKind::Directory) if depth == MAX_DEPTH => "a folder too deep inside others",
+            Some(PathKind::Directory) => {
+                walk(&path, found, depth + 1)?;
+                continue;
+            }
+            Some(PathKind::File { .. }) => match found.note(&path, look_at(&path))? {
+                None => continue,
+                Some((Kind::Database(what), _)) => what,
+                Some((Kind::Other, _)) => "not a dump: it does not begin like one",
+                Some((Kind::Dump, looks)) => {
                     found.files.push(SourceFile { path, looks });
+                    continue;
                 }
             },
-            PathKind::Missing => skip("a link that leads nowhere"),
-            PathKind::Symlink | PathKind::Special(_) => skip("neither a file nor a folder"),
-        }
+            // As browsers make them, to say that they run.
+            Some(PathKind::Missing) => "a link that leads nowhere",
+            Some(PathKind::Symlink | PathKind::Special(_)) => "neither a file nor a folder",
+        };
+        found.skipped.push(SkippedFile { path, reason: reason.to_owned() });
     }
     Ok(())
 }
 
-enum Kind {
-    /// Or a file that is empty, which is a damaged one.
-    Dump,
-    Database(&'static str),
-    Other,
+fn listed(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(folder).and_then(|entries| {
+        entries.map(|entry| entry.map(|entry| entry.path())).collect::<std::io::Result<Vec<_>>>()
+    });
+    let mut paths = entries.map_err(|error| Error::io("listing the folder", folder, error))?;
+    paths.sort();
+    Ok(paths)
 }
 
-fn kind_of(path: &Path) -> Result<Kind> {
-    const MAGIC: &[u8] = b"SQLite format 3\0";
-    /// The first page of a database, however large, holds the schema of one with few tables.
-    const HEAD_BYTES: u64 = 1 << 16;
-    let mut head = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(HEAD_BYTES).read_to_end(&mut head))
-        .map_err(|error| Error::io("reading the file", path, error))?;
-    if !head.starts_with(MAGIC) {
-        return Ok(if head.is_empty() || could_be_dump(&head) { Kind::Dump } else { Kind::Other });
-    }
-    let has = |name: &str| head.windows(name.len()).any(|part| part == name.as_bytes());
-    Ok(Kind::Database(if has("webappsstore2") {
-        "localStorage of an old Firefox (webappsstore.sqlite)"
-    } else if has("map_entries") {
-        "localStorage of Chromium (SQLite)"
-    } else if has("utf16_length") || has("utf16Length") {
-        "localStorage of Firefox (data.sqlite)"
-    } else if has("ItemTable") {
-        "localStorage of WebKit or Safari"
-    } else {
-        "a SQLite database"
-    }))
-}
-
-/// What a folder of a browser is, by the names that browsers give.
-fn browser_storage(folder: &Path, paths: &[PathBuf]) -> Option<&'static str> {
-    let names = || paths.iter().filter_map(|path| path.file_name()?.to_str());
-    let has = |wanted: &str| names().any(|name| name == wanted);
-    let ends = |ending: &str| names().any(|name| name.ends_with(ending));
-    let is_leveldb = has("CURRENT") && names().any(|name| name.starts_with("MANIFEST-"));
-    if is_leveldb || ends(".ldb") {
-        return Some("localStorage of Chromium (LevelDB)");
-    }
-    if has("Local Storage") || has("LocalStorage") && !ends(".json") {
-        return Some("a profile of Chromium, Chrome, Edge or Electron");
-    }
-    if has("webappsstore.sqlite") || folder.join("storage/default").is_dir() {
-        return Some("a profile of Firefox");
-    }
-    let is_webkit = ends(".localstorage") || has("salt") || has("localstorage.sqlite3");
-    is_webkit.then_some("localStorage of WebKit or Safari")
-}
-
-fn not_yet(what: &str, path: &Path) -> Error {
-    Error::new(ErrorKind::Usage, format!("this is {what}, and migrate reads only dumps in text form so far"))
-        .at(path)
-        .hint(MAKE_A_DUMP)
+fn look_at(path: &Path) -> Result<(Kind, Looks)> {
+    Ok((kind_of(path)?, Looks::of(path)?))
 }

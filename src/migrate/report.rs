@@ -1,10 +1,11 @@
 //! What a migration says of itself.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use super::inputs::SkippedFile;
+use crate::local_storage::moment::Moment;
 use crate::sqlite::events::Conflict;
 
 /// How many rejects, warnings and conflicts are listed at most: more say nothing new.
@@ -94,8 +95,8 @@ pub struct SourceReport {
     pub path: PathBuf,
     /// What its dumps are, each form once.
     pub formats: Vec<&'static str>,
-    /// When it was as it is.
-    pub captured_at: String,
+    /// When it was as it is; nothing of what could not be read at all.
+    pub captured_at: Option<String>,
     /// Dumps in it.
     pub dumps: u64,
     /// Keys with their values.
@@ -108,6 +109,23 @@ pub struct SourceReport {
     pub unreadable: Vec<String>,
     /// What is odd about it.
     pub problems: Vec<ProblemReport>,
+}
+
+impl SourceReport {
+    /// Of which nothing was read yet.
+    pub(super) fn of(path: &Path, captured_at: Option<Moment>) -> Self {
+        Self {
+            path: path.to_path_buf(),
+            formats: Vec::new(),
+            captured_at: captured_at.map(|at| at.to_string()),
+            dumps: 0,
+            items: 0,
+            events_new: 0,
+            events_known: 0,
+            unreadable: Vec::new(),
+            problems: Vec::new(),
+        }
+    }
 }
 
 /// Something odd about a file.

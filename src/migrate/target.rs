@@ -11,6 +11,7 @@ use crate::local_storage::mapping::{self, Mapping};
 use crate::local_storage::progress::views_over;
 use crate::run::Run;
 use crate::sqlite::events::{EventStore, EventTable};
+use crate::sqlite::name::quoted;
 use crate::sqlite::open::{OpenOptions, Source};
 
 /// The name of a new database before it has its own.
@@ -110,7 +111,6 @@ fn event_table(mapping: &Mapping) -> EventTable {
 
 fn views_of(table: &EventTable) -> String {
     let names = [&table.table, &table.event_id, &table.event_type, &table.payload];
-    let [table, event_id, event_type, payload] =
-        names.map(|name| format!("\"{}\"", name.replace('"', "\"\"")));
+    let [table, event_id, event_type, payload] = names.map(|name| quoted(name));
     views_over([&table, &event_id, &event_type, &payload])
 }

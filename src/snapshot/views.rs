@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use crate::frame::mapping::{ColumnMapping, MainClass};
 use crate::schema::CellClass;
 use crate::snapshot::manifest::{Manifest, TableEntry};
+use crate::sqlite::name::quoted;
 
 /// The text of `views.sql`.
 #[must_use]
@@ -62,8 +63,4 @@ fn merged(column: &ColumnMapping) -> String {
     let parts = column.companions.iter().map(|companion| quoted(&companion.name)).chain([name.clone()]);
     let parts: Vec<String> = parts.map(|part| format!("CAST({part} AS VARCHAR)")).collect();
     format!("COALESCE({}) AS {name}", parts.join(", "))
-}
-
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }

@@ -15,6 +15,7 @@ use rusqlite::{Connection, OpenFlags, Params, Statement, params};
 use crate::error::{Error, ErrorKind, Result};
 use crate::run::Interrupt;
 use crate::sqlite::failure::failure;
+use crate::sqlite::name::quoted;
 use crate::sqlite::open::{open_connection, wait_and_stop};
 
 /// The table that events go to, and its columns.
@@ -164,7 +165,6 @@ impl EventStore {
             layout::prepare(&connection, table, views)
         };
         let has_views = begin().map_err(|error| error.at(path))?;
-        let quoted = |name: &str| layout::quoted(name);
         let (name, id, at) = (quoted(&table.table), quoted(&table.event_id), quoted(&table.created_at));
         let (kind, payload) = (quoted(&table.event_type), quoted(&table.payload));
         let sql = Sql {

@@ -15,6 +15,7 @@ pub mod events;
 pub(crate) mod failure;
 mod key_order;
 pub mod lock;
+pub mod name;
 pub mod not_kept;
 pub mod open;
 mod piecewise_vfs;

@@ -363,7 +363,7 @@ impl Length {
         if self.whole_pages == self.stated_pages || whole == 0 {
             return Ok(None);
         }
-        let name = copy.file_name().map(Path::new).unwrap_or(copy);
+        let name = copy.file_name().map_or(copy, Path::new);
         stage.overwrite(name, Self::PAGES_AT as u64, &whole.to_be_bytes())?;
         stage.overwrite(name, Self::PAGES_VALID_FOR_AT as u64, &self.change_counter)?;
         Ok(Some(format!("the file was cut: it ends after page {whole} of {}", self.stated_pages)))

@@ -482,6 +482,57 @@ fn storage_of_browsers_is_recognised_and_said_not_to_be_readable_yet() {
     place.run("migrate empty --into new.db").fails(13, "no dump").changes_nothing();
 }
 
+/// A link to itself cannot be looked at, and the memory of a process cannot be read from its beginning, whoever asks.
+#[cfg(unix)]
+#[test]
+fn a_file_that_cannot_be_read_costs_itself_alone() {
+    use std::os::unix::fs::symlink;
+    let place = place_with(&["devices/phone.json"]);
+    place.make_folder("dumps");
+    place.write("dumps/phone.json", fixture("devices/phone.json"));
+    symlink("loop.json", place.path("dumps/loop.json")).expect("a link");
+    symlink("nowhere", place.path("dumps/lock")).expect("a link");
+    let document = place.run("migrate dumps --into new.db --json").exits(3).adds(&["new.db"]).document();
+    let sources = document["sources"].as_array().expect("sources");
+    let unread: Vec<&Value> = sources.iter().filter(|source| source["unreadable"] != json!([])).collect();
+    assert_eq!(unread.len(), 1, "{unread:?}");
+    assert_eq!((&unread[0]["path"], &unread[0]["captured_at"]), (&json!("dumps/loop.json"), &Value::Null));
+    assert_eq!(document["skipped"][0]["reason"], "a link that leads nowhere", "as browsers leave them");
+    assert_eq!(place.ask("new.db", "SELECT count(*) FROM progress_logs"), "4");
+    place
+        .run("migrate dumps --list")
+        .exits(3)
+        .prints("unreadable: dumps/loop.json: looking at a path failed: ");
+    if cfg!(target_os = "linux") {
+        symlink("/proc/self/mem", place.path("dumps/mem.json")).expect("a link");
+        place
+            .run("migrate dumps --into other.db")
+            .exits(3)
+            .prints("unreadable: dumps/mem.json: ")
+            .prints("unreadable: dumps/loop.json: ");
+        assert_eq!(place.ask("other.db", "SELECT count(*) FROM progress_logs"), "4");
+    }
+    // Named itself, beside one that can be read, alone, and one that is not there.
+    place.run("migrate dumps/loop.json phone.json --into named.db").exits(3).adds(&["named.db"]);
+    place
+        .run("migrate dumps/loop.json --into none.db")
+        .fails(13, "looking at a path failed")
+        .changes_nothing();
+    place.run("migrate dumps/lock phone.json --into none.db").fails(10, "no such file").changes_nothing();
+}
+
+#[test]
+fn storage_of_webkit_is_told_by_the_origins_beside_it_and_not_by_a_salt() {
+    let place = Place::new();
+    place.make_folder("storage");
+    place.write("storage/salt", "12345678");
+    place.write("storage/phone.json", fixture("devices/phone.json"));
+    place.write("storage/origin", "notes on where it is from");
+    place.run("migrate storage --list").exits(0).prints("skipped: storage/salt").prints("liftbook-store");
+    place.write("storage/origin", b"\x04\0\0\0\x01http\x09\0\0\0\x01127.0.0.1\x01{!");
+    place.run("migrate storage --list").fails(2, "WebKit").hints("JSON.stringify").changes_nothing();
+}
+
 #[test]
 fn a_killed_run_leaves_the_old_state() {
     let place = place_with(&["devices/phone.json"]);

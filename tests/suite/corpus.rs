@@ -5,7 +5,7 @@ use std::path::Path;
 
 #[path = "../../fuzz/bodies/mod.rs"]
 #[expect(unreachable_pub, reason = "they are public in the crate of the fuzz targets")]
-mod bodies;
+pub(crate) mod bodies;
 
 /// Calls `run` with every input of a target's corpus.
 fn replay(target: &str, run: impl Fn(&[u8])) {
@@ -19,6 +19,11 @@ fn replay(target: &str, run: impl Fn(&[u8])) {
 }
 
 #[test]
+fn values_and_sqlite_files_of_browsers_of_the_corpus() {
+    replay("browser_database", bodies::browser_database::run);
+}
+
+#[test]
 fn schemas_of_the_corpus() {
     replay("ddl_checker", bodies::ddl_checker::run);
 }
@@ -26,6 +31,11 @@ fn schemas_of_the_corpus() {
 #[test]
 fn footers_of_the_corpus() {
     replay("footer_check", bodies::footer_check::run);
+}
+
+#[test]
+fn databases_of_browsers_of_the_corpus() {
+    replay("leveldb_store", bodies::leveldb_store::run);
 }
 
 #[test]

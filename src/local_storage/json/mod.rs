@@ -2,8 +2,13 @@
 //!
 //! Text is WTF-8 here (UTF-8 in which unpaired surrogates may stand): engines before 2019 wrote such units into JSON as they
 //! are, later ones as `\udXXX`, and both must come through. No value is ever turned into a tree, a float or a Rust string on
-//! the way: numbers stay tokens and strings become [`CodeUnits`]. Nothing here recurses but [`canonical`], which has a limit,
+//! the way: numbers stay tokens and strings become [`CodeUnits`]. Nothing here recurses as deep as the text nests but [`canonical`], which has a limit,
 //! so that nesting of any depth is read.
+//!
+//! Own code rather than `serde_json`, because the values of a browser need what it does not give: every value's place in the
+//! text, at any depth, so that its exact text is kept and what is wrong is told by its byte; unpaired surrogates, in text that
+//! is then no UTF-8 and as escapes, which a Rust string cannot hold (one of them would cost the whole document); members of
+//! the same name one by one; no recursion and no limit of depth; and whether text that is not JSON was only cut off.
 //!
 //! Source: RFC 8259. Of members of the same name the last one counts, as in `JSON.parse`.
 

@@ -1,4 +1,7 @@
 //! Patterns over keys: `*` is any run of characters, `?` one code unit; everything else means itself.
+//!
+//! Not the crate `globset`, which matches paths: keys are 16-bit units that need not be Unicode, so that they have no UTF-8 to
+//! hand it, and `/`, `.`, `[` and `{` mean nothing in them.
 
 /// Whether `units` match `pattern`.
 pub(super) fn matches(pattern: &str, units: &[u16]) -> bool {

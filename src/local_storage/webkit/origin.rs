@@ -87,7 +87,7 @@ mod tests {
     fn text(text: &str) -> Vec<u8> {
         let count = |count: usize| u32::try_from(count).expect("short").to_le_bytes();
         if text.chars().all(|char| u32::from(char) < 0x100) {
-            let bytes: Vec<u8> = text.chars().flat_map(|char| u8::try_from(char).ok()).collect();
+            let bytes: Vec<u8> = text.chars().filter_map(|char| u8::try_from(char).ok()).collect();
             return [&count(bytes.len())[..], &[1], &bytes].concat();
         }
         let units: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();

@@ -5,6 +5,9 @@
 
 use std::fmt::Write as _;
 
+use jiff::SignedDuration;
+use jiff::civil::Date;
+
 /// The unit of a time or timestamp.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unit {
@@ -47,21 +50,12 @@ const SECONDS_PER_DAY: i128 = 86_400;
 ///
 /// `days` stays far inside what 64 bits hold: the largest that a file can state are some 2^52.
 pub(super) fn push_date(out: &mut String, days: i64) {
-    /// Days of 400 years, after which the calendar repeats.
+    /// Days of 400 years, after which the calendar repeats: jiff's ends with the year 9999.
     const CYCLE_DAYS: i64 = 146_097;
-    /// Days from 0000-03-01, where a cycle begins, to 1970-01-01.
-    const EPOCH: i64 = 719_468;
-    let days = days + EPOCH;
-    let day_of_cycle = days.rem_euclid(CYCLE_DAYS);
-    // Leap days of whole 4, 100 and 400 years taken out, every year has 365 days.
-    let year_of_cycle =
-        (day_of_cycle - day_of_cycle / 1_460 + day_of_cycle / 36_524 - day_of_cycle / 146_096) / 365;
-    let day_of_year = day_of_cycle - (365 * year_of_cycle + year_of_cycle / 4 - year_of_cycle / 100);
-    // Years begin in March here, so that the leap day is their last; months then come in a pattern of 153 days.
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = days.div_euclid(CYCLE_DAYS) * 400 + year_of_cycle + i64::from(month <= 2);
+    let of_cycle = SignedDuration::from_hours(24 * days.rem_euclid(CYCLE_DAYS));
+    let date = Date::constant(1970, 1, 1).saturating_add(of_cycle);
+    let (month, day) = (date.month(), date.day());
+    let year = days.div_euclid(CYCLE_DAYS) * 400 + i64::from(date.year());
     // Writing into a string cannot fail, here and below.
     let _ = if (0..=9999).contains(&year) { write!(out, "{year:04}") } else { write!(out, "{year:+05}") };
     let _ = write!(out, "-{month:02}-{day:02}");

@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 use super::EventTable;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sqlite::failure::failure;
+use crate::sqlite::name::quoted;
 
 /// The tables besides that of events: name, columns, what makes it.
 const TABLES: [(&str, &[&str], &str); 3] = [
@@ -82,11 +83,6 @@ pub(super) fn prepare(connection: &Connection, table: &EventTable, views: &str) 
     }
     make(connection, views)?;
     Ok(kind_of(connection, VIEWS[2])?.as_deref() == Some("view"))
-}
-
-/// A name as SQL writes it.
-pub(super) fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 fn events_ddl(table: &EventTable) -> String {

@@ -7,6 +7,7 @@ mod damage;
 mod databases;
 mod fixtures;
 mod judges;
+mod leveldb;
 mod mapping;
 mod storages;
 mod truth;

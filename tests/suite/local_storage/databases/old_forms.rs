@@ -15,8 +15,8 @@ fn pairs(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 
 #[test]
 fn firefox_had_fewer_columns_with_other_names() {
-    let packed: String =
-        snap(b"workout workout workout workout").iter().map(|byte| format!("{byte:02x}")).collect();
+    let packed = snap(b"workout workout workout workout");
+    let packed = packed.iter().fold(String::new(), |digits, byte| format!("{digits}{byte:02x}"));
     for columns in ["compressed INTEGER", "lastAccessTime INTEGER, compressed INTEGER, utf16Length INTEGER"] {
         let has_length = columns.contains("utf16Length");
         let (names, short, long) = if has_length {

@@ -1,0 +1,265 @@
+//! One dump after the other: what it holds, what becomes of it, and what is said of that.
+
+mod findings;
+mod write;
+
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::path::Path;
+use std::rc::Rc;
+
+use super::MigrateOptions;
+use super::inputs::{Looks, SkippedFile, SourceFile, unread};
+use super::report::{MAX_TOLD, MigrateReport, OriginReport, ProblemReport, SourceReport, StoreReport};
+use crate::error::{Error, ErrorKind, Result};
+use crate::local_storage::code_units::CodeUnits;
+use crate::local_storage::dump::{Dump, DumpOptions, Dumps};
+use crate::local_storage::item::{Item, Storage};
+use crate::local_storage::mapping::map_item;
+use crate::local_storage::moment::Moment;
+use crate::run::Run;
+use crate::sqlite::events::EventWriter;
+
+/// The storage of an origin, or of a part of it.
+type OriginKey = (Option<String>, Option<String>);
+
+/// A migration under way.
+pub(super) struct Import<'a> {
+    options: &'a MigrateOptions,
+    /// Nothing where only a list is made.
+    writer: Option<EventWriter<'a>>,
+    run: Run<'a>,
+    report: MigrateReport,
+    origins: BTreeMap<OriginKey, (OriginReport, BTreeMap<CodeUnits, StoreReport>)>,
+    /// What kept the first file that could not be read from being so.
+    first_error: Option<Error>,
+}
+
+/// Where a value was met.
+struct Context<'a> {
+    path: &'a Path,
+    line: Option<u64>,
+    format: &'static str,
+    origin: Option<&'a str>,
+    partition: Option<&'a str>,
+    captured_at: Moment,
+    /// Programs whose sessions are left out.
+    left_out: &'a BTreeSet<String>,
+}
+
+impl<'a> Import<'a> {
+    pub(super) fn new(
+        options: &'a MigrateOptions,
+        writer: Option<EventWriter<'a>>,
+        skipped: Vec<SkippedFile>,
+        run: Run<'a>,
+    ) -> Self {
+        let report = MigrateReport {
+            target: options.target.clone(),
+            dry_run: options.dry_run,
+            skipped,
+            ..MigrateReport::default()
+        };
+        Self { options, writer, run, report, origins: BTreeMap::new(), first_error: None }
+    }
+
+    /// Reads one file, dump by dump.
+    pub(super) fn file(&mut self, file: &SourceFile) -> Result<()> {
+        let path = &*file.path;
+        let captured_at = self.options.captured_at.or(file.looks.modified_at()).ok_or_else(|| {
+            Error::new(ErrorKind::Usage, "the file has no time of its last change")
+                .at(path)
+                .hint("say when the dump was made: --captured-at 2025-12-31")
+        })?;
+        let totals = self.report.totals;
+        let mut told = SourceReport::of(path, Some(captured_at));
+        match File::open(path) {
+            Ok(opened) => self.dumps(file, opened, captured_at, &mut told)?,
+            Err(error) => self.unreadable(Error::io("opening the dump", path, error), &mut told)?,
+        }
+        let now = &mut self.report.totals;
+        now.files += 1;
+        now.dumps += told.dumps;
+        told.items = now.items - totals.items;
+        told.events_new = now.events_new - totals.events_new;
+        told.events_known = now.events_known - totals.events_known;
+        self.report.sources.push(told);
+        Ok(())
+    }
+
+    /// Tells of a file or folder that could not even be looked at.
+    pub(super) fn unread(&mut self, error: Error) -> Result<()> {
+        let path = error.place().path.clone().unwrap_or_default();
+        let mut told = SourceReport::of(&path, None);
+        self.unreadable(error, &mut told)?;
+        self.report.sources.push(told);
+        Ok(())
+    }
+
+    fn dumps(
+        &mut self,
+        file: &SourceFile,
+        opened: File,
+        captured_at: Moment,
+        told: &mut SourceReport,
+    ) -> Result<()> {
+        let path = &*file.path;
+        let before = Looks::of(path).ok();
+        let taken = Rc::new(Cell::new(0));
+        let reader = BufReader::with_capacity(1 << 16, Counted { file: opened, taken: Rc::clone(&taken) });
+        let dump_options = DumpOptions { key: self.options.key.clone(), ..DumpOptions::default() };
+        for dump in Dumps::new(reader, dump_options) {
+            self.run.interrupt.check()?;
+            match dump {
+                Ok(dump) => self.dump(path, captured_at, dump, told)?,
+                Err(error) => self.unreadable(error.at(path), told)?,
+            }
+            self.run.progress.advance(0, taken.take());
+        }
+        if before.is_none() || Looks::of(path).ok() != before {
+            told.problems.push(ProblemReport {
+                place: String::new(),
+                message: "the file was changed while it was read".to_owned(),
+                may_lose_items: true,
+            });
+        }
+        Ok(())
+    }
+
+    /// The report, once everything was read.
+    pub(super) fn finish(mut self) -> Result<MigrateReport> {
+        if self.report.totals.dumps == 0 {
+            let nothing = || {
+                Error::new(ErrorKind::Damaged, "there is no dump of localStorage here")
+                    .hint("looked for what JSON.stringify(localStorage), Object.entries or Playwright's storageState give")
+            };
+            return Err(self.first_error.unwrap_or_else(nothing));
+        }
+        let known: Vec<&str> = self.origins.keys().filter_map(|(origin, _)| origin.as_deref()).collect();
+        let is_there = |wanted: &&String| known.contains(&wanted.as_str());
+        let has_unnamed = self.origins.keys().any(|(origin, _)| origin.is_none());
+        let missing = self.options.origins.iter().find(|wanted| !is_there(wanted));
+        if let Some(missing) = missing.filter(|_| !has_unnamed) {
+            return Err(Error::new(ErrorKind::Usage, format!("no input holds storage of {missing}"))
+                .hint(format!("there is storage of {}; --list shows what is in it", known.join(", "))));
+        }
+        if self.report.needs_origin {
+            self.report.undo_counts();
+        }
+        for (mut origin, stores) in self.origins.into_values() {
+            origin.imported &= !self.report.needs_origin && self.report.target.is_some();
+            origin.stores = stores.into_values().collect();
+            self.report.origins.push(origin);
+        }
+        Ok(self.report)
+    }
+
+    /// Tells what could not be read, unless it is the run that lacks something.
+    fn unreadable(&mut self, error: Error, told: &mut SourceReport) -> Result<()> {
+        let is_of_system =
+            std::error::Error::source(&error).is_some_and(<dyn std::error::Error>::is::<io::Error>);
+        let error = if is_of_system { unread(error)? } else { error };
+        if told.unreadable.len() < MAX_TOLD {
+            told.unreadable.push(error.message().to_owned());
+        }
+        self.first_error.get_or_insert(error);
+        Ok(())
+    }
+
+    fn dump(&mut self, path: &Path, captured_at: Moment, dump: Dump, told: &mut SourceReport) -> Result<()> {
+        told.dumps += 1;
+        let format = dump.form.name();
+        if !told.formats.contains(&format) {
+            told.formats.push(format);
+        }
+        for problem in dump.reading.problems {
+            if told.problems.len() < MAX_TOLD || problem.may_lose_items {
+                let may_lose_items = problem.may_lose_items;
+                told.problems.push(ProblemReport {
+                    place: problem.place,
+                    message: problem.message,
+                    may_lose_items,
+                });
+            }
+        }
+        for storage in &dump.reading.storages {
+            self.storage(path, dump.line, format, captured_at, storage)?;
+        }
+        Ok(())
+    }
+
+    fn storage(
+        &mut self,
+        path: &Path,
+        line: Option<u64>,
+        format: &'static str,
+        captured_at: Moment,
+        storage: &Storage,
+    ) -> Result<()> {
+        let changed_at = storage.changed_at_us.and_then(Moment::from_us);
+        let captured_at = self.options.captured_at.or(changed_at).unwrap_or(captured_at);
+        // Whoever names one origin says by that whose an unnamed storage is.
+        let named = match &self.options.origins[..] {
+            [only] => Some(only),
+            _ => None,
+        };
+        let origin = storage.origin.as_ref().or(named);
+        let is_wanted = self.options.origins.is_empty()
+            || storage.origin.as_ref().is_none_or(|origin| self.options.origins.contains(origin));
+        let is_left_out = storage.partition.is_some() && !self.options.with_partitioned;
+        let totals = &mut self.report.totals;
+        totals.storages_left_out += u64::from(!is_wanted);
+        totals.partitions_left_out += u64::from(is_wanted && is_left_out);
+        let is_taken = is_wanted && !is_left_out;
+        let migrated = self.markers(path, origin, storage, captured_at);
+        let nothing = BTreeSet::new();
+        let left_out = if self.options.skip_migrated { &migrated } else { &nothing };
+        self.note_origin(origin, storage, captured_at, is_taken, &migrated);
+        let context = Context {
+            path,
+            line,
+            format,
+            origin: origin.map(String::as_str),
+            partition: storage.partition.as_deref(),
+            captured_at,
+            left_out,
+        };
+        for item in &storage.items {
+            self.run.interrupt.check()?;
+            self.item(&context, item, is_taken)?;
+        }
+        Ok(())
+    }
+
+    fn item(&mut self, context: &Context<'_>, item: &Item, is_taken: bool) -> Result<()> {
+        let mapped = map_item(&self.options.mapping, context.origin, item, context.captured_at);
+        self.note_store(context, item, &mapped);
+        if !is_taken {
+            return Ok(());
+        }
+        self.report.totals.items += 1;
+        self.report.totals.rejected += mapped.rejected;
+        self.note_findings(context, item, &mapped);
+        let is_kept = self.options.all_keys || mapped.events.is_some() || mapped.marker.is_some();
+        if is_kept && self.writer.is_some() {
+            self.write(context, item, &mapped)?;
+        }
+        Ok(())
+    }
+}
+
+/// A file that counts what was taken of it.
+struct Counted {
+    file: File,
+    taken: Rc<Cell<u64>>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read(buffer)?;
+        self.taken.set(self.taken.get() + count as u64);
+        Ok(count)
+    }
+}

@@ -1,0 +1,89 @@
+//! Writing: the untouched value, the event that it is, those of its elements, and where each was seen.
+
+use std::collections::BTreeMap;
+
+use super::{Context, Import};
+use crate::error::Result;
+use crate::local_storage::item::Item;
+use crate::local_storage::json::Json;
+use crate::local_storage::mapping::event::{
+    CAPTURED_AT, WORKOUT_SESSION, capture_identity, item_event, value_sha256,
+};
+use crate::local_storage::mapping::{Mapped, MappedEvent};
+use crate::sqlite::events::{Event, Original, Sighting};
+
+impl Import<'_> {
+    /// Stores the untouched value, the event that it is, and those of its elements.
+    pub(super) fn write(&mut self, context: &Context<'_>, item: &Item, mapped: &Mapped) -> Result<()> {
+        let Some(writer) = &mut self.writer else { return Ok(()) };
+        let sha256 = value_sha256(&item.value);
+        let key = item.key.to_wtf8();
+        let captured_at = context.captured_at.to_string();
+        let source =
+            [Some(context.format), self.options.device.as_deref(), context.origin, context.partition];
+        let import_id = capture_identity(source, &item.key, &sha256, context.captured_at);
+        match item.value.to_utf8().filter(|text| !text.contains('\0')) {
+            Some(text) => writer.add_original(&sha256, Original::Text(&text))?,
+            None => writer.add_original(&sha256, Original::Utf16Le(&item.value.to_utf16le()))?,
+        };
+        let totals = &mut self.report.totals;
+        let mut add = |event: &MappedEvent| -> Result<bool> {
+            let is_new = writer.add_event(&Event {
+                id: &event.id,
+                created_at: &event.created_at.to_string(),
+                is_when_seen: event.created_from == CAPTURED_AT,
+                event_type: &event.event_type,
+                payload: &event.payload,
+            })?;
+            totals.events_new += u64::from(is_new);
+            totals.events_known += u64::from(!is_new);
+            writer.add_sighting(&Sighting {
+                event_id: &event.id,
+                import_id: &import_id,
+                device: self.options.device.as_deref(),
+                origin: context.origin,
+                partition: context.partition,
+                format: context.format,
+                store_key: &key,
+                store_version: mapped.version,
+                value_sha256: &sha256,
+                pointer: &event.pointer,
+                captured_at: &captured_at,
+            })?;
+            Ok(is_new)
+        };
+        add(&item_event(context.origin, context.partition, item, context.captured_at))?;
+        let (mut new, mut known, mut skipped) = (0, 0, 0);
+        let mut programs: BTreeMap<String, u64> = BTreeMap::new();
+        for event in mapped.events.iter().flatten() {
+            let program = program_of(event);
+            if program.as_ref().is_some_and(|program| context.left_out.contains(program)) {
+                skipped += 1;
+                continue;
+            }
+            if add(event)? {
+                new += 1;
+            } else {
+                known += 1;
+            }
+            if let Some(program) = program {
+                *programs.entry(program).or_default() += 1;
+            }
+        }
+        totals.elements_new += new;
+        totals.elements_known += known;
+        totals.skipped_as_migrated += skipped;
+        for (program, sessions) in programs {
+            writer.add_migration(&format!("migrated-{program}"), &sha256, sessions)?;
+        }
+        Ok(())
+    }
+}
+
+/// The program of a session.
+fn program_of(event: &MappedEvent) -> Option<String> {
+    if event.event_type != WORKOUT_SESSION {
+        return None;
+    }
+    Json::parse(event.payload.as_bytes()).ok()?.member("program_id")?.to_utf8()
+}
