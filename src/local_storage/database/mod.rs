@@ -155,5 +155,11 @@ fn not_local_storage(salvage: &Salvage) -> Error {
             "copy both files, or close the browser first; nothing of it can be read from this one alone",
         );
     }
-    Error::new(ErrorKind::Damaged, "the file is a SQLite database without any table")
+    match salvage.flaws().iter().find(|flaw| flaw.may_lose_rows) {
+        Some(flaw) => {
+            let message = format!("the file has no table that can be read: {}", flaw.message);
+            Error::new(ErrorKind::Damaged, message)
+        }
+        None => Error::new(ErrorKind::Damaged, "the file is a SQLite database without any table"),
+    }
 }

@@ -179,3 +179,15 @@ fn a_cut_file_beside_a_wal_that_lacks_the_rest_is_refused() {
     assert_eq!(kind, ErrorKind::Damaged);
     assert!(message.contains("its WAL lacks the rest"), "{message}");
 }
+
+#[test]
+fn a_wal_that_had_everything_and_is_damaged_is_the_reason_that_is_given() {
+    let (_copy, files) = copied("webkit-origins-live");
+    let wal = files[0].with_file_name("localstorage.sqlite3-wal");
+    let mut bytes = fs::read(&wal).expect("reads");
+    bytes[40] ^= 1;
+    fs::write(&wal, bytes).expect("writes");
+    let (kind, message) = refusal(&files[0]);
+    assert_eq!(kind, ErrorKind::Damaged);
+    assert!(message.contains("frame 1 of"), "{message}");
+}
