@@ -2,6 +2,7 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use super::{ListedDatabaseStorage, Whose};
 use crate::local_storage::code_units::CodeUnits;
@@ -16,6 +17,8 @@ const MAX_SHOWN_CHARS: usize = 40;
 #[derive(Debug)]
 pub(in crate::local_storage) struct Collected<'a> {
     holds: Holds<'a>,
+    /// The file's name.
+    place: String,
     storages: BTreeMap<Whose, Collecting>,
     problems: Vec<Problem>,
 }
@@ -66,13 +69,14 @@ impl Faults {
 
 impl<'a> Collected<'a> {
     /// Items are counted alone.
-    pub(super) fn to_list() -> Self {
-        Self { holds: Holds::Nobodys, storages: BTreeMap::new(), problems: Vec::new() }
+    pub(super) fn to_list(file: &Path) -> Self {
+        let place = file.file_name().unwrap_or(file.as_os_str()).to_string_lossy().into_owned();
+        Self { holds: Holds::Nobodys, place, storages: BTreeMap::new(), problems: Vec::new() }
     }
 
     /// Items of these origins are held, or all.
-    pub(super) fn to_read(origins: Option<&'a BTreeSet<String>>) -> Self {
-        Self { holds: origins.map_or(Holds::Everybodys, Holds::Of), ..Self::to_list() }
+    pub(super) fn to_read(file: &Path, origins: Option<&'a BTreeSet<String>>) -> Self {
+        Self { holds: origins.map_or(Holds::Everybodys, Holds::Of), ..Self::to_list(file) }
     }
 
     fn holds_items_of(&self, whose: &Whose) -> bool {
@@ -129,7 +133,8 @@ impl<'a> Collected<'a> {
 
     /// Tells something of the file.
     pub(in crate::local_storage) fn tell(&mut self, message: impl Into<String>, may_lose_items: bool) {
-        self.problems.push(Problem { place: String::new(), message: message.into(), may_lose_items });
+        let place = self.place.clone();
+        self.problems.push(Problem { place, message: message.into(), may_lose_items });
     }
 
     /// Tells what SQLite says of the file.

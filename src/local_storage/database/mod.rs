@@ -100,7 +100,7 @@ pub struct ListedDatabaseStorage {
 /// else; `NewerFormat`; `Busy` where the browser goes on writing; I/O. Other damage is a problem with
 /// [`Problem::may_lose_items`].
 pub fn list_database(path: &Path, options: &SalvageOptions, run: Run<'_>) -> Result<DatabaseListing> {
-    let mut collected = Collected::to_list();
+    let mut collected = Collected::to_list(path);
     let kind = collect(path, &mut collected, options, run)?;
     let (storages, problems) = collected.into_listing();
     Ok(DatabaseListing { kind, storages, problems })
@@ -117,7 +117,7 @@ pub fn read_database(
     options: &SalvageOptions,
     run: Run<'_>,
 ) -> Result<(StoreKind, Reading)> {
-    let mut collected = Collected::to_read(origins);
+    let mut collected = Collected::to_read(path, origins);
     let kind = collect(path, &mut collected, options, run)?;
     Ok((kind, collected.into_reading()))
 }
