@@ -1,12 +1,14 @@
-//! `migrate`: old dumps of localStorage become events in a database.
+//! `migrate`: old localStorage, in dumps and where browsers keep it, becomes events in a database.
 //!
-//! Find the files, read one dump at a time, map its stores, add what is new: all in one transaction, which ends when
-//! everything was read. Nothing here knows browsers, workouts or SQL.
+//! Find the sources, read one dump or one group of a browser's origins at a time, map its stores, add what is new: all in one transaction, which ends when
+//! everything was read. Nothing here knows workouts or SQL, and nothing but
+//! `recognise` and `stores` knows browsers.
 
 mod import;
 mod inputs;
 mod recognise;
 mod report;
+mod stores;
 mod target;
 
 use std::path::PathBuf;
@@ -26,6 +28,7 @@ pub use report::{
 };
 
 use import::Import;
+use inputs::Source;
 use target::Target;
 
 /// How dumps are migrated.
@@ -48,6 +51,10 @@ pub struct MigrateOptions {
     pub all_keys: bool,
     /// Whether storage set apart from its origin's own is taken too.
     pub with_partitioned: bool,
+    /// Partitions that are taken even so, by the site they are inside of.
+    pub partitions: Vec<String>,
+    /// Whether values are taken of which damage to a browser's files may have cost a newer one or the deletion.
+    pub with_doubtful: bool,
     /// Whether sessions of programs are left out that an app says it has sent to its server.
     pub skip_migrated: bool,
     /// Whether nothing is kept of it.
@@ -58,14 +65,15 @@ pub struct MigrateOptions {
     pub busy_timeout: Duration,
 }
 
-/// Migrates the dumps that `inputs` are or hold.
+/// Migrates the dumps and stores of browsers that `inputs` are or hold.
 ///
 /// # Errors
-/// `NotFound`, `Damaged` for what cannot be read where nothing else can be; `Usage` for storage of browsers, tables that do
+/// `NotFound`, `Damaged` for what cannot be read where nothing else can be; `Usage` for storage that cannot be read yet, tables that do
 /// not fit and origins that are not there; `Busy`, `Failed`, `Interrupted`. The target is as it was then.
 pub fn migrate(inputs: &[PathBuf], options: &MigrateOptions, run: Run<'_>) -> Result<MigrateReport> {
     let inputs = inputs::find(inputs)?;
-    let total_bytes = inputs.files.iter().map(|file| file.looks.size_bytes).fold(0, u64::saturating_add);
+    let sizes = inputs.sources.iter().map(|source| source.looks().size_bytes);
+    let total_bytes = sizes.fold(0, u64::saturating_add);
     run.progress.set_run_total(total_bytes);
     let open = |path: &PathBuf| {
         let temp_folder = options.temp_folder.as_deref();
@@ -80,8 +88,11 @@ pub fn migrate(inputs: &[PathBuf], options: &MigrateOptions, run: Run<'_>) -> Re
     });
     let writer = target.as_ref().map(|target| target.store.writer()).transpose()?;
     let mut import = Import::new(options, writer, inputs.skipped, run);
-    for file in &inputs.files {
-        import.file(file)?;
+    for source in &inputs.sources {
+        match source {
+            Source::Dumps(file) => import.file(file)?,
+            Source::Store(store) => import.store(store)?,
+        }
     }
     for error in inputs.unread {
         import.unread(error)?;

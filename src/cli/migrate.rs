@@ -63,6 +63,12 @@ pub(crate) struct MigrateArgs {
     /// Take storage of a site inside others, which browsers keep apart, too.
     #[arg(long, help_heading = MORE)]
     with_partitioned: bool,
+    /// Take what the origin keeps inside this site, as --list shows it, too; may be given again.
+    #[arg(long = "partition", value_name = "SITE", conflicts_with = "with_partitioned", help_heading = MORE)]
+    partitions: Vec<String>,
+    /// Take values from a browser's damaged files, too, of which a newer one or the deletion may have been lost.
+    #[arg(long, help_heading = MORE)]
+    with_doubtful: bool,
     /// Leave out the sessions of programs with a marker `migrated-<program>`, which the app says it has sent.
     #[arg(long, help_heading = MORE)]
     skip_migrated: bool,
@@ -84,6 +90,8 @@ pub(crate) fn run(args: &MigrateArgs, run: Run<'_>) -> Result<Outcome> {
         key: args.key.as_deref().map(CodeUnits::from),
         all_keys: args.all_keys,
         with_partitioned: args.with_partitioned,
+        partitions: args.partitions.clone(),
+        with_doubtful: args.with_doubtful,
         skip_migrated: args.skip_migrated,
         dry_run: args.dry_run,
         temp_folder: args.temp_dir.clone(),
@@ -134,6 +142,10 @@ fn report_text(report: &MigrateReport) -> String {
         quantity(totals.dumps, "dump", "dumps"),
         quantity(totals.items, "key", "keys")
     );
+    let read = match totals.browser_stores {
+        0 => read,
+        stores => format!("{}, {read}", quantity(stores, "browser's store", "browsers' stores")),
+    };
     // Writing into a string cannot fail, here and below.
     let Some(target) = &report.target else {
         let _ = writeln!(text, "\n{read}");
@@ -155,7 +167,10 @@ fn report_text(report: &MigrateReport) -> String {
     for (count, what) in [
         (totals.skipped_as_migrated, "left out because of a marker (--skip-migrated)"),
         (totals.storages_left_out, "left out: storage of other origins"),
-        (totals.partitions_left_out, "left out: storage kept apart inside other sites (--with-partitioned)"),
+        (
+            totals.partitions_left_out,
+            "left out: storage kept apart inside other sites (--with-partitioned, --partition)",
+        ),
     ] {
         if count > 0 {
             let _ = writeln!(text, "{count} {what}");
@@ -217,14 +232,18 @@ fn push_lines<T>(text: &mut String, kind: &str, all: &[T], line: impl Fn(&T) -> 
 fn push_origin(text: &mut String, origin: &OriginReport) {
     let name = origin.origin.as_deref().unwrap_or("(origin not known)");
     let partition = origin.partition.as_ref().map(|part| format!(" inside {part}")).unwrap_or_default();
+    let as_of = match &origin.last_changed_at {
+        Some(changed) => format!("last changed {changed}"),
+        None => format!("captured {}", origin.last_captured_at),
+    };
     let _ = writeln!(
         text,
-        "{}: {} in {}, {}, captured {}",
+        "{}: {} in {}, {}, {}",
         safe(&format!("{name}{partition}")),
         quantity(origin.items, "key", "keys"),
-        quantity(origin.dumps, "dump", "dumps"),
+        quantity(origin.sources, "source", "sources"),
         bytes(origin.size_bytes),
-        safe(&origin.last_captured_at)
+        safe(&as_of)
     );
     for store in origin.stores.iter().take(MOST_LINES) {
         let _ = writeln!(text, "  {}", store_text(store));

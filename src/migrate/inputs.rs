@@ -1,30 +1,54 @@
-//! Which files are read: what was named, and what lies in folders that were.
+//! Which sources are read: what was named, and what lies in folders that were.
 //!
-//! A file or folder inside that the system does not let be read costs itself alone, and is told.
+//! A file or folder inside that the system does not let be read costs itself alone, and is told. Inside what a browser made,
+//! only its stores count: the JSON of its settings and caches is nobody's dump.
 
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
+use super::recognise::{FileKind, FolderKind, file_kind, folder_kind, not_yet};
+use super::stores::{SourceStore, StoreReader};
 use crate::durable::{PathKind, kind_of_source};
 use crate::error::{Error, ErrorKind, Result};
 use crate::local_storage::moment::Moment;
 
-use super::recognise::{Kind, browser_storage, kind_of, not_yet};
+/// What is to be read: adding a way in which a browser keeps storage is a matter of `recognise` and `stores`.
+#[derive(Debug)]
+pub(super) enum Source {
+    Dumps(SourceFile),
+    Store(SourceStore),
+}
+
+impl Source {
+    fn path(&self) -> &Path {
+        match self {
+            Self::Dumps(file) => &file.path,
+            Self::Store(store) => &store.path,
+        }
+    }
+
+    pub(super) fn looks(&self) -> Looks {
+        match self {
+            Self::Dumps(file) => file.looks,
+            Self::Store(store) => store.looks,
+        }
+    }
+}
 
 /// A file of dumps.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct SourceFile {
     pub(super) path: PathBuf,
     pub(super) looks: Looks,
 }
 
-/// How a file looks from outside.
+/// How a source looks from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Looks {
     pub(super) size_bytes: u64,
-    modified: Option<SystemTime>,
+    pub(super) modified: Option<SystemTime>,
 }
 
 impl Looks {
@@ -58,13 +82,21 @@ pub struct SkippedFile {
 #[derive(Debug, Default)]
 pub(super) struct Inputs {
     /// The oldest first, then by name: in which order they were named makes no difference.
-    pub(super) files: Vec<SourceFile>,
+    pub(super) sources: Vec<Source>,
     pub(super) skipped: Vec<SkippedFile>,
     /// What could not be read, each with its path.
     pub(super) unread: Vec<Error>,
 }
 
 impl Inputs {
+    fn add_store(&mut self, path: &Path, reader: &'static dyn StoreReader, is_named: bool) -> Result<()> {
+        if let Some(looks) = self.note(path, reader.looks(path))? {
+            let store = SourceStore { path: path.to_path_buf(), looks, reader, is_named };
+            self.sources.push(Source::Store(store));
+        }
+        Ok(())
+    }
+
     /// Notes what could not be read; the error itself where it says nothing of that.
     fn note<T>(&mut self, path: &Path, found: Result<T>) -> Result<Option<T>> {
         match found {
@@ -94,7 +126,7 @@ pub(super) fn unread(error: Error) -> Result<Error> {
 /// How deep folders are looked into.
 const MAX_DEPTH: usize = 32;
 
-/// Finds the files that `inputs` name.
+/// Finds the sources that `inputs` name.
 pub(super) fn find(inputs: &[PathBuf]) -> Result<Inputs> {
     let mut found = Inputs::default();
     for input in inputs {
@@ -107,11 +139,13 @@ pub(super) fn find(inputs: &[PathBuf]) -> Result<Inputs> {
                     .at(input)
                     .hint("check the path"));
             }
-            PathKind::Directory => walk(input, &mut found, 0)?,
+            PathKind::Directory => walk(input, &mut found, Place { depth: 0, is_of_browser: false })?,
             PathKind::File { .. } => match found.note(input, look_at(input))? {
                 None => {}
-                Some((Kind::Database(what), _)) => return Err(not_yet(what, input)),
-                Some((_, looks)) => found.files.push(SourceFile { path: input.clone(), looks }),
+                Some((FileKind::NotYet(what), _)) => return Err(not_yet(what, input)),
+                Some((_, looks)) => {
+                    found.sources.push(Source::Dumps(SourceFile { path: input.clone(), looks }));
+                }
             },
             PathKind::Symlink | PathKind::Special(_) => {
                 let message = "this is neither a file nor a folder (a pipe, socket or device)";
@@ -121,34 +155,56 @@ pub(super) fn find(inputs: &[PathBuf]) -> Result<Inputs> {
             }
         }
     }
-    found.files.sort_by(|a, b| (a.looks.modified, &a.path).cmp(&(b.looks.modified, &b.path)));
-    found.files.dedup_by(|a, b| a.path == b.path);
+    found.sources.sort_by(|a, b| (a.looks().modified, a.path()).cmp(&(b.looks().modified, b.path())));
+    found.sources.dedup_by(|a, b| a.path() == b.path());
     Ok(found)
 }
 
-fn walk(folder: &Path, found: &mut Inputs, depth: usize) -> Result<()> {
-    let Some(paths) = found.note(folder, listed(folder))? else {
+/// Where a folder is.
+#[derive(Clone, Copy)]
+struct Place {
+    /// How many folders above it are looked into as well.
+    depth: usize,
+    /// Whether one of them is a browser's own.
+    is_of_browser: bool,
+}
+
+fn walk(folder: &Path, found: &mut Inputs, place: Place) -> Result<()> {
+    let paths = listed(folder);
+    // A browser that runs makes folders and removes them.
+    if paths.is_err() && place.is_of_browser && kind_of_source(folder)? == PathKind::Missing {
+        return Ok(());
+    }
+    let Some(paths) = found.note(folder, paths)? else {
         return Ok(());
     };
-    if let Some(what) = browser_storage(folder, &paths) {
-        return Err(not_yet(what, folder));
-    }
+    let is_of_browser = match folder_kind(folder, &paths) {
+        FolderKind::NotYet(what) => return Err(not_yet(what, folder)),
+        // Databases of this kind are many in a profile, and only one is localStorage.
+        FolderKind::Store(_) if place.is_of_browser && !is_of_local_storage(folder) => return Ok(()),
+        FolderKind::Store(reader) => return found.add_store(folder, reader, place.depth == 0),
+        FolderKind::Browser => true,
+        FolderKind::Other => place.is_of_browser,
+    };
+    let inside = Place { depth: place.depth + 1, is_of_browser };
     for path in paths {
         let is_link = std::fs::symlink_metadata(&path).is_ok_and(|found| found.is_symlink());
         let reason = match found.note(&path, kind_of_source(&path))? {
             None => continue,
-            Some(PathKind::Directory) if is_link => "a link to a folder",
-            Some(PathKind::Directory) if depth == MAX_DEPTH => "a folder too deep inside others",
-            Some(PathKind::Directory) => {
-                walk(&path, found, depth + 1)?;
+            Some(PathKind::Directory) if !is_link && place.depth < MAX_DEPTH => {
+                walk(&path, found, inside)?;
                 continue;
             }
+            // What else a browser keeps is not named file by file.
+            Some(_) if is_of_browser => continue,
+            Some(PathKind::Directory) if is_link => "a link to a folder",
+            Some(PathKind::Directory) => "a folder too deep inside others",
             Some(PathKind::File { .. }) => match found.note(&path, look_at(&path))? {
                 None => continue,
-                Some((Kind::Database(what), _)) => what,
-                Some((Kind::Other, _)) => "not a dump: it does not begin like one",
-                Some((Kind::Dump, looks)) => {
-                    found.files.push(SourceFile { path, looks });
+                Some((FileKind::NotYet(what), _)) => what,
+                Some((FileKind::Other, _)) => "not a dump: it does not begin like one",
+                Some((FileKind::Dump, looks)) => {
+                    found.sources.push(Source::Dumps(SourceFile { path, looks }));
                     continue;
                 }
             },
@@ -161,6 +217,10 @@ fn walk(folder: &Path, found: &mut Inputs, depth: usize) -> Result<()> {
     Ok(())
 }
 
+fn is_of_local_storage(folder: &Path) -> bool {
+    folder.parent().and_then(Path::file_name).is_some_and(|name| name == "Local Storage")
+}
+
 fn listed(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries = std::fs::read_dir(folder).and_then(|entries| {
         entries.map(|entry| entry.map(|entry| entry.path())).collect::<std::io::Result<Vec<_>>>()
@@ -170,6 +230,6 @@ fn listed(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-fn look_at(path: &Path) -> Result<(Kind, Looks)> {
-    Ok((kind_of(path)?, Looks::of(path)?))
+fn look_at(path: &Path) -> Result<(FileKind, Looks)> {
+    Ok((file_kind(path)?, Looks::of(path)?))
 }

@@ -21,7 +21,7 @@ pub struct MigrateReport {
     pub dry_run: bool,
     /// Whether the inputs hold several origins and none was named; then nothing was imported.
     pub needs_origin: bool,
-    /// Every file that was read, the oldest first.
+    /// Every file and store that was read, the oldest first.
     pub sources: Vec<SourceReport>,
     /// What else lay in the folders.
     pub skipped: Vec<SkippedFile>,
@@ -52,8 +52,8 @@ impl MigrateReport {
 
     /// Takes back what was counted before it showed that nothing is to be imported.
     pub(super) fn undo_counts(&mut self) {
-        let Totals { files, dumps, items, rejected, .. } = self.totals;
-        self.totals = Totals { files, dumps, items, rejected, ..Totals::default() };
+        let Totals { files, dumps, browser_stores, items, rejected, .. } = self.totals;
+        self.totals = Totals { files, dumps, browser_stores, items, rejected, ..Totals::default() };
         for source in &mut self.sources {
             (source.events_new, source.events_known) = (0, 0);
         }
@@ -67,6 +67,8 @@ pub struct Totals {
     pub files: u64,
     /// Dumps in them.
     pub dumps: u64,
+    /// Stores of browsers.
+    pub browser_stores: u64,
     /// Keys with their values.
     pub items: u64,
     /// Events that were not there.
@@ -87,7 +89,7 @@ pub struct Totals {
     pub partitions_left_out: u64,
 }
 
-/// One file.
+/// One file, or one store of a browser.
 #[derive(Debug, Clone, Serialize)]
 pub struct SourceReport {
     /// The file.
@@ -146,12 +148,14 @@ pub struct OriginReport {
     pub origin: Option<String>,
     /// The part.
     pub partition: Option<String>,
-    /// Dumps that have it.
-    pub dumps: u64,
+    /// Dumps and stores of browsers that have it.
+    pub sources: u64,
     /// Keys in all of them.
     pub items: u64,
-    /// What keys and values take as UTF-16.
+    /// What keys and values take as UTF-16; as they are stored, where they were only counted.
     pub size_bytes: u64,
+    /// When it was changed last, where a source tells that.
+    pub last_changed_at: Option<String>,
     /// When it was captured last.
     pub last_captured_at: String,
     /// Whether it was imported.
@@ -160,6 +164,30 @@ pub struct OriginReport {
     pub stores: Vec<StoreReport>,
     /// Programs with a marker.
     pub markers: Vec<String>,
+}
+
+impl OriginReport {
+    /// Of which nothing was met yet.
+    pub(super) fn of(origin: Option<String>, partition: Option<String>, imported: bool) -> Self {
+        Self {
+            origin,
+            partition,
+            sources: 0,
+            items: 0,
+            size_bytes: 0,
+            last_changed_at: None,
+            last_captured_at: String::new(),
+            imported,
+            stores: Vec::new(),
+            markers: Vec::new(),
+        }
+    }
+
+    /// Notes when one source has it from.
+    pub(super) fn seen(&mut self, changed_at: Option<Moment>, captured_at: Moment) {
+        self.last_changed_at = self.last_changed_at.take().max(changed_at.map(|at| at.to_string()));
+        self.last_captured_at = std::mem::take(&mut self.last_captured_at).max(captured_at.to_string());
+    }
 }
 
 /// What an app keeps under one key.
@@ -173,8 +201,8 @@ pub struct StoreReport {
     pub versions: Vec<String>,
     /// Whether a rule is for it.
     pub mapped: bool,
-    /// Dumps that have it.
-    pub dumps: u64,
+    /// Dumps and stores of browsers that have it.
+    pub sources: u64,
     /// Elements, such as sessions.
     pub elements: u64,
     /// Those that fit no event.

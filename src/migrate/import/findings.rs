@@ -12,6 +12,7 @@ use crate::local_storage::moment::Moment;
 use crate::migrate::report::{
     MAX_TOLD, MarkerReport, OriginReport, RejectReport, StoreReport, WarningReport,
 };
+use crate::migrate::stores::ListedStorage;
 
 impl Import<'_> {
     /// Notes the programs that have a marker in the storage.
@@ -45,7 +46,7 @@ impl Import<'_> {
         programs
     }
 
-    /// Counts a storage, and stops writing once it is not clear whose storage is meant.
+    /// Counts a storage that was read.
     pub(super) fn note_origin(
         &mut self,
         origin: Option<&String>,
@@ -54,37 +55,53 @@ impl Import<'_> {
         is_taken: bool,
         markers: &BTreeSet<String>,
     ) {
-        let key = (origin.cloned(), storage.partition.clone());
-        let (told, _) = self.origins.entry(key).or_insert_with(|| {
-            let told = OriginReport {
-                origin: origin.cloned(),
-                partition: storage.partition.clone(),
-                dumps: 0,
-                items: 0,
-                size_bytes: 0,
-                last_captured_at: String::new(),
-                imported: is_taken,
-                stores: Vec::new(),
-                markers: Vec::new(),
-            };
-            (told, BTreeMap::new())
-        });
-        told.dumps += 1;
+        let told = self.origin(origin, storage.partition.as_ref(), is_taken);
+        told.sources += 1;
         told.items += storage.items.len() as u64;
         let units = storage.items.iter().map(|item| item.key.len() + item.value.len());
         told.size_bytes += units.fold(0, |sum, units| sum + 2 * units as u64);
-        told.last_captured_at = std::mem::take(&mut told.last_captured_at).max(captured_at.to_string());
+        told.seen(storage.changed_at_us.and_then(Moment::from_us), captured_at);
         for marker in markers {
             if !told.markers.contains(marker) {
                 told.markers.push(marker.clone());
             }
         }
-        let known: BTreeSet<&String> =
-            self.origins.keys().filter_map(|(origin, _)| origin.as_ref()).collect();
-        if known.len() > 1 && self.options.origins.is_empty() && self.options.target.is_some() {
+        if let Some(origin) = origin {
+            self.meet_origin(origin);
+        }
+    }
+
+    /// Counts a storage of which only the list was read: its origin is not wanted.
+    pub(super) fn note_unread(&mut self, storage: &ListedStorage, captured_at: Moment) {
+        let changed_at = storage.changed_at_us.and_then(Moment::from_us);
+        let told = self.origin(storage.origin.as_ref(), storage.partition.as_ref(), false);
+        told.sources += 1;
+        told.items += storage.item_count;
+        told.size_bytes = told.size_bytes.saturating_add(storage.size_bytes);
+        told.seen(changed_at, changed_at.unwrap_or(captured_at));
+        self.report.totals.storages_left_out += 1;
+    }
+
+    /// Notes an origin, and stops writing once it is not clear whose storage is meant.
+    pub(super) fn meet_origin(&mut self, origin: &str) {
+        if !self.known.contains(origin) {
+            self.known.insert(origin.to_owned());
+        }
+        if self.known.len() > 1 && self.options.origins.is_empty() && self.options.target.is_some() {
             self.report.needs_origin = true;
             self.writer = None;
         }
+    }
+
+    fn origin(
+        &mut self,
+        origin: Option<&String>,
+        partition: Option<&String>,
+        is_taken: bool,
+    ) -> &mut OriginReport {
+        let key = (origin.cloned(), partition.cloned());
+        let new = || (OriginReport::of(origin.cloned(), partition.cloned(), is_taken), BTreeMap::new());
+        &mut self.origins.entry(key).or_insert_with(new).0
     }
 
     pub(super) fn note_store(&mut self, context: &Context<'_>, item: &Item, mapped: &Mapped) {
@@ -99,12 +116,12 @@ impl Import<'_> {
             library: mapped.library.name(),
             versions: Vec::new(),
             mapped: false,
-            dumps: 0,
+            sources: 0,
             elements: 0,
             rejected: 0,
         });
         store.mapped |= mapped.events.is_some();
-        store.dumps += 1;
+        store.sources += 1;
         store.elements += mapped.elements;
         store.rejected += mapped.rejected;
         if let Some(version) = &mapped.version_text

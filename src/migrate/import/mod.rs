@@ -1,6 +1,7 @@
 //! One dump after the other: what it holds, what becomes of it, and what is said of that.
 
 mod findings;
+mod store;
 mod write;
 
 use std::cell::Cell;
@@ -12,7 +13,9 @@ use std::rc::Rc;
 
 use super::MigrateOptions;
 use super::inputs::{Looks, SkippedFile, SourceFile, unread};
-use super::report::{MAX_TOLD, MigrateReport, OriginReport, ProblemReport, SourceReport, StoreReport};
+use super::report::{
+    MAX_TOLD, MigrateReport, OriginReport, ProblemReport, SourceReport, StoreReport, Totals,
+};
 use crate::error::{Error, ErrorKind, Result};
 use crate::local_storage::code_units::CodeUnits;
 use crate::local_storage::dump::{Dump, DumpOptions, Dumps};
@@ -33,6 +36,10 @@ pub(super) struct Import<'a> {
     run: Run<'a>,
     report: MigrateReport,
     origins: BTreeMap<OriginKey, (OriginReport, BTreeMap<CodeUnits, StoreReport>)>,
+    /// Every origin that was met, whether it is wanted or not.
+    known: BTreeSet<String>,
+    /// Whether there was a dump, or a store of a browser that is not damaged beyond reading.
+    has_read_anything: bool,
     /// What kept the first file that could not be read from being so.
     first_error: Option<Error>,
 }
@@ -62,31 +69,50 @@ impl<'a> Import<'a> {
             skipped,
             ..MigrateReport::default()
         };
-        Self { options, writer, run, report, origins: BTreeMap::new(), first_error: None }
+        Self {
+            options,
+            writer,
+            run,
+            report,
+            origins: BTreeMap::new(),
+            known: BTreeSet::new(),
+            has_read_anything: false,
+            first_error: None,
+        }
     }
 
     /// Reads one file, dump by dump.
     pub(super) fn file(&mut self, file: &SourceFile) -> Result<()> {
         let path = &*file.path;
-        let captured_at = self.options.captured_at.or(file.looks.modified_at()).ok_or_else(|| {
-            Error::new(ErrorKind::Usage, "the file has no time of its last change")
-                .at(path)
-                .hint("say when the dump was made: --captured-at 2025-12-31")
-        })?;
+        let captured_at = self.captured_at(path, file.looks)?;
         let totals = self.report.totals;
         let mut told = SourceReport::of(path, Some(captured_at));
         match File::open(path) {
             Ok(opened) => self.dumps(file, opened, captured_at, &mut told)?,
             Err(error) => self.unreadable(Error::io("opening the dump", path, error), &mut told)?,
         }
-        let now = &mut self.report.totals;
-        now.files += 1;
-        now.dumps += told.dumps;
+        self.report.totals.files += 1;
+        self.report.totals.dumps += told.dumps;
+        self.tell_source(told, totals);
+        Ok(())
+    }
+
+    /// When the source was as it is, if it does not tell by itself.
+    fn captured_at(&self, path: &Path, looks: Looks) -> Result<Moment> {
+        self.options.captured_at.or(looks.modified_at()).ok_or_else(|| {
+            Error::new(ErrorKind::Usage, "the file has no time of its last change")
+                .at(path)
+                .hint("say when it was made: --captured-at 2025-12-31")
+        })
+    }
+
+    /// Adds what is said of a source, whose share is what was added to these totals.
+    fn tell_source(&mut self, mut told: SourceReport, totals: Totals) {
+        let now = &self.report.totals;
         told.items = now.items - totals.items;
         told.events_new = now.events_new - totals.events_new;
         told.events_known = now.events_known - totals.events_known;
         self.report.sources.push(told);
-        Ok(())
     }
 
     /// Tells of a file or folder that could not even be looked at.
@@ -130,20 +156,20 @@ impl<'a> Import<'a> {
 
     /// The report, once everything was read.
     pub(super) fn finish(mut self) -> Result<MigrateReport> {
-        if self.report.totals.dumps == 0 {
+        if !self.has_read_anything {
             let nothing = || {
-                Error::new(ErrorKind::Damaged, "there is no dump of localStorage here")
-                    .hint("looked for what JSON.stringify(localStorage), Object.entries or Playwright's storageState give")
+                Error::new(ErrorKind::Damaged, "there is no localStorage here, and no dump of it").hint(
+                    "looked for what JSON.stringify(localStorage), Object.entries or Playwright's storageState give, and \
+                     for profiles of Chromium, Chrome, Edge and their kin",
+                )
             };
             return Err(self.first_error.unwrap_or_else(nothing));
         }
-        let known: Vec<&str> = self.origins.keys().filter_map(|(origin, _)| origin.as_deref()).collect();
-        let is_there = |wanted: &&String| known.contains(&wanted.as_str());
         let has_unnamed = self.origins.keys().any(|(origin, _)| origin.is_none());
-        let missing = self.options.origins.iter().find(|wanted| !is_there(wanted));
+        let missing = self.options.origins.iter().find(|&wanted| !self.known.contains(wanted));
         if let Some(missing) = missing.filter(|_| !has_unnamed) {
             return Err(Error::new(ErrorKind::Usage, format!("no input holds storage of {missing}"))
-                .hint(format!("there is storage of {}; --list shows what is in it", known.join(", "))));
+                .hint(format!("there is storage of {}; --list shows what is in it", first_of(&self.known))));
         }
         if self.report.needs_origin {
             self.report.undo_counts();
@@ -170,6 +196,7 @@ impl<'a> Import<'a> {
 
     fn dump(&mut self, path: &Path, captured_at: Moment, dump: Dump, told: &mut SourceReport) -> Result<()> {
         told.dumps += 1;
+        self.has_read_anything = true;
         let format = dump.form.name();
         if !told.formats.contains(&format) {
             told.formats.push(format);
@@ -208,7 +235,9 @@ impl<'a> Import<'a> {
         let origin = storage.origin.as_ref().or(named);
         let is_wanted = self.options.origins.is_empty()
             || storage.origin.as_ref().is_none_or(|origin| self.options.origins.contains(origin));
-        let is_left_out = storage.partition.is_some() && !self.options.with_partitioned;
+        let is_left_out = storage.partition.as_ref().is_some_and(|partition| {
+            !self.options.with_partitioned && !self.options.partitions.contains(partition)
+        });
         let totals = &mut self.report.totals;
         totals.storages_left_out += u64::from(!is_wanted);
         totals.partitions_left_out += u64::from(is_wanted && is_left_out);
@@ -248,6 +277,14 @@ impl<'a> Import<'a> {
         }
         Ok(())
     }
+}
+
+/// The first of these names, so that a message stays readable.
+fn first_of(names: &BTreeSet<String>) -> String {
+    const MOST: usize = 10;
+    let shown: Vec<&str> = names.iter().take(MOST).map(String::as_str).collect();
+    let more = if names.len() > MOST { format!(" and {} more", names.len() - MOST) } else { String::new() };
+    shown.join(", ") + &more
 }
 
 /// A file that counts what was taken of it.

@@ -1,0 +1,105 @@
+//! One store of a browser: listed, then read a group of origins at a time.
+
+use super::Import;
+use crate::error::{Error, ErrorKind, Result};
+use crate::local_storage::item::Problem;
+use crate::local_storage::moment::Moment;
+use crate::migrate::inputs::SkippedFile;
+use crate::migrate::report::{MAX_TOLD, ProblemReport, SourceReport};
+use crate::migrate::stores::{ListedStorage, Opening, SourceStore, StoreListing};
+
+impl Import<'_> {
+    /// Reads the wanted origins of a store; of the others it only tells that they are there.
+    pub(in crate::migrate) fn store(&mut self, store: &SourceStore) -> Result<()> {
+        let captured_at = self.captured_at(&store.path, store.looks)?;
+        let opening = Opening { with_doubtful: self.options.with_doubtful, run: self.run };
+        let totals = self.report.totals;
+        let mut told = SourceReport::of(&store.path, Some(captured_at));
+        match store.reader.list(&store.path, &opening) {
+            Err(error) if error.kind() == ErrorKind::Usage && !store.is_named => {
+                let reason = error.message().to_owned();
+                self.report.skipped.push(SkippedFile { path: store.path.clone(), reason });
+                return Ok(());
+            }
+            Err(error) => self.unreadable_store(error, &mut told)?,
+            Ok(listing) => self.listed(store, &listing, &opening, captured_at, &mut told)?,
+        }
+        self.run.progress.advance(0, store.looks.size_bytes);
+        self.report.totals.browser_stores += 1;
+        self.tell_source(told, totals);
+        Ok(())
+    }
+
+    fn listed(
+        &mut self,
+        store: &SourceStore,
+        listing: &StoreListing,
+        opening: &Opening<'_>,
+        captured_at: Moment,
+        told: &mut SourceReport,
+    ) -> Result<()> {
+        told.formats.push(listing.format);
+        let lost = listing.problems.iter().find(|problem| problem.may_lose_items);
+        match lost.filter(|_| listing.storages.is_empty()) {
+            Some(problem) => {
+                let message = format!("nothing of it can be read: {}: {}", problem.place, problem.message);
+                let error = Error::new(ErrorKind::Damaged, message).at(&store.path);
+                return self.unreadable_store(error, told);
+            }
+            None => self.has_read_anything = true,
+        }
+        // Before any value is written: of several origins one must have been named.
+        for origin in listing.storages.iter().filter_map(|storage| storage.origin.as_deref()) {
+            self.meet_origin(origin);
+        }
+        let origins = &self.options.origins;
+        let is_wanted = |origin: &str| origins.is_empty() || origins.iter().any(|wanted| wanted == origin);
+        let groups = listing.groups(is_wanted);
+        if groups.is_empty() {
+            tell(told, &listing.problems);
+        }
+        for (index, group) in groups.iter().enumerate() {
+            self.run.interrupt.check()?;
+            let reading = match store.reader.read(&store.path, group, opening) {
+                Ok(reading) => reading,
+                Err(error) => return self.unreadable_store(error, told),
+            };
+            tell(told, &reading.problems);
+            for storage in &reading.storages {
+                // Those of which nobody can tell whose they are come with every group.
+                if storage.origin.is_some() || index == 0 {
+                    self.storage(&store.path, None, listing.format, captured_at, storage)?;
+                }
+            }
+        }
+        let is_unwanted =
+            |storage: &&ListedStorage| storage.origin.as_deref().is_some_and(|it| !is_wanted(it));
+        for storage in listing.storages.iter().filter(is_unwanted) {
+            self.note_unread(storage, captured_at);
+        }
+        Ok(())
+    }
+
+    /// Tells of a store that could not be read, unless that says nothing of it.
+    fn unreadable_store(&mut self, error: Error, told: &mut SourceReport) -> Result<()> {
+        match error.kind() {
+            ErrorKind::Busy | ErrorKind::Interrupted | ErrorKind::Usage => Err(error),
+            _ => self.unreadable(error.at(&told.path), told),
+        }
+    }
+}
+
+/// Adds what was not told before: each group of a store tells of its damage again.
+fn tell(told: &mut SourceReport, problems: &[Problem]) {
+    for Problem { place, message, may_lose_items } in problems {
+        let is_same = |known: &ProblemReport| known.place == *place && known.message == *message;
+        let has_room = told.problems.len() < MAX_TOLD || *may_lose_items;
+        if has_room && !told.problems.iter().any(is_same) {
+            told.problems.push(ProblemReport {
+                place: place.clone(),
+                message: message.clone(),
+                may_lose_items: *may_lose_items,
+            });
+        }
+    }
+}
