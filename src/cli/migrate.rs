@@ -72,7 +72,7 @@ pub(crate) struct MigrateArgs {
     /// Leave out the sessions of programs with a marker `migrated-<program>`, which the app says it has sent.
     #[arg(long, help_heading = MORE)]
     skip_migrated: bool,
-    /// An existing folder in which a dry run works [default: the system's].
+    /// An existing folder for a dry run, and for copies of browsers' databases [default: the system's].
     #[arg(long, value_name = "FOLDER", help_heading = MORE)]
     temp_dir: Option<PathBuf>,
     #[command(flatten)]

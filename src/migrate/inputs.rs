@@ -8,8 +8,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
-use super::recognise::{FileKind, FolderKind, file_kind, folder_kind, not_yet};
-use super::stores::{SourceStore, StoreReader};
+use super::recognise::{
+    FileKind, FolderKind, file_kind, folder_kind, is_named_like_database, is_side_file, why_left_out,
+};
+use super::stores::{BrowserDatabase, SourceStore, StoreReader};
 use crate::durable::{PathKind, kind_of_source};
 use crate::error::{Error, ErrorKind, Result};
 use crate::local_storage::moment::Moment;
@@ -142,8 +144,10 @@ pub(super) fn find(inputs: &[PathBuf]) -> Result<Inputs> {
             PathKind::Directory => walk(input, &mut found, Place { depth: 0, is_of_browser: false })?,
             PathKind::File { .. } => match found.note(input, look_at(input))? {
                 None => {}
-                Some((FileKind::NotYet(what), _)) => return Err(not_yet(what, input)),
-                Some((_, looks)) => {
+                Some((FileKind::Store(reader), _)) => found.add_store(input, reader, true)?,
+                // Its reader says what is wrong with it.
+                Some((FileKind::Database, _)) => found.add_store(input, &BrowserDatabase, true)?,
+                Some((FileKind::Dump | FileKind::Other, looks)) => {
                     found.sources.push(Source::Dumps(SourceFile { path: input.clone(), looks }));
                 }
             },
@@ -179,7 +183,6 @@ fn walk(folder: &Path, found: &mut Inputs, place: Place) -> Result<()> {
         return Ok(());
     };
     let is_of_browser = match folder_kind(folder, &paths) {
-        FolderKind::NotYet(what) => return Err(not_yet(what, folder)),
         // Databases of this kind are many in a profile, and only one is localStorage.
         FolderKind::Store(_) if place.is_of_browser && !is_of_local_storage(folder) => return Ok(()),
         FolderKind::Store(reader) => return found.add_store(folder, reader, place.depth == 0),
@@ -188,6 +191,10 @@ fn walk(folder: &Path, found: &mut Inputs, place: Place) -> Result<()> {
     };
     let inside = Place { depth: place.depth + 1, is_of_browser };
     for path in paths {
+        if let Some(reason) = why_left_out(&path) {
+            found.skipped.push(SkippedFile { path, reason: reason.to_owned() });
+            continue;
+        }
         let is_link = std::fs::symlink_metadata(&path).is_ok_and(|found| found.is_symlink());
         let reason = match found.note(&path, kind_of_source(&path))? {
             None => continue,
@@ -195,13 +202,22 @@ fn walk(folder: &Path, found: &mut Inputs, place: Place) -> Result<()> {
                 walk(&path, found, inside)?;
                 continue;
             }
+            Some(PathKind::File { .. }) if is_of_browser && is_named_like_database(&path) => {
+                found.add_store(&path, &BrowserDatabase, false)?;
+                continue;
+            }
             // What else a browser keeps is not named file by file.
             Some(_) if is_of_browser => continue,
             Some(PathKind::Directory) if is_link => "a link to a folder",
             Some(PathKind::Directory) => "a folder too deep inside others",
+            Some(PathKind::File { .. }) if is_side_file(&path) => continue,
             Some(PathKind::File { .. }) => match found.note(&path, look_at(&path))? {
                 None => continue,
-                Some((FileKind::NotYet(what), _)) => what,
+                Some((FileKind::Store(reader), _)) => {
+                    found.add_store(&path, reader, false)?;
+                    continue;
+                }
+                Some((FileKind::Database, _)) => "a SQLite database without localStorage",
                 Some((FileKind::Other, _)) => "not a dump: it does not begin like one",
                 Some((FileKind::Dump, looks)) => {
                     found.sources.push(Source::Dumps(SourceFile { path, looks }));

@@ -1,26 +1,24 @@
-//! What lies in front of `migrate`, told by content: dumps, and the storage of browsers, which nobody must take for
-//! something else even where it cannot be read yet.
+//! What lies in front of `migrate`: dumps, told by content, and the storage of browsers, told by content and, where that is
+//! damaged or in another file, by the names that browsers give.
 
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::local_storage::dump::could_be_dump;
 use crate::local_storage::leveldb::is_leveldb;
 
-use super::stores::{ChromiumLevelDb, StoreReader};
-
-/// What to do instead of reading what cannot be read yet.
-const MAKE_A_DUMP: &str = "make a dump of it: open the site in that browser, in its console run \
-    copy(JSON.stringify(localStorage)), paste that into a file, and migrate the file";
+use super::stores::{BrowserDatabase, ChromiumLevelDb, StoreReader};
 
 /// What a file is.
 pub(super) enum FileKind {
     /// Or a file that is empty, which is a damaged one.
     Dump,
-    /// A database, most likely of a browser, that cannot be read yet: what it is.
-    NotYet(&'static str),
+    /// Storage of a browser.
+    Store(&'static dyn StoreReader),
+    /// A SQLite database that does not look like storage of a browser.
+    Database,
     /// Anything else.
     Other,
 }
@@ -30,25 +28,55 @@ pub(super) fn file_kind(path: &Path) -> Result<FileKind> {
     const MAGIC: &[u8] = b"SQLite format 3\0";
     /// The first page of a database, however large, holds the schema of one with few tables.
     const HEAD_BYTES: u64 = 1 << 16;
+    /// Names that are in the schemas of browsers, and hardly in others.
+    const TABLES: [&str; 5] = ["webappsstore2", "map_entries", "utf16_length", "utf16Length", "ItemTable"];
     let mut head = Vec::new();
     File::open(path)
         .and_then(|file| file.take(HEAD_BYTES).read_to_end(&mut head))
         .map_err(|error| Error::io("reading the file", path, error))?;
-    if !head.starts_with(MAGIC) {
-        return Ok(if head.is_empty() || could_be_dump(&head) { FileKind::Dump } else { FileKind::Other });
-    }
     let has = |name: &str| head.windows(name.len()).any(|part| part == name.as_bytes());
-    Ok(FileKind::NotYet(if has("webappsstore2") {
-        "localStorage of an old Firefox (webappsstore.sqlite)"
-    } else if has("map_entries") {
-        "localStorage of Chromium (SQLite)"
-    } else if has("utf16_length") || has("utf16Length") {
-        "localStorage of Firefox (data.sqlite)"
-    } else if has("ItemTable") {
-        "localStorage of WebKit or Safari"
-    } else {
-        "a SQLite database"
-    }))
+    Ok(match (head.starts_with(MAGIC), is_named_like_database(path)) {
+        (true, is_named) if is_named || TABLES.iter().any(|table| has(table)) => {
+            FileKind::Store(&BrowserDatabase)
+        }
+        (true, _) => FileKind::Database,
+        (false, _) if could_be_dump(&head) => FileKind::Dump,
+        // Damaged from its first byte on.
+        (false, true) => FileKind::Store(&BrowserDatabase),
+        (false, false) if head.is_empty() => FileKind::Dump,
+        (false, false) => FileKind::Other,
+    })
+}
+
+/// Whether a file has the name of one in which a browser keeps localStorage in SQLite.
+pub(super) fn is_named_like_database(path: &Path) -> bool {
+    let name = |path: Option<&Path>| {
+        path.and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+    };
+    let folder = name(path.parent());
+    match &*name(Some(path)) {
+        "LocalStorage" | "webappsstore.sqlite" | "ls-archive.sqlite" | "localstorage.sqlite3" => true,
+        "data.sqlite" => folder == "ls",
+        other => other.ends_with(".localstorage"),
+    }
+}
+
+/// What keeps something of a browser from being read, though it has to do with localStorage.
+pub(super) fn why_left_out(path: &Path) -> Option<&'static str> {
+    let name = path.file_name()?.to_str()?;
+    if name.starts_with("LocalStorage") && name.ends_with("Migrating") {
+        return Some("what Chromium left behind when it moved its storage and did not get to the end");
+    }
+    let is_in = |folder: &str| path.parent().and_then(Path::file_name).is_some_and(|name| name == folder);
+    let is_private = name == "private" && is_in("storage") && path.is_dir();
+    is_private.then_some("storage of private windows of Firefox: its key is gone with the session")
+}
+
+/// Whether a file belongs to a database beside it, which is read with it.
+pub(super) fn is_side_file(path: &Path) -> bool {
+    let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return false };
+    let of = |ending: &str| name.strip_suffix(ending).map(|database| path.with_file_name(database));
+    ["-wal", "-shm", "-journal"].into_iter().find_map(of).is_some_and(|database| database.is_file())
 }
 
 /// What a folder is.
@@ -57,8 +85,6 @@ pub(super) enum FolderKind {
     Store(&'static dyn StoreReader),
     /// Made by a browser, with storage somewhere below it.
     Browser,
-    /// Storage of a browser that cannot be read yet: what it is.
-    NotYet(&'static str),
     /// Anything else; there may be all kinds of things in it.
     Other,
 }
@@ -73,18 +99,14 @@ pub(super) fn folder_kind(folder: &Path, paths: &[PathBuf]) -> FolderKind {
     if is_named_like_leveldb || ends(".ldb") || is_leveldb(folder) {
         return FolderKind::Store(&ChromiumLevelDb);
     }
-    if matches!(file_kind(&folder.join("LocalStorage")), Ok(FileKind::NotYet(_))) {
-        return FolderKind::NotYet("localStorage of Chromium (SQLite)");
-    }
-    if has("webappsstore.sqlite") || folder.join("storage/default").is_dir() {
-        return FolderKind::NotYet("a profile of Firefox");
-    }
-    if ends(".localstorage") || has("localstorage.sqlite3") || has_webkit_origin(folder) {
-        return FolderKind::NotYet("localStorage of WebKit or Safari");
-    }
     // A profile, or the folder of all profiles.
-    let is_browsers = has("Local Storage")
+    let is_chromium = has("Local Storage")
+        || has("LocalStorage") && has("Preferences")
         || has("Local State") && paths.iter().any(|path| path.join("Preferences").is_file());
+    let is_firefox = has("profiles.ini")
+        || has("webappsstore.sqlite") && (has("prefs.js") || has("places.sqlite"))
+        || folder.join("storage/default").is_dir();
+    let is_browsers = is_chromium || is_firefox || has_webkit_origin(folder);
     if is_browsers { FolderKind::Browser } else { FolderKind::Other }
 }
 
@@ -101,11 +123,4 @@ fn has_webkit_origin(folder: &Path) -> bool {
     let is_of_scheme =
         |byte: &u8| byte.is_ascii_lowercase() || matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.');
     read.is_ok() && rest.get(..usize::from(*length)).is_some_and(|scheme| scheme.iter().all(is_of_scheme))
-}
-
-/// The refusal of what is known and not read yet.
-pub(super) fn not_yet(what: &str, path: &Path) -> Error {
-    Error::new(ErrorKind::Usage, format!("this is {what}, which migrate cannot read yet"))
-        .at(path)
-        .hint(MAKE_A_DUMP)
 }
