@@ -7,7 +7,7 @@
 //! Only tables that hold rows are read, never views, and nothing of the schema runs.
 
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{self, Read as _};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -73,7 +73,7 @@ impl Salvage {
         }
         let temp_folder = options.temp_folder.clone().unwrap_or_else(std::env::temp_dir);
         let copied = copy_privately(path, options.busy_timeout, Some(&temp_folder), run);
-        let (copy, stage) = copied.map_err(|error| if_busy(error, path))?;
+        let (copy, stage) = copied.map_err(|error| of_copying(error, path))?;
         Self::of_copy(&copy, stage, path, run).map_err(|error| error.instead_at(path))
     }
 
@@ -274,14 +274,35 @@ fn ends_the_run(error: &Error) -> bool {
         || error.is_of_scarcity()
 }
 
-fn if_busy(error: Error, path: &Path) -> Error {
-    if error.kind() != ErrorKind::Busy {
-        return error;
+/// The error of a copy that was not made: by the source, or by the place where it goes.
+fn of_copying(error: Error, path: &Path) -> Error {
+    if error.kind() == ErrorKind::Busy {
+        return Error::new(ErrorKind::Busy, "another program keeps writing to the file while it is copied")
+            .at(path)
+            .hint("close the browser, or the app, and try again")
+            .because(error);
     }
-    Error::new(ErrorKind::Busy, "another program keeps writing to the file while it is copied")
-        .at(path)
-        .hint("close the browser, or the app, and try again")
-        .because(error)
+    let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    let is_of_source = |place: &Path| {
+        // Beside it lie files whose names begin with its own.
+        let place = place.as_os_str().as_encoded_bytes();
+        [path, &real].iter().any(|source| place.starts_with(source.as_os_str().as_encoded_bytes()))
+    };
+    let cause = std::error::Error::source(&error).and_then(|cause| cause.downcast_ref::<io::Error>());
+    let is_of_room = cause.is_some_and(|cause| {
+        matches!(
+            cause.kind(),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
+        )
+    });
+    let place = error.place().path.clone();
+    match place.filter(|place| is_of_room || !is_of_source(place)) {
+        None => error,
+        Some(place) => Error::new(error.kind(), error.message().to_owned())
+            .at(place)
+            .hint("a copy is made to read it safely: name another folder for that with --temp-dir")
+            .because(error),
+    }
 }
 
 /// What the WAL of the copy holds; `None` where there is none.
@@ -291,8 +312,8 @@ fn wal_of(copy: &Path) -> Result<Option<WalFrames>> {
     let path = PathBuf::from(name);
     let failed = |error| Error::io("reading the copy of a WAL", &path, error);
     match File::open(&path) {
-        Ok(file) => read_wal(&mut std::io::BufReader::new(file)).map(Some).map_err(failed),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Ok(file) => read_wal(&mut io::BufReader::new(file)).map(Some).map_err(failed),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(failed(error)),
     }
 }
