@@ -17,19 +17,23 @@ use crate::cli::text::{bytes, one_line, quantity, safe};
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "A dump is what JSON.stringify(localStorage), Object.entries(localStorage) or Playwright's storageState\n\
+    after_help = "Profiles of Chrome, Edge, Brave, Electron, Firefox, Safari and WebKitGTK can be read: name the profile's folder, or one\n\
+    above it; it is only read, and may be in use. Of several origins, name those you want.\n\n\
+    A dump is what JSON.stringify(localStorage), Object.entries(localStorage) or Playwright's storageState\n\
     give, one in a file or one in each line. Importing it again adds nothing; dumps of several devices are merged.\n\n\
     Examples:\n  \
     parklite migrate dump-laptop.json --list                  what is in it?\n  \
     parklite migrate dump-laptop.json --into gymlog.db --device laptop\n  \
     parklite migrate dumps/ --into gymlog.db --dry-run        a folder; the same report, and nothing is changed\n  \
+    parklite migrate ~/.config/google-chrome --list           whose storage is in there?\n  \
+    parklite migrate ~/old-laptop/Default --origin https://app.example --into gymlog.db\n  \
     parklite migrate state.json --origin https://app.example --into gymlog.db\n  \
     parklite migrate liftbook.json --map liftbook.toml --into gymlog.db\n\n\
     Exit code 3 says that something did not fit or could not be read; the report names it, the rest is imported."
 )]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
 pub(crate) struct MigrateArgs {
-    /// Dumps, or folders of dumps.
+    /// Profiles of browsers, dumps, or folders of these.
     #[arg(value_name = "INPUT", required = true)]
     inputs: Vec<PathBuf>,
     /// The events database; it is made if it is missing.
@@ -136,16 +140,16 @@ fn report_text(report: &MigrateReport) -> String {
         return text;
     }
     let totals = &report.totals;
-    let read = format!(
-        "{}, {}, {}",
-        quantity(totals.files, "file", "files"),
-        quantity(totals.dumps, "dump", "dumps"),
-        quantity(totals.items, "key", "keys")
-    );
-    let read = match totals.browser_stores {
-        0 => read,
-        stores => format!("{}, {read}", quantity(stores, "browser's store", "browsers' stores")),
-    };
+    let counts = [
+        (totals.browser_stores, "browser's store", "browsers' stores"),
+        (totals.files, "file", "files"),
+        (totals.dumps, "dump", "dumps"),
+    ];
+    let mut read = String::new();
+    for (count, one, several) in counts.into_iter().filter(|(count, ..)| *count > 0) {
+        read = format!("{read}{}, ", quantity(count, one, several));
+    }
+    read.push_str(&quantity(totals.items, "key", "keys"));
     // Writing into a string cannot fail, here and below.
     let Some(target) = &report.target else {
         let _ = writeln!(text, "\n{read}");

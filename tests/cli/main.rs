@@ -17,6 +17,7 @@ mod export_source;
 mod help;
 mod inspect;
 mod migrate;
+mod migrate_chromium;
 mod migrate_databases;
 mod other_process;
 mod place;

@@ -1,11 +1,11 @@
 //! localStorage that browsers keep in SQLite, read where they keep it: files of real browsers against their truth.
 
 use std::fs;
-use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::place::{Place, skipped};
+use crate::migrate_chromium::{self, copy, fixtures};
+use crate::place::Place;
 
 const MAIN: &str = "http://127.0.0.1:8571";
 const ORIGINS: &str =
@@ -22,68 +22,19 @@ const REAL: [(&str, &str, usize, usize); 7] = [
     ("webkit-origins-live", "webkit", 3, 45),
 ];
 
-fn fixtures() -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/localstorage")
-}
-
 /// A place with a fixture in the folder `profile`.
 fn place_with(name: &str) -> Place {
     let place = Place::new();
     copy(&fixtures().join(name), &place.path("profile"));
+    for told in ["truth.json", "expected.json"] {
+        let _ = fs::remove_file(place.path("profile").join(told));
+    }
     place
 }
 
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("a folder");
-    for entry in fs::read_dir(from).expect("a folder") {
-        let path = entry.expect("an entry").path();
-        let to = to.join(path.file_name().expect("a name"));
-        if path.is_dir() {
-            copy(&path, &to);
-        } else if !path.ends_with("truth.json") && !path.ends_with("expected.json") {
-            // Not `fs::copy`, which keeps the mode of a checkout that may be read-only.
-            fs::write(to, fs::read(path).expect("read")).expect("written");
-        }
-    }
-}
-
-/// The items of a database that was filled with every key, beside those that a truth file has: each as origin, partition,
-/// lengths and hashes of key and value.
-const JUDGE: &str = r#"
-import hashlib, json, sqlite3, sys
-database, truth = sys.argv[1:]
-db = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
-def side(raw): return (len(raw) // 2, hashlib.sha256(raw).hexdigest())
-units = lambda text: text.encode("utf-16le", "surrogatepass")
-found = set()
-for origin, partition, key, sha, encoding, value in db.execute(
-        "SELECT origin, partition, store_key, s.value_sha256, encoding, value FROM event_sources s "
-        "JOIN events e USING (_event_id) JOIN original_values o ON o.value_sha256 = s.value_sha256 "
-        "WHERE event_type = 'localstorage_item' AND pointer = ''"):
-    raw = value if encoding == "utf-16le" else units(value)
-    assert hashlib.sha256(raw).hexdigest() == sha
-    found.add((origin, partition, side(units(key.decode("utf-8", "surrogatepass"))), side(raw)))
-wanted = set()
-for storage in json.load(open(truth, encoding="utf-8"))["storages"]:
-    stated = lambda it: (it["len"], it["sha256_utf16le"])
-    items = {(storage["origin"], storage["partition"], stated(it["key"]), stated(it["value"])) for it in storage["items"]}
-    assert len(items) == storage["count"]
-    wanted |= items
-print(len(found), len(found & wanted), len(wanted))
-"#;
-
 /// How many items are in the database, in both, and in the truth; `None` without Python.
 fn judged(place: &Place, database: &str, fixture: &str) -> Option<[usize; 3]> {
-    let mut judge = place.in_here("python3");
-    judge.args(["-c", JUDGE, database]).arg(fixtures().join(fixture).join("truth.json"));
-    let Ok(output) = judge.output() else {
-        skipped("there is no python3");
-        return None;
-    };
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let text = String::from_utf8(output.stdout).expect("text");
-    let counts: Vec<usize> = text.split_whitespace().map(|count| count.parse().expect("a number")).collect();
-    Some(counts.try_into().expect("three"))
+    migrate_chromium::judged(place, database, &format!("{fixture}/truth.json"), "storages")
 }
 
 #[test]
@@ -170,6 +121,7 @@ fn both_ways_of_keeping_it_in_one_profile_are_read() {
     let leveldb = fixtures().join("chromium-leveldb");
     let place = place_with("chromium-sqlite");
     copy(&leveldb, &place.path("profile"));
+    fs::remove_file(place.path("profile/truth.json")).expect("removed");
     let words = format!("migrate profile --into new.db --all-keys --with-partitioned {ORIGINS} --json");
     let document = place.run(&words).exits(3).document();
     assert_eq!(document["totals"]["browser_stores"], 2);

@@ -160,7 +160,7 @@ impl<'a> Import<'a> {
             let nothing = || {
                 Error::new(ErrorKind::Damaged, "there is no localStorage here, and no dump of it").hint(
                     "looked for what JSON.stringify(localStorage), Object.entries or Playwright's storageState give, and \
-                     for profiles of Chromium, Chrome, Edge and their kin",
+                     for profiles of Chrome, Edge, Firefox, Safari and their kin",
                 )
             };
             return Err(self.first_error.unwrap_or_else(nothing));
