@@ -95,8 +95,9 @@ pub(super) fn folder_kind(folder: &Path, paths: &[PathBuf]) -> FolderKind {
     let has = |wanted: &str| names().any(|name| name == wanted);
     let ends = |ending: &str| names().any(|name| name.ends_with(ending));
     // By name as well, so that one of which every byte is damaged is told to be that.
-    let is_named_like_leveldb = has("CURRENT") && names().any(|name| name.starts_with("MANIFEST-"));
-    if is_named_like_leveldb || ends(".ldb") || is_leveldb(folder) {
+    let has_manifest = names().any(|name| name.starts_with("MANIFEST-"));
+    let may_be_leveldb = has_manifest || ends(".log") || ends(".sst");
+    if has_manifest && has("CURRENT") || ends(".ldb") || may_be_leveldb && is_leveldb(folder) {
         return FolderKind::Store(&ChromiumLevelDb);
     }
     // A profile, or the folder of all profiles.
@@ -105,8 +106,8 @@ pub(super) fn folder_kind(folder: &Path, paths: &[PathBuf]) -> FolderKind {
         || has("Local State") && paths.iter().any(|path| path.join("Preferences").is_file());
     let is_firefox = has("profiles.ini")
         || has("webappsstore.sqlite") && (has("prefs.js") || has("places.sqlite"))
-        || folder.join("storage/default").is_dir();
-    let is_browsers = is_chromium || is_firefox || has_webkit_origin(folder);
+        || has("storage") && folder.join("storage/default").is_dir();
+    let is_browsers = is_chromium || is_firefox || has("origin") && has_webkit_origin(folder);
     if is_browsers { FolderKind::Browser } else { FolderKind::Other }
 }
 

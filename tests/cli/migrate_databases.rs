@@ -127,7 +127,7 @@ fn both_ways_of_keeping_it_in_one_profile_are_read() {
     assert_eq!(document["totals"]["browser_stores"], 2);
     let mut formats: Vec<&Value> =
         document["sources"].as_array().expect("sources").iter().map(|source| &source["formats"][0]).collect();
-    formats.sort_by_key(|format| format.to_string());
+    formats.sort_by_key(ToString::to_string);
     assert_eq!(formats, [&json!("chromium-leveldb"), &json!("chromium-sqlite")]);
     let counts = judged(&place, "new.db", "chromium-sqlite");
     assert!(counts.is_none_or(|[_, both, wanted]| both == wanted), "{counts:?}");

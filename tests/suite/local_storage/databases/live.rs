@@ -42,7 +42,7 @@ fn a_transaction_that_was_never_finished_is_rolled_back_in_the_copy_alone() {
             "generate",
             "(WITH RECURSIVE n(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n LIMIT 60) SELECT value FROM n)",
         );
-        browser.execute(&sql, [vec![value, 0].repeat(700)]).expect("writes");
+        browser.execute(&sql, [[value, 0].repeat(700)]).expect("writes");
     };
     fill(b'1');
     browser.execute_batch("BEGIN").expect("begins");
