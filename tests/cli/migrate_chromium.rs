@@ -371,6 +371,27 @@ fn crc(bytes: &[u8]) -> u32 {
     (!crc).rotate_right(15).wrapping_add(0xA282_EAD8)
 }
 
+/// A browser that writes without a pause; no other run can be consistent.
+#[test]
+fn a_store_that_is_written_to_all_the_time_is_refused_with_advice() {
+    let place = place_with("chromium-leveldb-live");
+    let log = place.path(format!("{STORE}/000004.log"));
+    let is_over = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut log = fs::OpenOptions::new().append(true).open(log).expect("opened");
+            while !is_over.load(std::sync::atomic::Ordering::Relaxed) {
+                std::io::Write::write_all(&mut log, &[0; 7]).expect("written");
+                std::thread::sleep(std::time::Duration::from_micros(100));
+            }
+        });
+        let ran = place.run(&format!("migrate Default --into new.db --origin {MAIN}"));
+        is_over.store(true, std::sync::atomic::Ordering::Relaxed);
+        ran.fails(11, "goes on writing").hints("close the browser");
+    });
+    assert!(!place.path("new.db").exists());
+}
+
 #[test]
 fn a_dry_run_of_a_profile_says_the_same_and_changes_nothing() {
     let place = place_with("chromium-leveldb");
