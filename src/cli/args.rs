@@ -60,7 +60,7 @@ pub(crate) enum Command {
     Diff(DiffArgs),
     /// Print content digests of snapshots or databases, or compare them with a list.
     Digest(DigestArgs),
-    /// Turn old dumps of a browser's localStorage into an events database.
+    /// Turn a browser's old localStorage into an events database.
     Migrate(MigrateArgs),
     /// Print a completion script for a shell.
     #[command(after_help = "Examples:\n  \

@@ -51,7 +51,7 @@ pub(crate) struct MigrateArgs {
     /// The device that the dumps are of; it is kept beside each event.
     #[arg(long, value_name = "NAME")]
     device: Option<String>,
-    /// When the dumps were made: 2025-12-31 or 2025-12-31T18:30:00Z [default: when each file was written last].
+    /// When the dumps were made: 2025-12-31 or 2025-12-31T18:30:00Z [default: when each storage or file was changed last].
     #[arg(long, value_name = "TIME", value_parser = parse_moment)]
     captured_at: Option<Moment>,
     /// The key of dumps that are the value of a single store.
