@@ -3,11 +3,15 @@
 //! Open one read transaction, read the catalog, plan; write each table's file into a private stage and match it
 //! with what was read; write the manifest; only then does the name appear.
 
+mod abreast;
+mod alone;
 mod encoders;
 mod matched;
 mod order;
 mod partitioned;
 mod plan;
+mod ranges;
+mod read;
 mod report;
 mod sample;
 mod selection;

@@ -60,7 +60,7 @@ pub struct MigrateOptions {
     pub skip_migrated: bool,
     /// Whether nothing is kept of it.
     pub dry_run: bool,
-    /// Where a dry run works; in the system's folder unless given.
+    /// Where a dry run works, and where copies of browsers' databases are read; the system's folder unless given.
     pub temp_folder: Option<PathBuf>,
     /// How long to wait for the lock on an existing database.
     pub busy_timeout: Duration,
@@ -69,7 +69,7 @@ pub struct MigrateOptions {
 /// Migrates the dumps and stores of browsers that `inputs` are or hold.
 ///
 /// # Errors
-/// `NotFound`, `Damaged` for what cannot be read where nothing else can be; `Usage` for storage that cannot be read yet, tables that do
+/// `NotFound`, `Damaged` for what cannot be read where nothing else can be; `Usage` for what is no storage of a browser, tables that do
 /// not fit and origins that are not there; `Busy`, `Failed`, `Interrupted`. The target is as it was then.
 pub fn migrate(inputs: &[PathBuf], options: &MigrateOptions, run: Run<'_>) -> Result<MigrateReport> {
     if let Some(wrong) = options.origins.iter().find(|origin| !is_origin(origin)) {
@@ -92,7 +92,7 @@ pub fn migrate(inputs: &[PathBuf], options: &MigrateOptions, run: Run<'_>) -> Re
         total_bytes: Some(total_bytes),
     });
     let writer = target.as_ref().map(|target| target.store.writer()).transpose()?;
-    let mut import = Import::new(options, writer, inputs.skipped, inputs.not_yet, run);
+    let mut import = Import::new(options, writer, inputs.skipped, run);
     for source in &inputs.sources {
         match source {
             Source::Dumps(file) => import.file(file)?,

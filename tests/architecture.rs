@@ -11,8 +11,9 @@ const RANKS: [&[&str]; 9] = [
     &["error", "progress", "clock", "budget"],
     &["schema", "run"],
     &["digest", "durable"],
-    &["sqlite", "frame", "local_storage"],
-    &["parquet_file"],
+    &["sqlite", "frame"],
+    // Some browsers keep their storage in SQLite files.
+    &["parquet_file", "local_storage"],
     &["snapshot", "subject"],
     // What verbs share.
     &["matching", "rebuild", "content", "foreign"],

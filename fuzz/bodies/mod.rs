@@ -1,6 +1,7 @@
 //! What the fuzz targets do with one input. The ordinary tests do the same with every input of the corpus, so that what
 //! fuzzing found stays found. (`row_encoder` takes values, not bytes, and has a property test of its own.)
 
+pub mod browser_database;
 pub mod ddl_checker;
 pub mod dump;
 pub mod footer_check;

@@ -18,8 +18,8 @@ use crate::cli::text::{bytes, one_line, quantity, safe};
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Of browsers, Chromium and its kin can be read (Chrome, Edge, Brave, Electron): name the profile's folder, or one above\n\
-    it; it is only read, and may be in use. Of several origins, name those you want.\n\n\
+    after_help = "Profiles of Chrome, Edge, Brave, Electron, Firefox, Safari and WebKitGTK can be read: name the profile's folder, or one\n\
+    above it; it is only read, and may be in use. Of several origins, name those you want.\n\n\
     A dump is what JSON.stringify(localStorage), Object.entries(localStorage) or Playwright's storageState\n\
     give, one in a file or one in each line. Importing it again adds nothing; dumps of several devices are merged.\n\n\
     Examples:\n  \
@@ -77,7 +77,7 @@ pub(crate) struct MigrateArgs {
     /// Leave out the sessions of programs with a marker `migrated-<program>`, which the app says it has sent.
     #[arg(long, help_heading = MORE)]
     skip_migrated: bool,
-    /// An existing folder in which a dry run works [default: the system's].
+    /// An existing folder for a dry run, and for copies of browsers' databases [default: the system's].
     #[arg(long, value_name = "FOLDER", help_heading = MORE)]
     temp_dir: Option<PathBuf>,
     #[command(flatten)]

@@ -32,7 +32,7 @@ const COPIES_OF_LARGE_CELL: u64 = 3;
 pub(crate) const ENCODER_BYTES: u64 = 8 * 1024 * 1024;
 
 /// So many row groups are encoded after one trial: what rows are like changes slowly.
-const ROW_GROUPS_PER_TRIAL: usize = 8;
+const ROW_GROUPS_PER_TRIAL: usize = 16;
 
 /// A row group on its way to an encoder: its frames, and what it is charged.
 struct Group<'b> {
@@ -164,8 +164,9 @@ pub(crate) fn encode_in_parallel<T>(
     produce: impl FnOnce(FrameQueue<'_>) -> Result<T>,
 ) -> Result<(T, TableWriter)> {
     let EncodingResources { threads, budget, interrupt } = resources;
-    // One may wait while all encoders are busy; more would only wait longer.
-    let (sender, receiver) = sync_channel::<Group<'_>>(1);
+    // None waits while all encoders are busy: the next is being gathered meanwhile, and what lies in a queue is in no
+    // processor's cache when its turn comes.
+    let (sender, receiver) = sync_channel::<Group<'_>>(0);
     let failed = AtomicBool::new(false);
     let encoders = Encoders {
         table,

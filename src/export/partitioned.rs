@@ -11,18 +11,17 @@ use crate::budget::Budget;
 use crate::digest::{ContentDigest, RowHasher, read_encoded_cells};
 use crate::error::{Error, ErrorKind, Result};
 use crate::export::encoders::{EncodingResources, FrameQueue, encode_in_parallel};
+use crate::export::ranges::{EndsCheck, RangeEnds, Ranges, scan_range};
+use crate::export::read::{count, refuse_half_units};
 use crate::export::sample::start_of_key;
-use crate::export::sort_beside::{Ranges, sort_beside};
-use crate::export::table::{
-    COPIES_OF_ROW, FooterOf, ROWS_PER_STEP, ReadTable, TableJob, WrittenTable, count, refuse_half_units,
-};
+use crate::export::sort_beside::{SortedRanges, sort_beside};
+use crate::export::table::{COPIES_OF_ROW, FooterOf, ROWS_PER_STEP, ReadTable, TableJob, WrittenTable};
 use crate::frame::order::{OrderKey, PartitionedRows, Partitions, Splitters, parts_for};
 use crate::frame::{ClassCounts, FRAME_BYTES, FrameBuilder, TableMapping, plan_mapping, row_size};
 use crate::parquet_file::{TableEncoder, TableWriter, sorting_terms};
 use crate::progress::{Phase, PhaseKind};
 use crate::run::{Run, start_thread};
 use crate::schema::Cell;
-use crate::sqlite::RECOVER_HINT;
 use crate::sqlite::catalog::Catalog;
 use crate::sqlite::open::Source;
 use crate::sqlite::rowids::Glance;
@@ -48,14 +47,6 @@ struct Dealt {
     counts: Vec<ClassCounts>,
     digest: ContentDigest,
     content_bytes: u64,
-}
-
-/// What one reader read of one range of rowids.
-struct RangeEnds {
-    /// The first rowid that was read.
-    first: Option<i64>,
-    /// The first rowid beyond the range, as the scan of it met it.
-    beyond: Option<i64>,
 }
 
 impl TableJob<'_> {
@@ -119,13 +110,6 @@ impl TableJob<'_> {
         Ok(Splitters::of_sample(keys, parts_for(bytes + bytes / 2, memory_bytes)))
     }
 
-    /// The first rowids of ranges; the first range begins with whatever comes first.
-    fn range_starts(&self, ranges: usize) -> Result<Vec<Option<i64>>> {
-        let firsts = self.source.rowids_all_over(self.table(), ranges, self.run.interrupt)?;
-        let others = firsts.into_iter().skip(1).map(Some);
-        Ok(std::iter::once(None).chain(others).collect())
-    }
-
     /// Reads the whole table with as many readers as there may be.
     fn deal_out(&self, key: &OrderKey, splitters: &Arc<Splitters>) -> Result<(Dealt, Vec<Partitions>)> {
         let table = self.table();
@@ -140,7 +124,7 @@ impl TableJob<'_> {
             .map_while(|_| self.source.second_reader(&self.catalog.tables, self.run.interrupt))
             .collect();
         let count = others.len() + 1;
-        let starts = if count > 1 { self.range_starts(count * RANGES_PER_READER)? } else { vec![None] };
+        let ranges = if count > 1 { self.ranges(count * RANGES_PER_READER)? } else { Ranges::whole() };
         let for_readers = count as u64 * READER_BYTES;
         let share = self.bytes_for_frames().saturating_sub(for_readers) / 4 / count as u64;
         let memory_bytes = share * 3;
@@ -155,7 +139,7 @@ impl TableJob<'_> {
             ordinal: self.ordinal,
             run: self.run,
             key,
-            starts: &starts,
+            ranges: &ranges,
             turns: &turns,
             dealt: Dealt {
                 counts: vec![ClassCounts::default(); table.stored_columns().count()],
@@ -181,7 +165,7 @@ impl TableJob<'_> {
             }
             done.into_iter().collect()
         })?;
-        check_ends(&starts, done.iter().flat_map(|reader| &reader.ends))?;
+        check_ends(&ranges, done.iter().flat_map(|reader| &reader.ends))?;
         let mut sum = Dealt {
             counts: vec![ClassCounts::default(); table.stored_columns().count()],
             ..Dealt::default()
@@ -199,7 +183,7 @@ impl TableJob<'_> {
     /// Builds frames of the rows in order.
     fn hand_over(
         &self,
-        ranges: &mut Ranges<'_>,
+        ranges: &mut SortedRanges<'_>,
         mapping: &TableMapping,
         mut queue: FrameQueue<'_>,
     ) -> Result<()> {
@@ -241,33 +225,18 @@ impl TableJob<'_> {
     }
 }
 
-/// Makes sure that the ranges together are one scan from the first row to the last: the row that the scan of one met
-/// beyond its end must be the one with which the scan of the next began. In a damaged b-tree it is not.
-fn check_ends<'r>(starts: &[Option<i64>], ends: impl Iterator<Item = &'r (usize, RangeEnds)>) -> Result<()> {
-    let mut by_range: Vec<Option<&RangeEnds>> = vec![None; starts.len()];
-    for (range, found) in ends {
-        by_range[*range] = Some(found);
+/// Makes sure that the ranges together are one scan.
+fn check_ends<'r>(ranges: &Ranges, ends: impl Iterator<Item = &'r (usize, RangeEnds)>) -> Result<()> {
+    let mut by_range: Vec<Option<RangeEnds>> = vec![None; ranges.count()];
+    for &(range, found) in ends {
+        by_range[range] = Some(found);
     }
-    let mut expected: Option<Option<i64>> = None;
+    let mut check = EndsCheck::default();
     for found in by_range {
-        let Some(found) = found else {
-            return Err(Error::new(ErrorKind::Failed, "a part of the table was not read"));
-        };
-        // A range without rows meets what lies beyond it at once.
-        let begun = found.first.or(found.beyond);
-        if expected.is_some_and(|expected| expected != begun) {
-            return Err(Error::new(
-                ErrorKind::Damaged,
-                "the rowids of the table are not where its b-tree says: the database is damaged",
-            )
-            .hint(RECOVER_HINT));
-        }
-        expected = Some(found.beyond);
+        let found = found.ok_or_else(|| Error::new(ErrorKind::Failed, "a part of the table was not read"))?;
+        check.next(found)?;
     }
-    match expected {
-        Some(Some(_)) => Err(Error::new(ErrorKind::Failed, "rows after the last were not read")),
-        _ => Ok(()),
-    }
+    check.finish()
 }
 
 /// Tells other readers to stop where one ends before it is done, by an error or in a panic.
@@ -298,7 +267,7 @@ struct Reader<'a> {
     ordinal: usize,
     run: Run<'a>,
     key: &'a OrderKey,
-    starts: &'a [Option<i64>],
+    ranges: &'a Ranges,
     turns: &'a Turns,
     dealt: Dealt,
     hasher: RowHasher,
@@ -321,35 +290,25 @@ impl Reader<'_> {
     fn read(&mut self, source: &Source, next: &AtomicUsize, failed: &AtomicBool) -> Result<()> {
         while !failed.load(Ordering::Relaxed) {
             let range = next.fetch_add(1, Ordering::Relaxed);
-            let Some(&from) = self.starts.get(range) else { return Ok(()) };
-            let until = self.starts.get(range + 1).copied().flatten();
-            let ends = self.read_range(source, from, until, failed)?;
+            let Some(ends) = self.read_range(source, range, failed)? else { return Ok(()) };
             self.ends.push((range, ends));
         }
         // Another reader's error counts.
         Ok(())
     }
 
+    /// Reads a range; `None` where there is no such range.
     fn read_range(
         &mut self,
         source: &Source,
-        from: Option<i64>,
-        until: Option<i64>,
+        range: usize,
         failed: &AtomicBool,
-    ) -> Result<RangeEnds> {
+    ) -> Result<Option<RangeEnds>> {
         let (catalog, run) = (self.catalog, self.run);
-        let mut found = RangeEnds { first: None, beyond: None };
         let mut step = (0, 0);
         // Kept to the end of the range; who has it waits for nobody.
         let (turns, mut turn) = (self.turns, None);
-        source.for_each_row_from(catalog, self.ordinal, from, |rowid, cells| {
-            if let (Some(rowid), Some(until)) = (rowid, until)
-                && rowid >= until
-            {
-                found.beyond = Some(rowid);
-                return Ok(ControlFlow::Break(()));
-            }
-            found.first = found.first.or(rowid);
+        let ends = scan_range(source, (catalog, self.ordinal), self.ranges, range, |rowid, cells| {
             refuse_half_units(catalog, cells)?;
             count(&mut self.dealt.counts, cells);
             let is_large = row_size(cells, 0) > turns.large_row_bytes;
@@ -381,6 +340,6 @@ impl Reader<'_> {
         })?;
         run.progress.advance(step.0, step.1);
         self.dealt.digest.add(self.hasher.take());
-        Ok(found)
+        Ok(ends)
     }
 }

@@ -6,7 +6,8 @@ use crate::budget::limit_for;
 use crate::digest::RowHasher;
 use crate::error::Result;
 use crate::export::encoders::ENCODER_BYTES;
-use crate::export::table::{TableJob, count};
+use crate::export::read::count;
+use crate::export::table::TableJob;
 use crate::frame::ClassCounts;
 use crate::frame::order::{InOrderCheck, OrderKey, WINDOW_ROWS};
 use crate::schema::Cell;
@@ -149,7 +150,7 @@ impl TableJob<'_> {
     }
 
     /// About how many bytes all rows have; `None` where nobody knows how many rows there are.
-    fn estimate_bytes(&self, sample: &Sample) -> Option<u64> {
+    pub(super) fn estimate_bytes(&self, sample: &Sample) -> Option<u64> {
         if sample.has_all {
             return Some(sample.content_bytes);
         }

@@ -18,7 +18,7 @@ enum Sorted {
 }
 
 /// Ranges as they come from the thread that reads and sorts them.
-pub(super) struct Ranges<'c> {
+pub(super) struct SortedRanges<'c> {
     sorted: &'c Receiver<Result<Sorted>>,
     spare: &'c Sender<SortedRange>,
     granted: Sender<()>,
@@ -26,7 +26,7 @@ pub(super) struct Ranges<'c> {
     memory_bytes: u64,
 }
 
-impl Ranges<'_> {
+impl SortedRanges<'_> {
     /// The next range; `queue` is where its rows go, and makes room for a large one.
     ///
     /// # Errors
@@ -58,7 +58,7 @@ impl Ranges<'_> {
 pub(super) fn sort_beside<T>(
     mut rows: PartitionedRows<'_>,
     memory_bytes: u64,
-    take: impl FnOnce(&mut Ranges<'_>) -> Result<T>,
+    take: impl FnOnce(&mut SortedRanges<'_>) -> Result<T>,
 ) -> Result<T> {
     let (sender, sorted) = sync_channel(0);
     let (spare, spares) = channel();
@@ -79,7 +79,7 @@ pub(super) fn sort_beside<T>(
             }
         })?;
         // Both ends are dropped before the thread is waited for, which may be about to send or wait for room.
-        let taken = take(&mut Ranges { sorted: &sorted, spare: &spare, granted, memory_bytes });
+        let taken = take(&mut SortedRanges { sorted: &sorted, spare: &spare, granted, memory_bytes });
         drop(sorted);
         taken
     })

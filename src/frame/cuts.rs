@@ -4,6 +4,9 @@
 //! rows are handed to the encoder. So both cuts are made here, for rows that are read in order and for sorted ones
 //! alike, and nowhere else.
 
+use arrow::array::RecordBatch;
+
+use crate::digest::ContentDigest;
 use crate::schema::Cell;
 
 /// Most rows of a row group. Narrow rows: enough for readers to work in bulk, few enough that a point query
@@ -34,6 +37,17 @@ pub fn row_size(cells: &[Cell<'_>], width: usize) -> u64 {
     let values: usize = cells.iter().map(bytes).sum();
     // Rows lie in memory, so their size always fits.
     u64::try_from(values + 8 * width).unwrap_or(u64::MAX)
+}
+
+/// Rows in order, as much as a frame.
+#[derive(Debug)]
+pub struct CutFrame {
+    /// The rows, without columns that are of use for their order only.
+    pub batch: RecordBatch,
+    /// The sum of their sizes.
+    pub bytes: u64,
+    /// Their digest.
+    pub digest: ContentDigest,
 }
 
 /// Follows the rows of one table and says where its frames and row groups end.

@@ -9,9 +9,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::Serialize;
 
 use super::recognise::{
-    BrowserStorage, FileKind, FolderKind, file_kind, folder_kind, is_named_like_storage, not_yet,
+    FileKind, FolderKind, file_kind, folder_kind, is_named_like_database, is_side_file, why_left_out,
 };
-use super::stores::SourceStore;
+use super::stores::{BrowserDatabase, SourceStore, StoreReader};
 use crate::durable::{PathKind, kind_of_source};
 use crate::error::{Error, ErrorKind, Result};
 use crate::local_storage::moment::Moment;
@@ -88,20 +88,10 @@ pub(super) struct Inputs {
     pub(super) skipped: Vec<SkippedFile>,
     /// What could not be read, each with its path.
     pub(super) unread: Vec<Error>,
-    /// The refusal of the first of what was skipped that a browser may keep and that cannot be read yet.
-    pub(super) not_yet: Option<Error>,
 }
 
 impl Inputs {
-    fn add_dumps(&mut self, path: PathBuf, looks: Looks) {
-        self.sources.push(Source::Dumps(SourceFile { path, looks }));
-    }
-
-    fn add_storage(&mut self, path: &Path, storage: BrowserStorage, is_named: bool) -> Result<()> {
-        let reader = match storage {
-            BrowserStorage::Readable(reader) => reader,
-            BrowserStorage::NotYet(what) => return Err(not_yet(what, path)),
-        };
+    fn add_store(&mut self, path: &Path, reader: &'static dyn StoreReader, is_named: bool) -> Result<()> {
         if let Some(looks) = self.note(path, reader.looks(path))? {
             let store = SourceStore { path: path.to_path_buf(), looks, reader, is_named };
             self.sources.push(Source::Store(store));
@@ -154,9 +144,12 @@ pub(super) fn find(inputs: &[PathBuf]) -> Result<Inputs> {
             PathKind::Directory => walk(input, &mut found, Place { depth: 0, is_of_browser: false })?,
             PathKind::File { .. } => match found.note(input, look_at(input))? {
                 None => {}
-                Some((FileKind::Storage(storage), _)) => found.add_storage(input, storage, true)?,
-                Some((FileKind::Database, _)) => return Err(not_yet("a SQLite database", input)),
-                Some((_, looks)) => found.add_dumps(input.clone(), looks),
+                Some((FileKind::Store(reader), _)) => found.add_store(input, reader, true)?,
+                // Its reader says what is wrong with it.
+                Some((FileKind::Database, _)) => found.add_store(input, &BrowserDatabase, true)?,
+                Some((FileKind::Dump | FileKind::Other, looks)) => {
+                    found.sources.push(Source::Dumps(SourceFile { path: input.clone(), looks }));
+                }
             },
             PathKind::Symlink | PathKind::Special(_) => {
                 let message = "this is neither a file nor a folder (a pipe, socket or device)";
@@ -191,17 +184,17 @@ fn walk(folder: &Path, found: &mut Inputs, place: Place) -> Result<()> {
     };
     let is_of_browser = match folder_kind(folder, &paths) {
         // Databases of this kind are many in a profile, and only one is localStorage.
-        FolderKind::Storage(BrowserStorage::Readable(_))
-            if place.is_of_browser && !is_of_local_storage(folder) =>
-        {
-            return Ok(());
-        }
-        FolderKind::Storage(storage) => return found.add_storage(folder, storage, place.depth == 0),
+        FolderKind::Store(_) if place.is_of_browser && !is_of_local_storage(folder) => return Ok(()),
+        FolderKind::Store(reader) => return found.add_store(folder, reader, place.depth == 0),
         FolderKind::Browser => true,
         FolderKind::Other => place.is_of_browser,
     };
     let inside = Place { depth: place.depth + 1, is_of_browser };
     for path in paths {
+        if let Some(reason) = why_left_out(&path) {
+            found.skipped.push(SkippedFile { path, reason: reason.to_owned() });
+            continue;
+        }
         let is_link = std::fs::symlink_metadata(&path).is_ok_and(|found| found.is_symlink());
         let reason = match found.note(&path, kind_of_source(&path))? {
             None => continue,
@@ -209,30 +202,25 @@ fn walk(folder: &Path, found: &mut Inputs, place: Place) -> Result<()> {
                 walk(&path, found, inside)?;
                 continue;
             }
-            Some(PathKind::File { .. }) if is_of_browser && is_named_like_storage(&path) => {
-                if let Some((FileKind::Storage(storage), _)) = found.note(&path, look_at(&path))? {
-                    found.add_storage(&path, storage, false)?;
-                }
+            Some(PathKind::File { .. }) if is_of_browser && is_named_like_database(&path) => {
+                found.add_store(&path, &BrowserDatabase, false)?;
                 continue;
             }
             // What else a browser keeps is not named file by file.
             Some(_) if is_of_browser => continue,
             Some(PathKind::Directory) if is_link => "a link to a folder",
             Some(PathKind::Directory) => "a folder too deep inside others",
+            Some(PathKind::File { .. }) if is_side_file(&path) => continue,
             Some(PathKind::File { .. }) => match found.note(&path, look_at(&path))? {
                 None => continue,
-                Some((FileKind::Storage(BrowserStorage::NotYet(what)), _)) => {
-                    found.not_yet.get_or_insert_with(|| not_yet(what, &path));
-                    what
-                }
-                Some((FileKind::Storage(storage), _)) => {
-                    found.add_storage(&path, storage, false)?;
+                Some((FileKind::Store(reader), _)) => {
+                    found.add_store(&path, reader, false)?;
                     continue;
                 }
-                Some((FileKind::Database, _)) => "a SQLite database",
+                Some((FileKind::Database, _)) => "a SQLite database without localStorage",
                 Some((FileKind::Other, _)) => "not a dump: it does not begin like one",
                 Some((FileKind::Dump, looks)) => {
-                    found.add_dumps(path, looks);
+                    found.sources.push(Source::Dumps(SourceFile { path, looks }));
                     continue;
                 }
             },

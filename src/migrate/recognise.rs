@@ -1,38 +1,23 @@
-//! What lies in front of `migrate`, told by content: dumps, and the storage of browsers, which nobody must take for
-//! something else even where it cannot be read yet.
-//!
-//! A further way in which a browser keeps storage is a reader in `stores`, and [`BrowserStorage::Readable`] with it here.
+//! What lies in front of `migrate`: dumps, told by content, and the storage of browsers, told by content and, where that is
+//! damaged or in another file, by the names that browsers give.
 
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::local_storage::dump::could_be_dump;
 use crate::local_storage::leveldb::is_leveldb;
 
-use super::stores::{ChromiumLevelDb, StoreReader};
-
-/// What to do instead of reading what cannot be read yet.
-const MAKE_A_DUMP: &str = "make a dump of it: open the site in that browser, in its console run \
-    copy(JSON.stringify(localStorage)), paste that into a file, and migrate the file";
-
-/// Storage of a browser.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum BrowserStorage {
-    /// By this reader.
-    Readable(&'static dyn StoreReader),
-    /// What it is, which cannot be read yet.
-    NotYet(&'static str),
-}
+use super::stores::{BrowserDatabase, ChromiumLevelDb, StoreReader};
 
 /// What a file is.
 pub(super) enum FileKind {
     /// Or a file that is empty, which is a damaged one.
     Dump,
-    /// A database of a browser.
-    Storage(BrowserStorage),
-    /// A SQLite database of something else.
+    /// Storage of a browser.
+    Store(&'static dyn StoreReader),
+    /// A SQLite database that does not look like storage of a browser.
     Database,
     /// Anything else.
     Other,
@@ -43,32 +28,61 @@ pub(super) fn file_kind(path: &Path) -> Result<FileKind> {
     const MAGIC: &[u8] = b"SQLite format 3\0";
     /// The first page of a database, however large, holds the schema of one with few tables.
     const HEAD_BYTES: u64 = 1 << 16;
+    /// Names that are in the schemas of browsers, and hardly in others.
+    const TABLES: [&str; 5] = ["webappsstore2", "map_entries", "utf16_length", "utf16Length", "ItemTable"];
     let mut head = Vec::new();
     File::open(path)
         .and_then(|file| file.take(HEAD_BYTES).read_to_end(&mut head))
         .map_err(|error| Error::io("reading the file", path, error))?;
-    if !head.starts_with(MAGIC) {
-        return Ok(if head.is_empty() || could_be_dump(&head) { FileKind::Dump } else { FileKind::Other });
-    }
     let has = |name: &str| head.windows(name.len()).any(|part| part == name.as_bytes());
-    let what = if has("webappsstore2") {
-        "localStorage of an old Firefox (webappsstore.sqlite)"
-    } else if has("map_entries") {
-        "localStorage of Chromium (SQLite)"
-    } else if has("utf16_length") || has("utf16Length") {
-        "localStorage of Firefox (data.sqlite)"
-    } else if has("ItemTable") {
-        "localStorage of WebKit or Safari"
-    } else {
-        return Ok(FileKind::Database);
+    Ok(match (head.starts_with(MAGIC), is_named_like_database(path)) {
+        (true, is_named) if is_named || TABLES.iter().any(|table| has(table)) => {
+            FileKind::Store(&BrowserDatabase)
+        }
+        (true, _) => FileKind::Database,
+        (false, _) if could_be_dump(&head) => FileKind::Dump,
+        // Damaged from its first byte on.
+        (false, true) => FileKind::Store(&BrowserDatabase),
+        (false, false) if head.is_empty() => FileKind::Dump,
+        (false, false) => FileKind::Other,
+    })
+}
+
+/// Whether a file has the name of one in which a browser keeps localStorage in SQLite.
+pub(super) fn is_named_like_database(path: &Path) -> bool {
+    let name = |path: Option<&Path>| {
+        path.and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
     };
-    Ok(FileKind::Storage(BrowserStorage::NotYet(what)))
+    let folder = name(path.parent());
+    match &*name(Some(path)) {
+        "LocalStorage" | "webappsstore.sqlite" | "ls-archive.sqlite" | "localstorage.sqlite3" => true,
+        "data.sqlite" => folder == "ls",
+        other => other.ends_with(".localstorage"),
+    }
+}
+
+/// What keeps something of a browser from being read, though it has to do with localStorage.
+pub(super) fn why_left_out(path: &Path) -> Option<&'static str> {
+    let name = path.file_name()?.to_str()?;
+    if name.starts_with("LocalStorage") && name.ends_with("Migrating") {
+        return Some("what Chromium left behind when it moved its storage and did not get to the end");
+    }
+    let is_in = |folder: &str| path.parent().and_then(Path::file_name).is_some_and(|name| name == folder);
+    let is_private = name == "private" && is_in("storage") && path.is_dir();
+    is_private.then_some("storage of private windows of Firefox: its key is gone with the session")
+}
+
+/// Whether a file belongs to a database beside it, which is read with it.
+pub(super) fn is_side_file(path: &Path) -> bool {
+    let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return false };
+    let of = |ending: &str| name.strip_suffix(ending).map(|database| path.with_file_name(database));
+    ["-wal", "-shm", "-journal"].into_iter().find_map(of).is_some_and(|database| database.is_file())
 }
 
 /// What a folder is.
 pub(super) enum FolderKind {
-    /// It is storage of a browser as a whole.
-    Storage(BrowserStorage),
+    /// Storage of a browser.
+    Store(&'static dyn StoreReader),
     /// Made by a browser, with storage somewhere below it.
     Browser,
     /// Anything else; there may be all kinds of things in it.
@@ -84,28 +98,17 @@ pub(super) fn folder_kind(folder: &Path, paths: &[PathBuf]) -> FolderKind {
     let has_manifest = names().any(|name| name.starts_with("MANIFEST-"));
     let may_be_leveldb = has_manifest || ends(".log") || ends(".sst");
     if has_manifest && has("CURRENT") || ends(".ldb") || may_be_leveldb && is_leveldb(folder) {
-        return FolderKind::Storage(BrowserStorage::Readable(&ChromiumLevelDb));
-    }
-    if has("webappsstore.sqlite") || has("storage") && folder.join("storage/default").is_dir() {
-        return FolderKind::Storage(BrowserStorage::NotYet("a profile of Firefox"));
-    }
-    if ends(".localstorage") || has("localstorage.sqlite3") || has("origin") && has_webkit_origin(folder) {
-        return FolderKind::Storage(BrowserStorage::NotYet("localStorage of WebKit or Safari"));
+        return FolderKind::Store(&ChromiumLevelDb);
     }
     // A profile, or the folder of all profiles.
-    let has_database = || matches!(file_kind(&folder.join("LocalStorage")), Ok(FileKind::Storage(_)));
-    let is_browsers = has("Local Storage")
-        || has("LocalStorage") && has_database()
+    let is_chromium = has("Local Storage")
+        || has("LocalStorage") && has("Preferences")
         || has("Local State") && paths.iter().any(|path| path.join("Preferences").is_file());
+    let is_firefox = has("profiles.ini")
+        || has("webappsstore.sqlite") && (has("prefs.js") || has("places.sqlite"))
+        || has("storage") && folder.join("storage/default").is_dir();
+    let is_browsers = is_chromium || is_firefox || has("origin") && has_webkit_origin(folder);
     if is_browsers { FolderKind::Browser } else { FolderKind::Other }
-}
-
-/// Whether a file in a folder of a browser can be storage: what else there is need not even be opened.
-pub(super) fn is_named_like_storage(path: &Path) -> bool {
-    const NAMES: [&str; 5] =
-        ["LocalStorage", "data.sqlite", "localstorage.sqlite3", "ls-archive.sqlite", "webappsstore.sqlite"];
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    NAMES.contains(&name) || name.ends_with(".localstorage")
 }
 
 /// Whether the file `origin` beside a storage of WebKit is here: two origins, of which the first is enough to tell.
@@ -121,11 +124,4 @@ fn has_webkit_origin(folder: &Path) -> bool {
     let is_of_scheme =
         |byte: &u8| byte.is_ascii_lowercase() || matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.');
     read.is_ok() && rest.get(..usize::from(*length)).is_some_and(|scheme| scheme.iter().all(is_of_scheme))
-}
-
-/// The refusal of what is known and not read yet.
-pub(super) fn not_yet(what: &str, path: &Path) -> Error {
-    Error::new(ErrorKind::Usage, format!("this is {what}, which migrate cannot read yet"))
-        .at(path)
-        .hint(MAKE_A_DUMP)
 }

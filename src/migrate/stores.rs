@@ -4,6 +4,7 @@
 //! origins that are wanted are read, a group at a time. No store is ever opened in a way that writes to it.
 
 mod chromium_leveldb;
+mod database;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -15,6 +16,7 @@ use crate::local_storage::item::{Problem, Reading};
 use crate::run::Run;
 
 pub(super) use chromium_leveldb::ChromiumLevelDb;
+pub(super) use database::BrowserDatabase;
 
 /// A way of keeping localStorage.
 ///
@@ -36,6 +38,8 @@ pub(super) trait StoreReader: fmt::Debug {
 pub(super) struct Opening<'a> {
     /// Whether items count of which damage may have cost a newer value or the deletion.
     pub(super) with_doubtful: bool,
+    /// Where copies go; into the system's folder unless given.
+    pub(super) temp_folder: Option<&'a Path>,
     pub(super) run: Run<'a>,
 }
 

@@ -25,6 +25,7 @@ mod read_only_vfs;
 pub mod recovered;
 pub mod rowids;
 mod rows;
+pub mod salvage;
 mod scan_guard;
 pub mod schema_check;
 pub mod source_check;
@@ -34,6 +35,7 @@ mod super_journal;
 pub mod target;
 pub mod target_plan;
 mod untouched;
+mod wal_frames;
 mod wal_index;
 mod watch;
 

@@ -12,11 +12,12 @@
 //! `export` reads a live database in another way, in place and under its locks: never use this one for it unless there is
 //! no other.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rusqlite::OpenFlags;
 
+use crate::durable::Stage;
 use crate::error::{Error, ErrorKind, Result};
 use crate::run::Run;
 use crate::sqlite::failure::failure;
@@ -70,10 +71,18 @@ impl Source {
     ) -> Result<Self> {
         check_file(path, options)?;
         let (copy, stage) = copy_privately(path, options.busy_timeout, temp_folder, run)?;
-        let open = OpenOptions { busy_timeout: Duration::ZERO, allow_empty: true };
-        let recovered = recover(&copy, run).and_then(|()| Self::open(&copy, &open, run.interrupt));
+        let source = recover(&copy, run).and_then(|()| Self::of_copy(copy, stage, path, run));
         // What is wrong with the copy is wrong with the database.
-        let mut source = recovered.map_err(|error| error.instead_at(path))?;
+        source.map_err(|error| error.instead_at(path))
+    }
+
+    /// Opens a private copy in which nothing is left to recover, in place of the database at `path`.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub(super) fn of_copy(copy: PathBuf, stage: Stage, path: &Path, run: Run<'_>) -> Result<Self> {
+        let open = OpenOptions { busy_timeout: Duration::ZERO, allow_empty: true };
+        let mut source = Self::open(&copy, &open, run.interrupt)?;
         source.path = path.to_path_buf();
         source.still = None;
         source.reading = Reading::Copy(copy, stage);
@@ -144,7 +153,10 @@ fn is_in_wal_mode(path: &Path) -> Result<bool> {
 }
 
 /// Lets SQLite do in a private copy what it does when a database is opened after a crash.
-fn recover(copy: &Path, run: Run<'_>) -> Result<()> {
+///
+/// # Errors
+/// What SQLite says.
+pub(super) fn recover(copy: &Path, run: Run<'_>) -> Result<()> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_EXRESCODE;

@@ -18,6 +18,7 @@ mod help;
 mod inspect;
 mod migrate;
 mod migrate_chromium;
+mod migrate_databases;
 mod migrate_dumps;
 mod migrate_target;
 mod other_process;

@@ -13,7 +13,7 @@ const ORIGINS: &str =
 /// Where a profile keeps it.
 const STORE: &str = "Default/Local Storage/leveldb";
 
-fn fixtures() -> std::path::PathBuf {
+pub(crate) fn fixtures() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/localstorage")
 }
 
@@ -28,7 +28,7 @@ fn place_with(name: &str) -> Place {
     place
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("a folder");
     for entry in fs::read_dir(from).expect("a folder") {
         let path = entry.expect("an entry").path();
@@ -68,7 +68,7 @@ print(len(found), len(found & wanted), len(wanted))
 "#;
 
 /// How many items are in the database, in both, and in the truth; `None` without Python.
-fn judged(place: &Place, database: &str, truth: &str, member: &str) -> Option<[usize; 3]> {
+pub(crate) fn judged(place: &Place, database: &str, truth: &str, member: &str) -> Option<[usize; 3]> {
     let mut judge = place.in_here("python3");
     judge.args(["-c", JUDGE, database]).arg(fixtures().join(truth)).arg(member);
     let Ok(output) = judge.output() else {

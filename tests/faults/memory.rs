@@ -137,6 +137,24 @@ fn tables_whose_later_rows_are_larger_keep_to_the_limit_side_by_side() {
 }
 
 #[test]
+fn many_threads_do_not_each_keep_memory_that_was_given_back() {
+    let columns: Vec<String> = (0..60).map(|column| format!("c{column}")).collect();
+    let values: Vec<String> = (0..60)
+        .map(|column| {
+            if column % 3 == 0 { format!("i * {column} % 1000 / 8.0") } else { format!("i * {column} % 100") }
+        })
+        .collect();
+    let folder = source(&format!(
+        "CREATE TABLE w(id INTEGER PRIMARY KEY, {});
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300000)
+         INSERT INTO w SELECT i, {} FROM n;",
+        columns.join(","),
+        values.join(",")
+    ));
+    export_stays_within("sixteen threads", folder.path(), 64, &["--threads", "16"], 0);
+}
+
+#[test]
 fn a_few_large_rows_among_small_ones_in_no_order_are_in_memory_four_times_at_most() {
     const LARGE: u64 = 60_000_000;
     let folder = source(&format!(

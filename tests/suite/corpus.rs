@@ -19,6 +19,11 @@ fn replay(target: &str, run: impl Fn(&[u8])) {
 }
 
 #[test]
+fn values_and_sqlite_files_of_browsers_of_the_corpus() {
+    replay("browser_database", bodies::browser_database::run);
+}
+
+#[test]
 fn schemas_of_the_corpus() {
     replay("ddl_checker", bodies::ddl_checker::run);
 }

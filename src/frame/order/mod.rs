@@ -24,4 +24,4 @@ pub use key_window::{KeyWindow, Keys, Leaving, Room};
 pub use partition::{PartitionedRows, Partitions, SortedRows as SortedRange};
 pub use sorter::{SortedRows, Sorter, with_order_columns};
 pub use splitters::{Splitters, parts_for};
-pub use window::{WINDOW_ROWS, Window, WindowFrame};
+pub use window::{WINDOW_ROWS, Window};

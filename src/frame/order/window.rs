@@ -14,6 +14,7 @@ use arrow::datatypes::{Schema, SchemaRef};
 use super::gather::{KeyedBatch, Place, equal_keys, gather};
 use crate::digest::ContentDigest;
 use crate::error::Result;
+use crate::frame::cuts::CutFrame;
 use crate::run::Interrupt;
 
 /// Rows that are held back, unless fewer are as many bytes as may be held back.
@@ -54,17 +55,6 @@ struct Taken {
     count: usize,
     rows: u64,
     bytes: u64,
-}
-
-/// Rows in order, as much as a frame.
-#[derive(Debug)]
-pub struct WindowFrame {
-    /// The rows, without the columns of key and size.
-    pub batch: RecordBatch,
-    /// The sum of their sizes.
-    pub bytes: u64,
-    /// Their digest.
-    pub digest: ContentDigest,
 }
 
 impl<'run> Window<'run> {
@@ -127,7 +117,7 @@ impl<'run> Window<'run> {
     ///
     /// # Errors
     /// Those of gathering rows; [`ErrorKind::Interrupted`](crate::error::ErrorKind::Interrupted).
-    pub fn next_frame(&mut self, mut is_full: impl FnMut(u64, u64) -> bool) -> Result<Option<WindowFrame>> {
+    pub fn next_frame(&mut self, mut is_full: impl FnMut(u64, u64) -> bool) -> Result<Option<CutFrame>> {
         let (held_rows, held_bytes) = self.held;
         while let Some(&place) = self.waiting.get(self.taken.count) {
             let size = self.batches[place.0].keyed.size(place.1);
@@ -144,7 +134,7 @@ impl<'run> Window<'run> {
         if self.is_over && self.taken.count > 0 { self.hand_out().map(Some) } else { Ok(None) }
     }
 
-    fn hand_out(&mut self) -> Result<WindowFrame> {
+    fn hand_out(&mut self) -> Result<CutFrame> {
         let Taken { count, rows, bytes } = std::mem::take(&mut self.taken);
         let places: Vec<Place> = self.waiting.drain(..count).collect();
         self.held = (self.held.0 - rows, self.held.1 - bytes);
@@ -162,7 +152,7 @@ impl<'run> Window<'run> {
         let batch = gather(&self.keyed_batches(), &places, &self.data_schema, self.interrupt)?;
         self.let_go();
         self.move_those_left()?;
-        Ok(WindowFrame { batch, bytes, digest })
+        Ok(CutFrame { batch, bytes, digest })
     }
 
     /// Lets go of batches whose rows have all been handed out or moved.

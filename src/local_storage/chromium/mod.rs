@@ -1,13 +1,14 @@
 //! localStorage of the Chromium family: Chrome, Edge, Brave, Opera, Electron, WebView.
 //!
-//! [`leveldb_store`] reads the folder `Local Storage/leveldb`. What that has in common with the newer SQLite file
-//! `LocalStorage` is here apart from it, as pure functions over bytes: [`string`], [`storage_key`], [`metadata`] and
-//! [`packed_value`].
+//! [`leveldb_store`] reads the folder `Local Storage/leveldb`, [`sqlite_store`] the newer SQLite file `LocalStorage`. What
+//! they have in common is here apart from both, as pure functions over bytes: [`string`], [`storage_key`], [`metadata`]
+//! and [`packed_value`].
 
 pub mod leveldb_store;
 pub mod metadata;
 pub mod packed_value;
 mod record;
+pub(super) mod sqlite_store;
 pub mod storage_key;
 mod stored;
 pub mod string;

@@ -42,8 +42,6 @@ pub(super) struct Import<'a> {
     markers: HashSet<(String, Option<String>)>,
     /// What kept the first file that could not be read from being so; rather one that asks for something.
     first_error: Option<Error>,
-    /// What to say where nothing else was there.
-    not_yet: Option<Error>,
 }
 
 /// Where a value was met.
@@ -63,7 +61,6 @@ impl<'a> Import<'a> {
         options: &'a MigrateOptions,
         writer: Option<EventWriter<'a>>,
         skipped: Vec<SkippedFile>,
-        not_yet: Option<Error>,
         run: Run<'a>,
     ) -> Self {
         let report = MigrateReport {
@@ -82,7 +79,6 @@ impl<'a> Import<'a> {
             has_read_anything: false,
             markers: HashSet::new(),
             first_error: None,
-            not_yet,
         }
     }
 
@@ -161,7 +157,7 @@ impl<'a> Import<'a> {
     pub(super) fn finish(mut self) -> Result<MigrateReport> {
         if !self.has_read_anything {
             let nothing = || nothing_there(&self.report.skipped);
-            return Err(self.first_error.or(self.not_yet).unwrap_or_else(nothing));
+            return Err(self.first_error.unwrap_or_else(nothing));
         }
         let has_unnamed = self.origins.keys().any(|(origin, _)| origin.is_none());
         let missing = self.options.origins.iter().find(|&wanted| !self.known.contains(wanted));
@@ -292,7 +288,7 @@ fn nothing_there(skipped: &[SkippedFile]) -> Error {
     };
     Error::new(ErrorKind::Damaged, message).hint(
         "looked for what JSON.stringify(localStorage), Object.entries or Playwright's storageState give, and \
-         for profiles of Chromium, Chrome, Edge and their kin",
+         for profiles of Chrome, Edge, Firefox, Safari and their kin",
     )
 }
 

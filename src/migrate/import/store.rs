@@ -14,7 +14,11 @@ impl Import<'_> {
     /// Reads the wanted origins of a store; of the others it only tells that they are there.
     pub(in crate::migrate) fn store(&mut self, store: &SourceStore) -> Result<()> {
         let captured_at = self.captured_at(&store.path, store.looks)?;
-        let opening = Opening { with_doubtful: self.options.with_doubtful, run: self.run };
+        let opening = Opening {
+            with_doubtful: self.options.with_doubtful,
+            temp_folder: self.options.temp_folder.as_deref(),
+            run: self.run,
+        };
         let totals = self.report.totals;
         let mut told = SourceReport::of(&store.path, Some(captured_at));
         match store.reader.list(&store.path, &opening) {

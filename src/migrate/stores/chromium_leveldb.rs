@@ -123,7 +123,7 @@ mod tests {
 
     fn with_opening<T>(test: impl FnOnce(&Opening<'_>) -> T) -> T {
         let run = Run { progress: &Silent, clock: &SystemClock, interrupt: &Interrupt::new() };
-        test(&Opening { with_doubtful: false, run })
+        test(&Opening { with_doubtful: false, temp_folder: None, run })
     }
 
     #[test]

@@ -78,6 +78,9 @@ pub(super) fn distinct_values(arrays: &[ArrayRef], dictionary_bytes: usize) -> O
     }
 }
 
+/// So many values are remembered beside the set of all: most columns have few, and it takes longer to look into a set.
+const LATELY: usize = 256;
+
 /// Counts distinct values, given as 64 bits that tell them apart and their size in a dictionary.
 fn count(values: impl Iterator<Item = (u64, usize)>, dictionary_bytes: usize) -> Option<Distinct> {
     let mut seen: HashSet<u64, BuildHasherDefault<Folded>> = HashSet::default();
@@ -86,13 +89,15 @@ fn count(values: impl Iterator<Item = (u64, usize)>, dictionary_bytes: usize) ->
         return None;
     }
     let mut last = None;
+    let mut lately = [None; LATELY];
     for (key, size) in values {
         if last == Some(key) {
             continue;
         }
         last = Some(key);
         distinct.runs += 1;
-        if seen.insert(key) {
+        let place = &mut lately[lower_half(fold(key, 0)) as usize % LATELY];
+        if place.replace(key) != Some(key) && seen.insert(key) {
             distinct.bytes += size;
             // The writer gives a dictionary up as soon as it is full.
             if distinct.bytes >= dictionary_bytes {
@@ -145,6 +150,11 @@ fn fold(a: u64, b: u64) -> u64 {
     const FACTORS: [u64; 2] = [0x9e37_79b9_7f4a_7c15, 0x6a09_e667_f3bc_c908];
     let product = u128::from(a ^ FACTORS[0]) * u128::from(b ^ FACTORS[1]);
     lower(product) ^ lower(product >> 64)
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "what is asked for")]
+fn lower_half(value: u64) -> u32 {
+    value as u32
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "what is asked for")]

@@ -3,6 +3,7 @@
 //! Judged by SQL over both files (`judge`) and by what each recipe says about its own content, never by
 //! parklite's digests alone.
 
+mod abreast;
 mod almost_in_order;
 mod bounded;
 mod cases;

@@ -1,0 +1,165 @@
+//! localStorage that browsers keep in SQLite files: which browser's a file is, told by its tables, and what it holds.
+//!
+//! [`chromium`](super::chromium::sqlite_store), [`firefox`](super::firefox) and [`webkit`](super::webkit) know what the rows
+//! of their tables mean; this is what they have in common. [`sqlite::salvage`](crate::sqlite::salvage) reads the rows from a
+//! private copy and tells of damage. A file is listed without holding any value, or read for chosen origins alone: a profile
+//! has the storage of every site that was used.
+
+mod cells;
+mod collected;
+mod whose;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::run::Run;
+use crate::sqlite::salvage::{Salvage, SalvageOptions};
+
+use super::chromium::sqlite_store;
+use super::item::{Problem, Reading};
+use super::{firefox, webkit};
+
+pub(in crate::local_storage) use cells::{bytes_of, key_of, text_of, units_of};
+pub(in crate::local_storage) use collected::{Collected, Found};
+pub use whose::Whose;
+pub(in crate::local_storage) use whose::origin_of;
+
+/// Which browser keeps its localStorage in this way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum StoreKind {
+    /// The file `LocalStorage` of newer Chromium, with all storages of a profile.
+    Chromium,
+    /// A file `ls/data.sqlite` of Firefox, with one storage.
+    Firefox,
+    /// `webappsstore.sqlite` of Firefox until 2019 and `ls-archive.sqlite`, with all storages of a profile.
+    FirefoxLegacy,
+    /// A file of Safari or `WebKit`, or of Chrome before 2017, with one storage.
+    WebKit,
+}
+
+impl StoreKind {
+    /// The word for it in reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Chromium => "chromium-sqlite",
+            Self::Firefox => "firefox",
+            Self::FirefoxLegacy => "firefox-legacy",
+            Self::WebKit => "webkit",
+        }
+    }
+
+    /// By the tables that a file has.
+    fn of(salvage: &Salvage) -> Option<Self> {
+        let has = |table: &str, columns: &[&str]| {
+            salvage.table(table).is_some_and(|table| columns.iter().all(|column| table.has(column)))
+        };
+        if has("maps", &["row_id", "storage_key"]) && has("map_entries", &["map_id", "key", "value"]) {
+            Some(Self::Chromium)
+        } else if salvage.table("database").is_some() && has("data", &["key", "value"]) {
+            Some(Self::Firefox)
+        } else if has("webappsstore2", &["scope", "key", "value"]) {
+            Some(Self::FirefoxLegacy)
+        } else if has("ItemTable", &["key", "value"]) {
+            Some(Self::WebKit)
+        } else {
+            None
+        }
+    }
+}
+
+/// All storages of a file, without their values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DatabaseListing {
+    /// Whose way of keeping it.
+    pub kind: StoreKind,
+    /// In the order of origin and partition.
+    pub storages: Vec<ListedDatabaseStorage>,
+    /// Damage, oddities and what was left out.
+    pub problems: Vec<Problem>,
+}
+
+/// A storage, without its values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedDatabaseStorage {
+    /// Whose it is.
+    pub whose: Whose,
+    /// When it was last changed, in microseconds since 1970, where the file tells.
+    pub changed_at_us: Option<i64>,
+    /// How many items.
+    pub item_count: u64,
+    /// Bytes of all their keys and values, as they are stored.
+    pub size_bytes: u64,
+}
+
+/// Lists the storages of the file at `path`; no value is held.
+///
+/// # Errors
+/// `NotFound`; `Damaged` for what is no database, has no table or cannot be read at all; `Usage` for a database of something
+/// else; `NewerFormat`; `Busy` where the browser goes on writing; I/O. Other damage is a problem with
+/// [`Problem::may_lose_items`].
+pub fn list_database(path: &Path, options: &SalvageOptions, run: Run<'_>) -> Result<DatabaseListing> {
+    let mut collected = Collected::to_list(path);
+    let kind = collect(path, &mut collected, options, run)?;
+    let (storages, problems) = collected.into_listing();
+    Ok(DatabaseListing { kind, storages, problems })
+}
+
+/// Reads the storages of `origins`, with all their partitions, in the file at `path`; all without `origins`. A storage of
+/// which nobody can tell whose it is, is always read.
+///
+/// # Errors
+/// As [`list_database`].
+pub fn read_database(
+    path: &Path,
+    origins: Option<&BTreeSet<String>>,
+    options: &SalvageOptions,
+    run: Run<'_>,
+) -> Result<(StoreKind, Reading)> {
+    let mut collected = Collected::to_read(path, origins);
+    let kind = collect(path, &mut collected, options, run)?;
+    Ok((kind, collected.into_reading()))
+}
+
+fn collect(
+    path: &Path,
+    collected: &mut Collected<'_>,
+    options: &SalvageOptions,
+    run: Run<'_>,
+) -> Result<StoreKind> {
+    let salvage = Salvage::open(path, options, run)?;
+    collected.tell_flaws(salvage.flaws());
+    let kind = StoreKind::of(&salvage).ok_or_else(|| not_local_storage(&salvage).at(path))?;
+    match kind {
+        StoreKind::Chromium => sqlite_store::collect(&salvage, collected),
+        StoreKind::Firefox => firefox::collect(&salvage, path, collected),
+        StoreKind::FirefoxLegacy => firefox::collect_legacy(&salvage, collected),
+        StoreKind::WebKit => webkit::collect(&salvage, path, collected),
+    }
+    .map_err(|error| error.at(path))?;
+    run.interrupt.check()?;
+    Ok(kind)
+}
+
+fn not_local_storage(salvage: &Salvage) -> Error {
+    if !salvage.has_no_tables() {
+        let message = "the file is a SQLite database, but it holds no localStorage";
+        return Error::new(ErrorKind::Usage, message)
+            .hint("looked for the tables of Chromium, Firefox, WebKit and Safari");
+    }
+    if salvage.lacks_wal() {
+        let message =
+            "the file has no table: what it holds was in the file ending in -wal, which is not there";
+        return Error::new(ErrorKind::Damaged, message).hint(
+            "copy both files, or close the browser first; nothing of it can be read from this one alone",
+        );
+    }
+    match salvage.flaws().iter().find(|flaw| flaw.may_lose_rows) {
+        Some(flaw) => {
+            let message = format!("the file has no table that can be read: {}", flaw.message);
+            Error::new(ErrorKind::Damaged, message)
+        }
+        None => Error::new(ErrorKind::Damaged, "the file is a SQLite database without any table"),
+    }
+}

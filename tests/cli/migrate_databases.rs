@@ -1,0 +1,234 @@
+//! localStorage that browsers keep in SQLite, read where they keep it: files of real browsers against their truth.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::migrate_chromium::{self, copy, fixtures};
+use crate::place::Place;
+
+const MAIN: &str = "http://127.0.0.1:8571";
+const ORIGINS: &str =
+    "--origin http://127.0.0.1:8571 --origin http://127.0.0.1:8572 --origin http://localhost:8573";
+
+/// Fixture, the word for it in reports, and how many stores, items and rejected sessions are in it.
+const REAL: [(&str, &str, usize, usize); 7] = [
+    ("chromium-sqlite", "chromium-sqlite", 1, 52),
+    ("chromium-sqlite-live", "chromium-sqlite", 1, 52),
+    ("firefox-lsng", "firefox", 4, 52),
+    ("firefox-legacy", "firefox-legacy", 1, 52),
+    ("webkit-files", "webkit", 3, 48),
+    ("webkit-origins", "webkit", 3, 48),
+    ("webkit-origins-live", "webkit", 3, 45),
+];
+
+/// A place with a fixture in the folder `profile`.
+fn place_with(name: &str) -> Place {
+    let place = Place::new();
+    copy(&fixtures().join(name), &place.path("profile"));
+    for told in ["truth.json", "expected.json"] {
+        let _ = fs::remove_file(place.path("profile").join(told));
+    }
+    place
+}
+
+/// How many items are in the database, in both, and in the truth; `None` without Python.
+fn judged(place: &Place, database: &str, fixture: &str) -> Option<[usize; 3]> {
+    migrate_chromium::judged(place, database, &format!("{fixture}/truth.json"), "storages")
+}
+
+#[test]
+fn every_item_of_every_browsers_files_is_kept_unit_by_unit_and_the_files_stay_as_they_are() {
+    for (name, format, stores, items) in REAL {
+        let place = place_with(name);
+        let words = format!("migrate profile --into new.db --all-keys --with-partitioned {ORIGINS}");
+        let ran = place.run(&words);
+        // Two elements of a store are no sessions.
+        ran.exits(3).adds(&["new.db"]).prints(&format!("{items} keys")).prints("2 rejected");
+        assert!(judged(&place, "new.db", name).is_none_or(|counts| counts == [items; 3]), "{name}");
+        let ran = place.run(&format!("{words} --json"));
+        let document = ran.exits(3).document();
+        assert_eq!(document["totals"]["events_new"], 0, "{name}: again adds nothing");
+        assert_eq!(document["totals"]["browser_stores"], stores, "{name}");
+        let sources = document["sources"].as_array().expect("sources");
+        assert_eq!(sources.len(), stores);
+        for source in sources {
+            assert_eq!((&source["formats"], &source["problems"]), (&json!([format]), &json!([])), "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_list_names_origins_partitions_stores_and_sessions() {
+    for (name, _, stores, items) in REAL {
+        let place = place_with(name);
+        let ran = place.run("migrate profile --list");
+        ran.exits(0).changes_nothing();
+        ran.prints("liftbook-store (zustand, version 2): 40 elements, 2 rejected").prints("migrated-c25k: ");
+        if items == 52 {
+            ran.prints("http://localhost:8573 inside http://127.0.0.1: ");
+        }
+        let document = place.run("migrate profile --list --json").exits(0).document();
+        let origins = document["origins"].as_array().expect("origins");
+        let count: u64 = origins.iter().map(|origin| origin["items"].as_u64().expect("a count")).sum();
+        assert_eq!((count, &document["totals"]["browser_stores"]), (items as u64, &json!(stores)), "{name}");
+        let tells_time = name.starts_with("chromium");
+        assert!(origins.iter().all(|origin| origin["last_changed_at"].is_string() == tells_time), "{name}");
+    }
+}
+
+#[test]
+fn of_several_origins_none_is_imported_unnamed() {
+    for name in ["firefox-lsng", "firefox-legacy", "webkit-origins"] {
+        let place = place_with(name);
+        place
+            .run("migrate profile --into new.db")
+            .exits(2)
+            .changes_nothing()
+            .prints("name those you want with --origin");
+        place.run(&format!("migrate profile --into new.db --origin {MAIN}")).exits(3).adds(&["new.db"]);
+        let origins = place.ask("new.db", "SELECT group_concat(DISTINCT origin) FROM event_sources");
+        assert_eq!(origins, format!("'{MAIN}'"), "{name}");
+        assert_eq!(
+            place.ask("new.db", "SELECT count(*) || ' ' || sum(completed) FROM progress_logs"),
+            "'37 33'"
+        );
+    }
+}
+
+#[test]
+fn a_file_is_read_where_it_is_named_itself() {
+    for (name, file) in [
+        ("chromium-sqlite-live", "profile/Default/LocalStorage"),
+        ("firefox-lsng", "profile/storage/default/http+++127.0.0.1+8571/ls/data.sqlite"),
+        ("firefox-legacy", "profile/webappsstore.sqlite"),
+        ("webkit-files", "profile/localstorage/http_127.0.0.1_8571.localstorage"),
+    ] {
+        let place = place_with(name);
+        place.run(&format!("migrate {file} --list")).exits(0).changes_nothing().prints("1 browser's store, ");
+        // Under another name, tables tell what it is.
+        let bytes = place.read(file);
+        if !name.ends_with("live") {
+            place.write("backup.bin", bytes);
+            place.run("migrate backup.bin --list").exits(0).changes_nothing().prints("1 browser's store, ");
+        }
+    }
+}
+
+/// Chromium that was told to use SQLite goes on with an empty file and leaves the old folder where it is.
+#[test]
+fn both_ways_of_keeping_it_in_one_profile_are_read() {
+    let leveldb = fixtures().join("chromium-leveldb");
+    let place = place_with("chromium-sqlite");
+    copy(&leveldb, &place.path("profile"));
+    fs::remove_file(place.path("profile/truth.json")).expect("removed");
+    let words = format!("migrate profile --into new.db --all-keys --with-partitioned {ORIGINS} --json");
+    let document = place.run(&words).exits(3).document();
+    assert_eq!(document["totals"]["browser_stores"], 2);
+    let mut formats: Vec<&Value> =
+        document["sources"].as_array().expect("sources").iter().map(|source| &source["formats"][0]).collect();
+    formats.sort_by_key(ToString::to_string);
+    assert_eq!(formats, [&json!("chromium-leveldb"), &json!("chromium-sqlite")]);
+    let counts = judged(&place, "new.db", "chromium-sqlite");
+    assert!(counts.is_none_or(|[_, both, wanted]| both == wanted), "{counts:?}");
+}
+
+#[test]
+fn a_firefox_profile_is_read_for_its_storage_alone() {
+    let place = place_with("firefox-lsng");
+    copy(&fixtures().join("firefox-legacy"), &place.path("profile"));
+    copy(&fixtures().join("firefox-legacy"), &place.path("archive"));
+    fs::rename(place.path("archive/webappsstore.sqlite"), place.path("profile/storage/ls-archive.sqlite"))
+        .expect("moved");
+    // What else is there, and looks like dumps or databases.
+    place.write("profile/prefs.js", "user_pref(\"a\", 1);");
+    place.write("profile/logins.json", r#"{"logins":"{\"state\":{},\"version\":0}"}"#);
+    place.execute("profile/places.sqlite", "CREATE TABLE moz_places(a)");
+    place.make_folder("profile/storage/private");
+    place.write("profile/storage/private/data.sqlite", "encrypted");
+    let document = place.run("migrate profile --list --json").exits(0).changes_nothing().document();
+    assert_eq!((&document["totals"]["browser_stores"], &document["totals"]["files"]), (&json!(6), &json!(0)));
+    let skipped = document["skipped"].as_array().expect("skipped");
+    assert_eq!(skipped.len(), 1, "{skipped:?}");
+    assert_eq!(skipped[0]["path"], "profile/storage/private");
+    assert!(skipped[0]["reason"].as_str().expect("a reason").contains("private windows"));
+}
+
+#[test]
+fn what_chromium_did_not_finish_moving_is_left_out_and_told() {
+    let place = place_with("chromium-sqlite");
+    place.make_folder("profile/Default/Local Storage");
+    place.write("profile/Default/LocalStorageMigrating", place.read("profile/Default/LocalStorage"));
+    let ran = place.run("migrate profile --list");
+    ran.exits(0).prints("1 browser's store, ").prints("skipped: profile/Default/LocalStorageMigrating: ");
+}
+
+#[test]
+fn a_file_without_its_wal_is_damaged_and_costs_only_itself() {
+    let place = place_with("damaged/webkit-no-wal");
+    place
+        .run(&format!("migrate profile --into new.db --origin {MAIN}"))
+        .fails(13, "ending in -wal")
+        .hints("copy both files")
+        .changes_nothing();
+    place.write("phone.json", fs::read(fixtures().join("devices/phone.json")).expect("a fixture"));
+    place
+        .run(&format!("migrate profile phone.json --into new.db --origin {MAIN}"))
+        .exits(3)
+        .adds(&["new.db"])
+        .prints("unreadable: profile/localstorage/http_127.0.0.1_8571.localstorage: ");
+    assert_eq!(place.ask("new.db", "SELECT count(*) FROM progress_logs"), "4");
+}
+
+#[test]
+fn of_a_file_that_was_cut_what_is_there_is_imported_and_the_rest_is_told() {
+    let place = place_with("webkit-files");
+    let file = "profile/localstorage/http_127.0.0.1_8571.localstorage";
+    let bytes = place.read(file);
+    place.write(file, &bytes[..bytes.len() / 2]);
+    let ran = place.run(&format!("migrate profile --into new.db --all-keys {ORIGINS}"));
+    ran.exits(3).adds(&["new.db"]).prints("the file was cut: it ends after page").prints("(incomplete)");
+    let counts = judged(&place, "new.db", "webkit-files");
+    assert!(
+        counts.is_none_or(|[found, both, wanted]| found == both && both < wanted && both > 9),
+        "{counts:?}"
+    );
+}
+
+#[test]
+fn other_databases_are_refused_or_passed_over() {
+    let place = Place::new();
+    place.make_folder("folder");
+    place.execute("folder/notes.db", "CREATE TABLE notes(a)");
+    place.execute("folder/data.sqlite", "CREATE TABLE webappsstore2(key, value)");
+    place.run("migrate folder/notes.db --list").fails(2, "holds no localStorage").changes_nothing();
+    place.run("migrate folder/data.sqlite --into new.db").fails(2, "holds no localStorage").changes_nothing();
+    place.write("folder/phone.json", fs::read(fixtures().join("devices/phone.json")).expect("a fixture"));
+    place
+        .run("migrate folder --list")
+        .exits(0)
+        .changes_nothing()
+        .prints("skipped: folder/notes.db: ")
+        .prints("skipped: folder/data.sqlite: ");
+}
+
+#[test]
+fn copies_go_where_they_are_told_to_and_nothing_is_left_of_them() {
+    let place = place_with("webkit-origins-live");
+    place.make_folder("temp");
+    place.run("migrate profile --list --temp-dir temp").exits(0).changes_nothing();
+    place
+        .run("migrate profile --list --temp-dir nowhere")
+        .fails(1, "creating a staging folder failed")
+        .hints("--temp-dir")
+        .changes_nothing();
+}
+
+#[test]
+fn a_profile_becomes_events_a_snapshot_and_the_same_events_again() {
+    let place = place_with("firefox-lsng");
+    place.run(&format!("migrate profile --into new.db --origin {MAIN}")).exits(3);
+    place.run("export new.db -o snap").exits(0);
+    place.run("restore snap again.db").exits(0);
+    assert_eq!(place.content("again.db"), place.content("new.db"));
+}
