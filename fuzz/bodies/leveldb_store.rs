@@ -9,6 +9,8 @@ use std::path::Path;
 use parklite::local_storage::chromium::{Doubtful, Selection, list_leveldb, read_leveldb};
 use parklite::local_storage::leveldb::is_leveldb;
 
+use super::masked_crc::masked_crc;
+
 /// One input.
 pub fn run(input: &[u8]) {
     let Some((kind, bytes)) = input.split_first() else { return };
@@ -98,15 +100,4 @@ fn table(parts: &[&[u8]]) -> Vec<u8> {
     file.extend(footer);
     file.extend([0x57, 0xFB, 0x80, 0x8B, 0x24, 0x75, 0x47, 0xDB]);
     file
-}
-
-fn masked_crc(bytes: &[u8]) -> u32 {
-    let mut crc = !0_u32;
-    for &byte in bytes {
-        crc ^= u32::from(byte);
-        for _ in 0..8 {
-            crc = if crc & 1 == 1 { crc >> 1 ^ 0x82F6_3B78 } else { crc >> 1 };
-        }
-    }
-    (!crc).rotate_right(15).wrapping_add(0xA282_EAD8)
 }

@@ -8,6 +8,7 @@ pub mod footer_check;
 pub mod leveldb_store;
 pub mod manifest;
 pub mod mapping_file;
+pub mod masked_crc;
 pub mod single_file;
 pub mod stored_value;
 

@@ -173,18 +173,21 @@ mod tests {
         made_with_pages().0
     }
 
-    fn made_with_pages() -> (Vec<u8>, u32) {
+    /// The WAL that is left when `sql` has run, and how many pages the database then has.
+    fn wal_after(sql: &str) -> (Vec<u8>, u32) {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("a.db");
         let connection = Connection::open(&path).expect("opens");
-        connection
-            .execute_batch(
-                "PRAGMA page_size=512; PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=0; CREATE TABLE t(a);
-                 INSERT INTO t VALUES (zeroblob(2000)); INSERT INTO t VALUES (randomblob(900));",
-            )
-            .expect("writes");
+        let settings = "PRAGMA page_size=512; PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=0;";
+        connection.execute_batch(&format!("{settings} {sql}")).expect("writes");
         let pages = connection.query_row("PRAGMA page_count", [], |row| row.get(0)).expect("is counted");
         (std::fs::read(folder.path().join("a.db-wal")).expect("a WAL"), pages)
+    }
+
+    fn made_with_pages() -> (Vec<u8>, u32) {
+        wal_after(
+            "CREATE TABLE t(a); INSERT INTO t VALUES (zeroblob(2000)); INSERT INTO t VALUES (randomblob(900));",
+        )
     }
 
     fn read(bytes: &[u8]) -> WalFrames {
@@ -230,18 +233,10 @@ mod tests {
 
     #[test]
     fn what_an_earlier_use_of_a_wal_left_is_no_loss() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("a.db");
-        let connection = Connection::open(&path).expect("opens");
-        connection
-            .execute_batch(
-                "PRAGMA page_size=512; PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=0; CREATE TABLE t(a);
-                 INSERT INTO t VALUES (randomblob(9000));",
-            )
-            .expect("writes");
-        connection.query_row("PRAGMA wal_checkpoint(RESTART)", [], |_| Ok(())).expect("folds in");
-        connection.execute_batch("INSERT INTO t VALUES (1)").expect("writes");
-        let wal = std::fs::read(folder.path().join("a.db-wal")).expect("a WAL");
+        let (wal, _) = wal_after(
+            "CREATE TABLE t(a); INSERT INTO t VALUES (randomblob(9000));
+             PRAGMA wal_checkpoint(RESTART); INSERT INTO t VALUES (1);",
+        );
         let found = read(&wal);
         assert_eq!((found.loss, found.committed_pages.len()), (None, 1));
     }

@@ -7,6 +7,12 @@ use serde_json::{Value, json};
 
 use crate::place::{Place, skipped};
 
+#[expect(unreachable_pub, reason = "others use it as a module of their own library")]
+#[path = "../../fuzz/bodies/masked_crc.rs"]
+mod masked_crc;
+
+use masked_crc::masked_crc;
+
 const MAIN: &str = "http://127.0.0.1:8571";
 const ORIGINS: &str =
     "--origin http://127.0.0.1:8571 --origin http://127.0.0.1:8572 --origin http://localhost:8573";
@@ -346,7 +352,7 @@ fn databases_of_the_same_kind_that_are_no_local_storage_are_refused_or_passed_ov
     place.make_folder("copies/db");
     // A manifest of IndexedDB: its first record names another order of keys.
     let edit = b"\x01\x08idb_cmp1\x02\x00\x03\x02\x04\x00";
-    let mut manifest = crc(&[b"\x01", &edit[..]].concat()).to_le_bytes().to_vec();
+    let mut manifest = masked_crc(&[b"\x01", &edit[..]].concat()).to_le_bytes().to_vec();
     manifest.extend([u8::try_from(edit.len()).expect("short"), 0, 1]);
     manifest.extend(edit);
     place.write("copies/db/MANIFEST-000001", manifest);
@@ -358,18 +364,6 @@ fn databases_of_the_same_kind_that_are_no_local_storage_are_refused_or_passed_ov
         .changes_nothing();
     place.write("copies/phone.json", fs::read(fixtures().join("devices/phone.json")).expect("a fixture"));
     place.run("migrate copies --list").exits(0).prints("skipped: copies/db: ").prints("IndexedDB");
-}
-
-/// LevelDB's masked CRC32C, bit by bit.
-fn crc(bytes: &[u8]) -> u32 {
-    let mut crc = !0_u32;
-    for &byte in bytes {
-        crc ^= u32::from(byte);
-        for _ in 0..8 {
-            crc = if crc & 1 == 1 { crc >> 1 ^ 0x82F6_3B78 } else { crc >> 1 };
-        }
-    }
-    (!crc).rotate_right(15).wrapping_add(0xA282_EAD8)
 }
 
 /// The system gives a file that has another content whenever it is read.

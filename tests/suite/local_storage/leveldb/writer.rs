@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use crate::corpus::bodies::masked_crc::masked_crc;
+
 /// How a block of a table is packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Packing {
@@ -13,18 +15,6 @@ pub(crate) enum Packing {
 
 /// One change, by key and value; without a value it deletes.
 pub(crate) type Change<'a> = (&'a [u8], Option<&'a [u8]>);
-
-/// Bit by bit, so that it has nothing in common with the reader's.
-pub(crate) fn masked_crc(bytes: &[u8]) -> u32 {
-    let mut crc = !0_u32;
-    for &byte in bytes {
-        crc ^= u32::from(byte);
-        for _ in 0..8 {
-            crc = if crc & 1 == 1 { crc >> 1 ^ 0x82F6_3B78 } else { crc >> 1 };
-        }
-    }
-    (!crc).rotate_right(15).wrapping_add(0xA282_EAD8)
-}
 
 #[expect(clippy::cast_possible_truncation, reason = "seven bits at a time")]
 pub(crate) fn varint(mut number: u64) -> Vec<u8> {
