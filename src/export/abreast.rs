@@ -22,7 +22,7 @@ use crate::sqlite::open::Source;
 
 mod reader;
 
-use reader::{Message, PIECE_BYTES, RangeSummary, Reader, Rows, Shared, Wires};
+use reader::{LARGE_ROW_BYTES, Message, PIECE_BYTES, RangeSummary, Reader, Rows, Shared, Wires};
 
 /// About how many bytes of rows a range has.
 const RANGE_BYTES: u64 = 2 * 1024 * 1024;
@@ -73,9 +73,21 @@ impl TableJob<'_> {
     /// Several readers, where the table is large enough for them and there is room.
     ///
     /// # Errors
-    /// What SQLite says; `Interrupted`.
+    /// `Interrupted`.
     pub(super) fn abreast(&self, sample: &Sample) -> Result<Option<Abreast>> {
+        match self.readers(sample) {
+            // One reader says it better: he knows the row.
+            Err(error) if error.kind() != ErrorKind::Interrupted => Ok(None),
+            readers => readers,
+        }
+    }
+
+    fn readers(&self, sample: &Sample) -> Result<Option<Abreast>> {
         let table = self.table();
+        // They would only take turns, each with SQLite's copy of such a row.
+        if sample.largest_row_bytes > LARGE_ROW_BYTES {
+            return Ok(None);
+        }
         let fitting = self.bytes_for_frames() / READERS_SHARE / READER_BYTES;
         let wanted =
             usize::try_from(fitting).unwrap_or(usize::MAX).min(self.threads.div_ceil(THREADS_PER_READER));

@@ -59,19 +59,26 @@ impl Ranges {
 /// What the scan of one range met.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RangeEnds {
+    /// The last rowid before the range, looked for backwards from where the scan of it begins.
+    before: Option<i64>,
     /// The first rowid that was read.
     first: Option<i64>,
+    /// The last rowid that was read.
+    last: Option<i64>,
     /// The first rowid beyond the range.
     beyond: Option<i64>,
 }
 
 /// Makes sure, range after range, that they together are one scan from the first row to the last: the row that the scan of
-/// one met beyond its end must be the one with which the scan of the next began. In a damaged b-tree it is not.
+/// one met beyond its end must be the one with which the scan of the next began, and the row before that the last one that was
+/// read. In a damaged b-tree it is not: a row whose rowid has become a later one ends a scan too early.
 #[derive(Debug, Default)]
 pub(super) struct EndsCheck {
     has_begun: bool,
     /// The row with which the next range begins; none after the last.
     expected: Option<i64>,
+    /// The last row of all ranges so far.
+    last: Option<i64>,
 }
 
 impl EndsCheck {
@@ -82,14 +89,14 @@ impl EndsCheck {
     pub(super) fn next(&mut self, ends: RangeEnds) -> Result<()> {
         // A range without rows meets what lies beyond it at once.
         let begun = ends.first.or(ends.beyond);
-        if self.has_begun && self.expected != begun {
+        if self.has_begun && (self.expected != begun || self.last != ends.before) {
             return Err(Error::new(
                 ErrorKind::Damaged,
                 "the rowids of the table are not where its b-tree says: the database is damaged",
             )
             .hint(RECOVER_HINT));
         }
-        *self = Self { has_begun: true, expected: ends.beyond };
+        *self = Self { has_begun: true, expected: ends.beyond, last: ends.last.or(self.last) };
         Ok(())
     }
 
@@ -129,7 +136,11 @@ pub(super) fn scan_range(
     mut take: impl FnMut(Option<i64>, &[Cell<'_>]) -> Result<ControlFlow<()>>,
 ) -> Result<Option<RangeEnds>> {
     let Some((from, until)) = ranges.bounds(range) else { return Ok(None) };
-    let mut ends = RangeEnds { first: None, beyond: None };
+    let before = match from {
+        Some(from) => source.last_rowid_below(&catalog.tables[ordinal], from)?,
+        None => None,
+    };
+    let mut ends = RangeEnds { before, first: None, last: None, beyond: None };
     source.for_each_row_from(catalog, ordinal, from, |rowid, cells| {
         if let (Some(rowid), Some(until)) = (rowid, until)
             && rowid >= until
@@ -138,6 +149,7 @@ pub(super) fn scan_range(
             return Ok(ControlFlow::Break(()));
         }
         ends.first = ends.first.or(rowid);
+        ends.last = rowid;
         take(rowid, cells)
     })?;
     Ok(Some(ends))
@@ -162,17 +174,25 @@ mod tests {
 
     #[test]
     fn ranges_that_do_not_go_on_where_the_one_before_ended_are_refused() -> Result<()> {
-        let ends = |first, beyond| RangeEnds { first, beyond };
+        let ends = |before, (first, last), beyond| RangeEnds { before, first, last, beyond };
+        let read = |first, last| (Some(first), Some(last));
+        let none = (None, None);
         let mut sound = EndsCheck::default();
-        sound.next(ends(Some(1), Some(5)))?;
-        sound.next(ends(None, Some(5)))?;
-        sound.next(ends(Some(5), None))?;
+        sound.next(ends(None, read(1, 4), Some(5)))?;
+        sound.next(ends(Some(4), none, Some(5)))?;
+        sound.next(ends(Some(4), read(5, 6), None))?;
         sound.finish()?;
-        let mut gap = EndsCheck::default();
-        gap.next(ends(Some(1), Some(5)))?;
-        assert_eq!(gap.next(ends(Some(6), None)).map_err(|error| error.kind()), Err(ErrorKind::Damaged));
+        let refuses = |last: RangeEnds| {
+            let mut check = EndsCheck::default();
+            check.next(ends(None, read(1, 4), Some(5)))?;
+            assert_eq!(check.next(last).map_err(|error| error.kind()), Err(ErrorKind::Damaged));
+            Ok(())
+        };
+        // Another row comes first; or it does, and rows before it were not read.
+        refuses(ends(Some(4), read(6, 7), None))?;
+        refuses(ends(Some(3), read(5, 7), None))?;
         let mut cut = EndsCheck::default();
-        cut.next(ends(Some(1), Some(5)))?;
+        cut.next(ends(None, read(1, 4), Some(5)))?;
         assert!(cut.finish().is_err());
         Ok(())
     }

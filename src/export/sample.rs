@@ -8,8 +8,8 @@ use crate::error::Result;
 use crate::export::encoders::ENCODER_BYTES;
 use crate::export::read::count;
 use crate::export::table::TableJob;
-use crate::frame::ClassCounts;
 use crate::frame::order::{InOrderCheck, OrderKey, WINDOW_ROWS};
+use crate::frame::{ClassCounts, row_size};
 use crate::schema::Cell;
 use crate::sqlite::rowids::Glance;
 
@@ -28,6 +28,8 @@ pub(crate) struct Sample {
     pub(super) in_order: bool,
     /// Whether there are no others.
     pub(super) has_all: bool,
+    /// The [`row_size`] of the largest, without what columns take whatever they hold.
+    pub(super) largest_row_bytes: u64,
     rows: u64,
     content_bytes: u64,
     /// About what they take in the database.
@@ -47,6 +49,7 @@ impl TableJob<'_> {
             counts: vec![ClassCounts::default(); table.stored_columns().count()],
             in_order: true,
             has_all: true,
+            largest_row_bytes: 0,
             rows: 0,
             content_bytes: 0,
             stored_bytes: 0,
@@ -58,6 +61,7 @@ impl TableJob<'_> {
             key.encode(rowid, cells, &mut key_bytes);
             sample.in_order = check.push(&key_bytes);
             sample.rows += 1;
+            sample.largest_row_bytes = sample.largest_row_bytes.max(row_size(cells, 0));
             sample.content_bytes += hasher.add_row(rowid, cells) as u64;
             sample.stored_bytes += stored_bytes(cells);
             sample.has_all = sample.rows < SAMPLE_ROWS && sample.content_bytes < SAMPLE_BYTES;

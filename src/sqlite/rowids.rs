@@ -45,6 +45,18 @@ impl Source {
         Ok(firsts)
     }
 
+    /// The last rowid before `rowid` where a scan from `rowid` on begins; `None` where there is none, or rowids have no name.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn last_rowid_below(&self, table: &Table, rowid: i64) -> Result<Option<i64>> {
+        let place = |error: Error| error.in_table(&table.name).at(self.path());
+        let Some(name) = rowid_in_sql(table) else { return Ok(None) };
+        Bound::prepare(&self.connection, table, &name, "max", " < ?1")
+            .and_then(|mut bound| bound.find(Some(rowid)))
+            .map_err(place)
+    }
+
     fn stretches(&self, table: &Table, most: usize, interrupt: &Interrupt) -> Result<Vec<(i64, i64)>> {
         let place = |error: Error| error.in_table(&table.name).at(self.path());
         rowid_stretches(&self.connection, table, most, interrupt).map_err(place)

@@ -22,7 +22,7 @@ use crate::sqlite::open::Source;
 pub(super) const PIECE_BYTES: u64 = 1024 * 1024;
 const PIECE_ROWS: usize = 8 * 1024;
 /// A row of more bytes is read by one reader at a time.
-const LARGE_ROW_BYTES: u64 = PIECE_BYTES;
+pub(super) const LARGE_ROW_BYTES: u64 = PIECE_BYTES;
 
 /// What a reader has to say, in the order of its rows.
 pub(super) enum Message<'b> {
