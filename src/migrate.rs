@@ -22,6 +22,7 @@ use crate::local_storage::origin::is_origin;
 use crate::progress::{Phase, PhaseKind};
 use crate::run::Run;
 
+pub use crate::sqlite::events::{KeptValue, ProgressFilled};
 pub use inputs::SkippedFile;
 pub use report::{
     MarkerReport, MigrateReport, OriginReport, ProblemReport, RejectReport, SourceReport, StoreReport,
@@ -60,6 +61,8 @@ pub struct MigrateOptions {
     pub skip_migrated: bool,
     /// Whether nothing is kept of it.
     pub dry_run: bool,
+    /// Columns of the table `progress_logs` that no dump can know, where sessions become rows of it rather than of a view.
+    pub progress_table: Option<Vec<(String, String)>>,
     /// Where a dry run works, and where copies of browsers' databases are read; the system's folder unless given.
     pub temp_folder: Option<PathBuf>,
     /// How long to wait for the lock on an existing database.
@@ -80,11 +83,7 @@ pub fn migrate(inputs: &[PathBuf], options: &MigrateOptions, run: Run<'_>) -> Re
     let sizes = inputs.sources.iter().map(|source| source.looks().size_bytes);
     let total_bytes = sizes.fold(0, u64::saturating_add);
     run.progress.set_run_total(total_bytes);
-    let open = |path: &PathBuf| {
-        let temp_folder = options.temp_folder.as_deref();
-        Target::open(path, &options.mapping, options.dry_run, options.busy_timeout, temp_folder, run)
-    };
-    let target = options.target.as_ref().map(open).transpose()?;
+    let target = options.target.as_ref().map(|path| Target::open(path, options, run)).transpose()?;
     run.progress.begin(Phase {
         kind: PhaseKind::Migrating,
         subject: "",
@@ -112,6 +111,9 @@ pub fn migrate(inputs: &[PathBuf], options: &MigrateOptions, run: Run<'_>) -> Re
             report::MAX_TOLD => target.store.conflict_count()?,
             fewer => fewer as u64,
         };
+        if let Some(table) = &target.progress {
+            report.progress_table = Some(target.store.fill_progress(table, report::MAX_TOLD)?);
+        }
         report.notes = target.store.notes();
         target.finish(run)?;
     }

@@ -9,7 +9,9 @@ use parklite::local_storage::code_units::CodeUnits;
 use parklite::local_storage::mapping::Mapping;
 use parklite::local_storage::moment::Moment;
 use parklite::local_storage::origin::without_slash;
-use parklite::migrate::{MigrateOptions, MigrateReport, OriginReport, StoreReport, migrate};
+use parklite::migrate::{
+    KeptValue, MigrateOptions, MigrateReport, OriginReport, ProgressFilled, StoreReport, migrate,
+};
 use parklite::run::Run;
 
 use crate::cli::args::{BusyArgs, MORE};
@@ -29,7 +31,8 @@ use crate::cli::text::{bytes, one_line, quantity, safe};
     parklite migrate ~/.config/google-chrome --list           whose storage is in there?\n  \
     parklite migrate ~/old-laptop/Default --origin https://app.example --into gymlog.db\n  \
     parklite migrate state.json --origin https://app.example --into gymlog.db\n  \
-    parklite migrate liftbook.json --map liftbook.toml --into gymlog.db\n\n\
+    parklite migrate liftbook.json --map liftbook.toml --into gymlog.db\n  \
+    parklite migrate dumps/ --into planner.db --to progress-logs --set user_id=42\n\n\
     Exit code 3 says that something did not fit or could not be read; the report names it, the rest is imported."
 )]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
@@ -61,6 +64,12 @@ pub(crate) struct MigrateArgs {
     /// Keep the value of every key, not only of stores that are known; there may be tokens among them.
     #[arg(long)]
     all_keys: bool,
+    /// Make the sessions rows of a table `progress_logs`, which is filled if it is there and else made, instead of a view.
+    #[arg(long, value_enum, value_name = "TABLE", requires = "into")]
+    to: Option<ToTable>,
+    /// With --to: give new rows what no dump can know, such as user_id=42; may be given again.
+    #[arg(long, value_name = "COLUMN=VALUE", requires = "to", value_parser = parse_set)]
+    set: Vec<(String, String)>,
     /// Read everything, change nothing, and show what would be done.
     #[arg(short = 'n', long)]
     dry_run: bool,
@@ -84,6 +93,13 @@ pub(crate) struct MigrateArgs {
     busy: BusyArgs,
 }
 
+/// A table that an app has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum ToTable {
+    /// One row per program, week and day.
+    ProgressLogs,
+}
+
 /// Runs the verb.
 pub(crate) fn run(args: &MigrateArgs, run: Run<'_>) -> Result<Outcome> {
     let options = MigrateOptions {
@@ -99,6 +115,7 @@ pub(crate) fn run(args: &MigrateArgs, run: Run<'_>) -> Result<Outcome> {
         with_doubtful: args.with_doubtful,
         skip_migrated: args.skip_migrated,
         dry_run: args.dry_run,
+        progress_table: args.to.map(|ToTable::ProgressLogs| args.set.clone()),
         temp_folder: args.temp_dir.clone(),
         busy_timeout: args.busy.busy_timeout,
     };
@@ -127,6 +144,11 @@ fn read_mapping(path: &Path) -> Result<Mapping> {
         _ => Error::io("reading the mapping file", path, error),
     })?;
     Mapping::from_toml(&text).map_err(|error| error.at(path))
+}
+
+fn parse_set(text: &str) -> std::result::Result<(String, String), String> {
+    let (column, value) = text.split_once('=').ok_or("write a column and its value, like user_id=42")?;
+    Ok((column.to_owned(), value.to_owned()))
 }
 
 fn parse_moment(text: &str) -> std::result::Result<Moment, String> {
@@ -205,7 +227,24 @@ fn report_text(report: &MigrateReport) -> String {
             conflict.program_id, conflict.field, conflict.kept
         )
     });
+    if let Some(table) = &report.progress_table {
+        push_progress_table(&mut text, table);
+    }
     text
+}
+
+fn push_progress_table(text: &mut String, table: &ProgressFilled) {
+    let _ = writeln!(
+        text,
+        "table progress_logs: {} new, {} updated, {} as they were",
+        quantity(table.rows_new, "row", "rows"),
+        table.rows_updated,
+        table.rows_unchanged
+    );
+    push_lines(text, "kept", table.kept.iter(), table.values_kept, |kept| {
+        let KeptValue { program_id, week_number: week, day_number: day, field, kept, told, reason } = kept;
+        format!("{program_id} {week}-{day}: {field} stays {kept}, the dumps have {told}: {reason}")
+    });
 }
 
 fn push_findings(text: &mut String, report: &MigrateReport) {

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::inputs::SkippedFile;
 use crate::local_storage::item::Problem;
 use crate::local_storage::moment::Moment;
-use crate::sqlite::events::Conflict;
+use crate::sqlite::events::{Conflict, ProgressFilled};
 
 /// How many of each of what is told are listed at most: more say nothing new. All are counted.
 pub(super) const MAX_TOLD: usize = 10_000;
@@ -37,6 +37,8 @@ pub struct MigrateReport {
     pub warnings: Vec<WarningReport>,
     /// What devices disagree about in the programs of this run, whichever run brought it in.
     pub conflicts: Vec<Conflict>,
+    /// What became of the table `progress_logs`, where it was to be filled.
+    pub progress_table: Option<ProgressFilled>,
     /// Where the database is not as one that this program made.
     pub notes: Vec<String>,
     /// Programs whose completed sessions an app says it had sent to its server.
@@ -49,6 +51,7 @@ impl MigrateReport {
     pub fn is_partial(&self) -> bool {
         // A list takes nothing, so that nothing is missing.
         (self.target.is_some() && self.totals.rejected > 0)
+            || self.progress_table.as_ref().is_some_and(|table| table.values_unfit > 0)
             || self.sources.iter().any(|source| source.is_incomplete)
     }
 

@@ -20,6 +20,7 @@ mod migrate;
 mod migrate_chromium;
 mod migrate_databases;
 mod migrate_dumps;
+mod migrate_progress;
 mod migrate_target;
 mod other_process;
 mod place;
