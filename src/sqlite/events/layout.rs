@@ -150,6 +150,7 @@ pub(super) fn kind_of(connection: &Connection, name: &str) -> Result<Option<Stri
 }
 
 /// One column of a table.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(super) struct Column {
     pub(super) name: String,
     pub(super) declared_type: String,
