@@ -288,7 +288,7 @@ fn nothing_there(skipped: &[SkippedFile]) -> Error {
     };
     Error::new(ErrorKind::Damaged, message).hint(
         "looked for what JSON.stringify(localStorage), Object.entries or Playwright's storageState give, and \
-         for profiles of Chromium, Chrome, Edge and their kin",
+         for profiles of Chrome, Edge, Firefox, Safari and their kin",
     )
 }
 
