@@ -14,10 +14,11 @@ mod target;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::local_storage::code_units::CodeUnits;
 use crate::local_storage::mapping::Mapping;
 use crate::local_storage::moment::Moment;
+use crate::local_storage::origin::is_origin;
 use crate::progress::{Phase, PhaseKind};
 use crate::run::Run;
 
@@ -71,6 +72,10 @@ pub struct MigrateOptions {
 /// `NotFound`, `Damaged` for what cannot be read where nothing else can be; `Usage` for what is no storage of a browser, tables that do
 /// not fit and origins that are not there; `Busy`, `Failed`, `Interrupted`. The target is as it was then.
 pub fn migrate(inputs: &[PathBuf], options: &MigrateOptions, run: Run<'_>) -> Result<MigrateReport> {
+    if let Some(wrong) = options.origins.iter().find(|origin| !is_origin(origin)) {
+        return Err(Error::new(ErrorKind::Usage, format!("{wrong:?} is no origin"))
+            .hint("write it with its scheme and without a path, such as https://app.example"));
+    }
     let inputs = inputs::find(inputs)?;
     let sizes = inputs.sources.iter().map(|source| source.looks().size_bytes);
     let total_bytes = sizes.fold(0, u64::saturating_add);
@@ -102,7 +107,12 @@ pub fn migrate(inputs: &[PathBuf], options: &MigrateOptions, run: Run<'_>) -> Re
     if let Some(target) = target
         && !report.needs_origin
     {
-        report.conflicts = target.store.conflicts(report::MAX_TOLD)?.unwrap_or_default();
+        report.conflicts = target.store.conflicts(report::MAX_TOLD)?;
+        report.totals.conflicts = match report.conflicts.len() {
+            report::MAX_TOLD => target.store.conflict_count()?,
+            fewer => fewer as u64,
+        };
+        report.notes = target.store.notes();
         target.finish(run)?;
     }
     Ok(report)

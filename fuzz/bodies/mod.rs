@@ -3,10 +3,13 @@
 
 pub mod browser_database;
 pub mod ddl_checker;
+pub mod dump;
 pub mod footer_check;
 pub mod leveldb_store;
 pub mod manifest;
+pub mod mapping_file;
 pub mod single_file;
+pub mod stored_value;
 
 /// A folder in memory, where there is one.
 fn folder() -> tempfile::TempDir {

@@ -8,6 +8,7 @@ use parklite::error::{Error, ErrorKind, Result};
 use parklite::local_storage::code_units::CodeUnits;
 use parklite::local_storage::mapping::Mapping;
 use parklite::local_storage::moment::Moment;
+use parklite::local_storage::origin::without_slash;
 use parklite::migrate::{MigrateOptions, MigrateReport, OriginReport, StoreReport, migrate};
 use parklite::run::Run;
 
@@ -87,7 +88,7 @@ pub(crate) struct MigrateArgs {
 pub(crate) fn run(args: &MigrateArgs, run: Run<'_>) -> Result<Outcome> {
     let options = MigrateOptions {
         target: args.into.clone(),
-        origins: args.origins.iter().map(|origin| origin.trim_end_matches('/').to_owned()).collect(),
+        origins: args.origins.iter().map(|origin| without_slash(origin).to_owned()).collect(),
         mapping: args.map.as_deref().map_or_else(|| Ok(Mapping::built_in()), read_mapping)?,
         device: args.device.clone(),
         captured_at: args.captured_at,
@@ -114,6 +115,14 @@ fn read_mapping(path: &Path) -> Result<Mapping> {
     let text = std::fs::read_to_string(path).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => {
             Error::new(ErrorKind::NotFound, "there is no such mapping file").at(path).hint("check the path")
+        }
+        std::io::ErrorKind::InvalidData => {
+            let hint = "save it as UTF-8; docs/MIGRATE.md shows what is in a mapping file";
+            Error::new(ErrorKind::Usage, "the mapping file is no text in UTF-8").at(path).hint(hint)
+        }
+        std::io::ErrorKind::IsADirectory => {
+            let hint = "name a TOML file after --map; docs/MIGRATE.md shows what is in it";
+            Error::new(ErrorKind::Usage, "the mapping file is a folder").at(path).hint(hint)
         }
         _ => Error::io("reading the mapping file", path, error),
     })?;
@@ -185,7 +194,10 @@ fn report_text(report: &MigrateReport) -> String {
             "no store is known here: --map names a mapping file, --all-keys keeps the value of every key\n",
         );
     }
-    push_lines(&mut text, "conflict", &report.conflicts, |conflict| {
+    push_lines(&mut text, "note", report.notes.iter(), report.notes.len() as u64, |note| {
+        format!("{}: {note}", target.display())
+    });
+    push_lines(&mut text, "conflict", report.conflicts.iter(), totals.conflicts, |conflict| {
         let (week, day) = (conflict.week_number, conflict.day_number);
         let values = conflict.values.join(" or ");
         format!(
@@ -197,15 +209,21 @@ fn report_text(report: &MigrateReport) -> String {
 }
 
 fn push_findings(text: &mut String, report: &MigrateReport) {
-    push_lines(text, "skipped", &report.skipped, |file| format!("{}: {}", file.path.display(), file.reason));
-    for source in &report.sources {
-        let name = source.path.display().to_string();
-        push_lines(text, "unreadable", &source.unreadable, |what| format!("{name}: {what}"));
-        push_lines(text, "note", &source.problems, |problem| {
-            let incomplete = if problem.may_lose_items { " (incomplete)" } else { "" };
-            format!("{name}: {}: {}{incomplete}", problem.place, problem.message)
-        });
-    }
+    let totals = &report.totals;
+    let skipped = report.skipped.iter();
+    push_lines(text, "skipped", skipped, report.skipped.len() as u64, |file| {
+        format!("{}: {}", file.path.display(), file.reason)
+    });
+    let sources = || report.sources.iter();
+    let unreadable = sources().flat_map(|source| source.unreadable.iter().map(move |what| (source, what)));
+    push_lines(text, "unreadable", unreadable, totals.unreadable, |(source, what)| {
+        format!("{}: {what}", source.path.display())
+    });
+    let problems = sources().flat_map(|source| source.problems.iter().map(move |problem| (source, problem)));
+    push_lines(text, "note", problems, totals.problems, |(source, problem)| {
+        let incomplete = if problem.may_lose_items { " (incomplete)" } else { "" };
+        format!("{}: {}: {}{incomplete}", source.path.display(), problem.place, problem.message)
+    });
     if report.needs_origin || report.target.is_none() {
         // Nothing was taken; how many do not fit stands with each store.
         return;
@@ -214,22 +232,32 @@ fn push_findings(text: &mut String, report: &MigrateReport) {
         let line = line.map(|line| format!(" line {line}")).unwrap_or_default();
         format!("{}{line}: {key} {pointer}", source.display())
     };
-    push_lines(text, "rejected", &report.rejects, |reject| {
+    push_lines(text, "rejected", report.rejects.iter(), totals.rejected, |reject| {
         let place = place(&reject.source, reject.line, &reject.key, &reject.pointer);
         format!("{place}: {}: {}", reject.reason, reject.excerpt)
     });
-    push_lines(text, "warning", &report.warnings, |warning| {
+    push_lines(text, "warning", report.warnings.iter(), totals.warnings, |warning| {
         let place = place(&warning.source, warning.line, &warning.key, &warning.pointer);
         format!("{place}: {}", warning.message)
     });
 }
 
-fn push_lines<T>(text: &mut String, kind: &str, all: &[T], line: impl Fn(&T) -> String) {
-    for one in all.iter().take(MOST_LINES) {
+/// The first of `all`, and how many more there are of the `count` in the whole.
+fn push_lines<T>(
+    text: &mut String,
+    kind: &str,
+    mut all: impl Iterator<Item = T>,
+    count: u64,
+    line: impl Fn(T) -> String,
+) {
+    for one in all.by_ref().take(MOST_LINES) {
         let _ = writeln!(text, "{kind}: {}", one_line(&line(one)));
     }
-    if all.len() > MOST_LINES {
-        let _ = writeln!(text, "{kind}: {} more; --json has them", all.len() - MOST_LINES);
+    let shown = count.min(MOST_LINES as u64);
+    if count > shown {
+        let listed = shown + all.count() as u64;
+        let which = if listed < count { format!("the first {listed}") } else { "them".to_owned() };
+        let _ = writeln!(text, "{kind}: {} more; --json has {which}", count - shown);
     }
 }
 
@@ -261,10 +289,9 @@ fn push_origin(text: &mut String, origin: &OriginReport) {
 }
 
 fn store_text(store: &StoreReport) -> String {
-    let version = match &store.versions[..] {
-        [] => String::new(),
-        versions => format!(", version {}", versions.join(", ")),
-    };
+    let versions: Vec<&str> = store.versions.iter().map(String::as_str).take(MOST_LINES).collect();
+    let version =
+        if versions.is_empty() { String::new() } else { format!(", version {}", versions.join(", ")) };
     let elements = if store.mapped {
         let rejected =
             if store.rejected > 0 { format!(", {} rejected", store.rejected) } else { String::new() };

@@ -1,14 +1,16 @@
 //! What a migration says of itself.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use super::inputs::SkippedFile;
+use crate::local_storage::item::Problem;
 use crate::local_storage::moment::Moment;
 use crate::sqlite::events::Conflict;
 
-/// How many rejects, warnings and conflicts are listed at most: more say nothing new.
+/// How many of each of what is told are listed at most: more say nothing new. All are counted.
 pub(super) const MAX_TOLD: usize = 10_000;
 
 /// What was read, what became of it, and what did not fit.
@@ -33,8 +35,10 @@ pub struct MigrateReport {
     pub rejects: Vec<RejectReport>,
     /// What is odd about elements that became events, or the first of very many.
     pub warnings: Vec<WarningReport>,
-    /// What devices disagree about, in the whole database.
+    /// What devices disagree about in the programs of this run, whichever run brought it in.
     pub conflicts: Vec<Conflict>,
+    /// Where the database is not as one that this program made.
+    pub notes: Vec<String>,
     /// Programs whose completed sessions an app says it had sent to its server.
     pub markers: Vec<MarkerReport>,
 }
@@ -45,15 +49,21 @@ impl MigrateReport {
     pub fn is_partial(&self) -> bool {
         // A list takes nothing, so that nothing is missing.
         (self.target.is_some() && self.totals.rejected > 0)
-            || self.sources.iter().any(|source| {
-                !source.unreadable.is_empty() || source.problems.iter().any(|problem| problem.may_lose_items)
-            })
+            || self.sources.iter().any(|source| source.is_incomplete)
     }
 
     /// Takes back what was counted before it showed that nothing is to be imported.
     pub(super) fn undo_counts(&mut self) {
-        let Totals { files, dumps, browser_stores, items, rejected, .. } = self.totals;
-        self.totals = Totals { files, dumps, browser_stores, items, rejected, ..Totals::default() };
+        self.totals = Totals {
+            events_new: 0,
+            events_known: 0,
+            elements_new: 0,
+            elements_known: 0,
+            skipped_as_migrated: 0,
+            storages_left_out: 0,
+            partitions_left_out: 0,
+            ..self.totals
+        };
         for source in &mut self.sources {
             (source.events_new, source.events_known) = (0, 0);
         }
@@ -79,8 +89,16 @@ pub struct Totals {
     pub elements_new: u64,
     /// Elements that were.
     pub elements_known: u64,
-    /// Elements that fit no event.
+    /// Elements and stores that fit no event.
     pub rejected: u64,
+    /// What is odd about elements and stores that were taken.
+    pub warnings: u64,
+    /// Dumps, files and stores of browsers that could not be read.
+    pub unreadable: u64,
+    /// What is odd about those that could.
+    pub problems: u64,
+    /// What devices disagree about.
+    pub conflicts: u64,
     /// Sessions left out because of a marker.
     pub skipped_as_migrated: u64,
     /// Storages of origins that were not asked for.
@@ -107,9 +125,11 @@ pub struct SourceReport {
     pub events_new: u64,
     /// Events that were.
     pub events_known: u64,
-    /// What of it could not be read.
+    /// Whether something of it could not be read, or may be missing.
+    pub is_incomplete: bool,
+    /// What of it could not be read, or the first of very many.
     pub unreadable: Vec<String>,
-    /// What is odd about it.
+    /// What is odd about it, or the first of very many.
     pub problems: Vec<ProblemReport>,
 }
 
@@ -124,8 +144,28 @@ impl SourceReport {
             items: 0,
             events_new: 0,
             events_known: 0,
+            is_incomplete: false,
             unreadable: Vec::new(),
             problems: Vec::new(),
+        }
+    }
+
+    /// Notes something odd, and counts it.
+    pub(super) fn add_problem(&mut self, problem: Problem, totals: &mut Totals) {
+        let Problem { place, message, may_lose_items } = problem;
+        self.is_incomplete |= may_lose_items;
+        totals.problems += 1;
+        if totals.problems <= MAX_TOLD as u64 {
+            self.problems.push(ProblemReport { place, message, may_lose_items });
+        }
+    }
+
+    /// Notes what could not be read, and counts it.
+    pub(super) fn add_unreadable(&mut self, message: &str, totals: &mut Totals) {
+        self.is_incomplete = true;
+        totals.unreadable += 1;
+        if totals.unreadable <= MAX_TOLD as u64 {
+            self.unreadable.push(message.to_owned());
         }
     }
 }
@@ -163,7 +203,7 @@ pub struct OriginReport {
     /// The stores that are known, by key.
     pub stores: Vec<StoreReport>,
     /// Programs with a marker.
-    pub markers: Vec<String>,
+    pub markers: BTreeSet<String>,
 }
 
 impl OriginReport {
@@ -179,7 +219,7 @@ impl OriginReport {
             last_captured_at: String::new(),
             imported,
             stores: Vec::new(),
-            markers: Vec::new(),
+            markers: BTreeSet::new(),
         }
     }
 
@@ -198,7 +238,7 @@ pub struct StoreReport {
     /// The library that wrote it.
     pub library: &'static str,
     /// The versions that were met.
-    pub versions: Vec<String>,
+    pub versions: BTreeSet<String>,
     /// Whether a rule is for it.
     pub mapped: bool,
     /// Dumps and stores of browsers that have it.

@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::durable::{
-    Existing, PathKind, Stage, apply_mode, kind_of_source, parent_of, publish_file, refuse_orphans,
+    Existing, PathKind, Stage, apply_mode, kind_of_name, kind_of_source, parent_of, publish_file,
+    refuse_orphans,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::local_storage::mapping::{self, Mapping};
-use crate::local_storage::progress::views_over;
+use crate::local_storage::progress::{conflicts_of, views_over};
 use crate::run::Run;
-use crate::sqlite::events::{EventStore, EventTable};
+use crate::sqlite::events::{EventSchema, EventStore, EventTable, PROGRAMS, View};
 use crate::sqlite::name::quoted;
 use crate::sqlite::open::{OpenOptions, Source};
 
@@ -36,8 +37,7 @@ impl Target {
         temp_folder: Option<&Path>,
         run: Run<'_>,
     ) -> Result<Self> {
-        let table = event_table(mapping);
-        let views = views_of(&table);
+        let schema = schema_of(mapping);
         let is_there = match kind_of_source(path)? {
             PathKind::Missing => false,
             PathKind::File { .. } => true,
@@ -48,11 +48,16 @@ impl Target {
             }
         };
         if is_there && !is_dry_run {
-            let store = EventStore::open(path, &table, &views, busy_timeout, run.interrupt)?;
+            let store = EventStore::open(path, &schema, busy_timeout, run.interrupt)?;
             return Ok(Self { store, path: path.to_path_buf(), stage: None, is_dry_run });
         }
         if !is_there {
             // Refused before the work rather than after it.
+            if kind_of_name(path)? != PathKind::Missing {
+                return Err(Error::new(ErrorKind::Exists, "the target is a link that leads nowhere")
+                    .at(path)
+                    .hint("name the database itself after --into, or remove the link"));
+            }
             refuse_orphans(path)?;
             let parent = parent_of(path)?;
             if !matches!(kind_of_source(&parent)?, PathKind::Directory) {
@@ -73,9 +78,9 @@ impl Target {
             let source = Source::open_untouched(path, &options, Some(stage.path()), run)?;
             source.copy_to(&staged, run)?;
             source.finish()?;
-            EventStore::open(&staged, &table, &views, Duration::ZERO, run.interrupt)
+            EventStore::open(&staged, &schema, Duration::ZERO, run.interrupt)
         } else {
-            EventStore::create(&staged, &table, &views, run.interrupt)
+            EventStore::create(&staged, &schema, run.interrupt)
         };
         let store = opened.map_err(|error| error.instead_at(path))?;
         Ok(Self { store, path: path.to_path_buf(), stage: Some(stage), is_dry_run })
@@ -96,21 +101,43 @@ impl Target {
             apply_mode(&stage.path_of(STAGED)?, MODE)?;
             run.interrupt.check()?;
             refuse_orphans(&self.path)?;
-            publish_file(&stage, STAGED, &self.path, Existing::Refuse)?;
+            publish_file(&stage, STAGED, &self.path, Existing::Refuse).map_err(made_meanwhile)?;
         }
         stage.remove_or_tell(run.progress);
         Ok(())
     }
 }
 
-fn event_table(mapping: &Mapping) -> EventTable {
-    let mapping::Target { table, event_id, created_at, event_type, payload } =
-        mapping.target().cloned().unwrap_or_default();
-    EventTable { table, event_id, created_at, event_type, payload }
+/// What is told where the target was not there at first, and then was.
+fn made_meanwhile(error: Error) -> Error {
+    if error.kind() != ErrorKind::Exists {
+        return error;
+    }
+    let path = error.place().path.clone().unwrap_or_default();
+    Error::new(ErrorKind::Exists, "somebody else made the target meanwhile; nothing was imported")
+        .at(path)
+        .hint("run it again: it then adds to what is there")
 }
 
-fn views_of(table: &EventTable) -> String {
-    let names = [&table.table, &table.event_id, &table.event_type, &table.payload];
-    let [table, event_id, event_type, payload] = names.map(|name| quoted(name));
-    views_over([&table, &event_id, &event_type, &payload])
+/// The table that the mapping names, and the views over it.
+fn schema_of(mapping: &Mapping) -> EventSchema {
+    let target = mapping.target().cloned().unwrap_or_default();
+    let events = if target == mapping::Target::default() {
+        target.table.clone()
+    } else {
+        let names = [&target.event_id, &target.event_type, &target.payload, &target.table];
+        let [event_id, event_type, payload, table] = names.map(|name| quoted(name));
+        format!(
+            "(SELECT {event_id} AS _event_id, {event_type} AS event_type, {payload} AS payload FROM {table}) AS events"
+        )
+    };
+    let [sessions, logs, conflicts] =
+        views_over(&events).map(|view| View { name: view.name, select: view.select });
+    let mapping::Target { table, event_id, created_at, event_type, payload } = target;
+    EventSchema {
+        table: EventTable { table, event_id, created_at, event_type, payload },
+        sessions,
+        progress: vec![logs, conflicts],
+        conflicts: conflicts_of(&events, &format!("SELECT program_id FROM {PROGRAMS}")),
+    }
 }

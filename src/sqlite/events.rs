@@ -4,19 +4,47 @@
 //! existing table is never altered; one that does not fit is refused before anything is written.
 
 mod layout;
+mod views;
+mod writer;
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::types::Value;
-use rusqlite::{Connection, OpenFlags, Params, Statement, params};
+use rusqlite::{Connection, OpenFlags};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::run::Interrupt;
 use crate::sqlite::failure::failure;
-use crate::sqlite::name::quoted;
 use crate::sqlite::open::{open_connection, wait_and_stop};
+
+pub use writer::EventWriter;
+
+/// Where the programs of a run are noted, for as long as it lasts: a table with the one column `program_id`.
+pub const PROGRAMS: &str = "temp.parklite_programs";
+
+/// All that an events database has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventSchema {
+    /// The table of events.
+    pub table: EventTable,
+    /// The view that the other views read.
+    pub sessions: View,
+    /// Those.
+    pub progress: Vec<View>,
+    /// A query for the conflicts of the programs in [`PROGRAMS`].
+    pub conflicts: String,
+}
+
+/// A view.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct View {
+    /// Its name, which needs no quotes.
+    pub name: &'static str,
+    /// The query that it is.
+    pub select: String,
+}
 
 /// The table that events go to, and its columns.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,6 +99,10 @@ pub struct Sighting<'a> {
     pub value_sha256: &'a str,
     /// Where in the value.
     pub pointer: &'a str,
+    /// Its place among the events of the value.
+    pub position: u64,
+    /// The line of the source, where each is a dump.
+    pub line: Option<u64>,
     /// When the source was as it is.
     pub captured_at: &'a str,
 }
@@ -105,15 +137,12 @@ pub struct Conflict {
 pub struct EventStore {
     connection: Connection,
     path: PathBuf,
-    sql: Sql,
-    /// Whether there are our views.
-    has_views: bool,
-}
-
-/// Statements with the names of the table of events in them.
-struct Sql {
-    add_event: String,
-    lower_time: String,
+    schema: EventSchema,
+    /// Views that could not be made.
+    notes: Vec<String>,
+    has_triggers: bool,
+    /// Events that keep a later time than that at which they were seen first.
+    later_times: Cell<u64>,
 }
 
 impl EventStore {
@@ -121,29 +150,27 @@ impl EventStore {
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn create(path: &Path, table: &EventTable, views: &str, interrupt: &Interrupt) -> Result<Self> {
-        Self::begin(path, OpenFlags::SQLITE_OPEN_CREATE, table, views, Duration::ZERO, interrupt)
+    pub fn create(path: &Path, schema: &EventSchema, interrupt: &Interrupt) -> Result<Self> {
+        Self::begin(path, OpenFlags::SQLITE_OPEN_CREATE, schema, Duration::ZERO, interrupt)
     }
 
-    /// Opens an existing database, waits until it may be written to, and makes the tables that are missing.
+    /// Opens an existing database, waits until it may be written to, and makes the tables and views that are missing.
     ///
     /// # Errors
-    /// `Busy` where it stays locked; `Usage` where a table of that name does not fit; what SQLite says.
+    /// `Busy` where it stays locked; `Usage` where a table or view of that name does not fit; what SQLite says.
     pub fn open(
         path: &Path,
-        table: &EventTable,
-        views: &str,
+        schema: &EventSchema,
         busy_timeout: Duration,
         interrupt: &Interrupt,
     ) -> Result<Self> {
-        Self::begin(path, OpenFlags::empty(), table, views, busy_timeout, interrupt)
+        Self::begin(path, OpenFlags::empty(), schema, busy_timeout, interrupt)
     }
 
     fn begin(
         path: &Path,
         create: OpenFlags,
-        table: &EventTable,
-        views: &str,
+        schema: &EventSchema,
         busy_timeout: Duration,
         interrupt: &Interrupt,
     ) -> Result<Self> {
@@ -151,29 +178,36 @@ impl EventStore {
             | OpenFlags::SQLITE_OPEN_NO_MUTEX
             | OpenFlags::SQLITE_OPEN_EXRESCODE
             | create;
-        let mut connection = open_connection(path, flags)?;
-        let mut begin = || {
-            // Triggers stay on, unlike elsewhere: other tables may depend on them, and the database is its owner's.
-            for (setting, on) in [
-                (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
-                (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
-            ] {
-                connection.set_db_config(setting, on).map_err(failure)?;
-            }
-            wait_and_stop(&mut connection, busy_timeout, interrupt)?;
-            connection.execute_batch("PRAGMA mmap_size=0; BEGIN IMMEDIATE").map_err(failure)?;
-            layout::prepare(&connection, table, views)
+        let connection = open_connection(path, flags)?;
+        let mut store = Self {
+            connection,
+            path: path.to_path_buf(),
+            schema: schema.clone(),
+            notes: Vec::new(),
+            has_triggers: false,
+            later_times: Cell::new(0),
         };
-        let has_views = begin().map_err(|error| error.at(path))?;
-        let (name, id, at) = (quoted(&table.table), quoted(&table.event_id), quoted(&table.created_at));
-        let (kind, payload) = (quoted(&table.event_type), quoted(&table.payload));
-        let sql = Sql {
-            add_event: format!(
-                "INSERT INTO {name} ({id}, {at}, {kind}, {payload}) VALUES (?1, ?2, ?3, ?4) ON CONFLICT ({id}) DO NOTHING"
-            ),
-            lower_time: format!("UPDATE {name} SET {at} = ?2 WHERE {id} = ?1 AND {at} > ?2"),
-        };
-        Ok(Self { connection, path: path.to_path_buf(), sql, has_views })
+        store.prepare(busy_timeout, interrupt).map_err(|error| error.at(path))?;
+        Ok(store)
+    }
+
+    fn prepare(&mut self, busy_timeout: Duration, interrupt: &Interrupt) -> Result<()> {
+        // Triggers stay on, unlike elsewhere: other tables may depend on them, and the database is its owner's.
+        for (setting, on) in
+            [(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true), (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)]
+        {
+            self.connection.set_db_config(setting, on).map_err(failure)?;
+        }
+        wait_and_stop(&mut self.connection, busy_timeout, interrupt)?;
+        let begin = format!(
+            "PRAGMA mmap_size=0; CREATE TEMP TABLE {} (program_id TEXT PRIMARY KEY) WITHOUT ROWID; BEGIN IMMEDIATE",
+            PROGRAMS.trim_start_matches("temp.")
+        );
+        self.connection.execute_batch(&begin).map_err(failure)?;
+        layout::prepare_tables(&self.connection, &self.schema)?;
+        self.notes = views::make_views(&self.connection, &self.schema)?;
+        self.has_triggers = layout::has_triggers(&self.connection, &self.schema.table.table)?;
+        Ok(())
     }
 
     /// What adds to it.
@@ -181,163 +215,64 @@ impl EventStore {
     /// # Errors
     /// What SQLite says.
     pub fn writer(&self) -> Result<EventWriter<'_>> {
-        let prepare = |sql: &str| self.connection.prepare(sql).map_err(|error| failure(error).at(&self.path));
-        Ok(EventWriter {
-            path: &self.path,
-            event: prepare(&self.sql.add_event)?,
-            time: prepare(&self.sql.lower_time)?,
-            sighting: prepare(ADD_SIGHTING)?,
-            original: prepare(ADD_ORIGINAL)?,
-            migration: prepare(ADD_MIGRATION)?,
-        })
+        EventWriter::new(
+            &self.path,
+            &self.connection,
+            &self.schema.table,
+            self.has_triggers,
+            &self.later_times,
+        )
     }
 
-    /// What devices disagree about, at most `most` of it; `None` where there are no views of ours.
+    /// What devices disagree about in the programs of this run, at most `most` of it.
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn conflicts(&self, most: usize) -> Result<Option<Vec<Conflict>>> {
-        const SQL: &str = "SELECT program_id, week_number, day_number, field, value, kept
-            FROM (SELECT * FROM progress_conflicts LIMIT ?1), json_each(candidates)
-            ORDER BY program_id, week_number, day_number, field, json_each.id";
-        if !self.has_views {
-            return Ok(None);
-        }
-        let read = || -> rusqlite::Result<Vec<Conflict>> {
-            let mut statement = self.connection.prepare(SQL)?;
-            let mut rows = statement.query([i64::try_from(most).unwrap_or(i64::MAX)])?;
-            let mut conflicts: Vec<Conflict> = Vec::new();
-            while let Some(row) = rows.next()? {
-                let conflict = Conflict {
-                    program_id: text(row.get(0)?),
-                    week_number: row.get(1)?,
-                    day_number: row.get(2)?,
-                    field: row.get(3)?,
-                    values: vec![text(row.get(4)?)],
-                    kept: text(row.get(5)?),
-                };
-                let is_same = |last: &Conflict| {
-                    (&last.program_id, last.week_number, last.day_number, &last.field)
-                        == (&conflict.program_id, conflict.week_number, conflict.day_number, &conflict.field)
-                };
-                match conflicts.last_mut() {
-                    Some(last) if is_same(last) => last.values.extend(conflict.values),
-                    _ => conflicts.push(conflict),
-                }
-            }
-            Ok(conflicts)
-        };
-        read().map(Some).map_err(|error| failure(error).at(&self.path))
+    pub fn conflicts(&self, most: usize) -> Result<Vec<Conflict>> {
+        let found = views::conflicts(&self.connection, &self.schema.conflicts, most);
+        found.map_err(|error| error.at(&self.path))
+    }
+
+    /// How many of those there are.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn conflict_count(&self) -> Result<u64> {
+        let found = views::conflict_count(&self.connection, &self.schema.conflicts);
+        found.map_err(|error| error.at(&self.path))
+    }
+
+    /// What its owner should know: where it is not as a database that this program made.
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
+        let later = self.later_times.get();
+        let times = format!(
+            "{later} {} a later {} than when they were seen first: the database's own rules refuse to change it",
+            if later == 1 { "event keeps" } else { "events keep" },
+            self.schema.table.created_at
+        );
+        self.notes.iter().cloned().chain((later > 0).then_some(times)).collect()
     }
 
     /// Makes everything lasting and visible in one step.
     ///
     /// # Errors
-    /// What SQLite says; then nothing was changed.
+    /// `Failed` where the tables' own rules refuse it, and what SQLite says; then nothing was changed.
     pub fn commit(self) -> Result<()> {
-        self.connection.execute_batch("COMMIT").map_err(|error| failure(error).at(&self.path))?;
-        self.connection.close().map_err(|(_, error)| failure(error).at(&self.path))
+        self.connection.execute_batch("COMMIT").map_err(|error| writer::told(&self.path, error))
     }
 }
 
-const ADD_SIGHTING: &str =
-    "INSERT INTO event_sources (_event_id, import_id, device, origin, partition, format, store_key,
-    store_version, value_sha256, pointer, captured_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
-    ON CONFLICT (_event_id, import_id, pointer) DO NOTHING";
-const ADD_ORIGINAL: &str = "INSERT INTO original_values (value_sha256, encoding, value) VALUES (?1, ?2, ?3)
-    ON CONFLICT (value_sha256) DO NOTHING";
-const ADD_MIGRATION: &str = "INSERT INTO migrations (marker, value_sha256, sessions) VALUES (?1, ?2, ?3)
-    ON CONFLICT (marker, value_sha256) DO NOTHING";
-
-/// Adds rows to an [`EventStore`], with each statement prepared once.
-pub struct EventWriter<'a> {
-    path: &'a Path,
-    event: Statement<'a>,
-    time: Statement<'a>,
-    sighting: Statement<'a>,
-    original: Statement<'a>,
-    migration: Statement<'a>,
-}
-
-impl EventWriter<'_> {
-    /// Adds an event; whether it is new.
+impl Drop for EventStore {
+    /// Puts an existing database back into its old state now, rather than when it is opened next.
     ///
-    /// # Errors
-    /// `Failed` where the table's own rules refuse it; what SQLite says.
-    pub fn add_event(&mut self, event: &Event<'_>) -> Result<bool> {
-        let values = params![event.id, event.created_at, event.event_type, event.payload];
-        let is_new = change(self.path, &mut self.event, values)?;
-        if !is_new && event.is_when_seen {
-            change(self.path, &mut self.time, params![event.id, event.created_at])?;
+    /// After a full disk SQLite has ended the transaction, and leaves the journal beside the database until somebody reads
+    /// it. If that fails here too, the next one to open it does the same, so that nothing is lost, and the run's own error is
+    /// the one to tell.
+    fn drop(&mut self) {
+        if !self.connection.is_autocommit() {
+            let _best_effort = self.connection.execute_batch("ROLLBACK");
         }
-        Ok(is_new)
-    }
-
-    /// Adds where an event was seen; whether that is new.
-    ///
-    /// # Errors
-    /// What SQLite says.
-    pub fn add_sighting(&mut self, seen: &Sighting<'_>) -> Result<bool> {
-        let values = params![
-            seen.event_id,
-            seen.import_id,
-            seen.device,
-            seen.origin,
-            seen.partition,
-            seen.format,
-            seen.store_key,
-            seen.store_version,
-            seen.value_sha256,
-            seen.pointer,
-            seen.captured_at
-        ];
-        change(self.path, &mut self.sighting, values)
-    }
-
-    /// Adds an untouched value; whether it is new.
-    ///
-    /// # Errors
-    /// What SQLite says.
-    pub fn add_original(&mut self, sha256: &str, value: Original<'_>) -> Result<bool> {
-        match value {
-            Original::Text(text) => change(self.path, &mut self.original, params![sha256, "utf-8", text]),
-            Original::Utf16Le(bytes) => {
-                change(self.path, &mut self.original, params![sha256, "utf-16le", bytes])
-            }
-        }
-    }
-
-    /// Notes that a value's sessions of a program are here; whether that is new.
-    ///
-    /// # Errors
-    /// What SQLite says.
-    pub fn add_migration(&mut self, marker: &str, value_sha256: &str, sessions: u64) -> Result<bool> {
-        let sessions = i64::try_from(sessions).unwrap_or(i64::MAX);
-        change(self.path, &mut self.migration, params![marker, value_sha256, sessions])
-    }
-}
-
-/// Runs a statement that adds or changes one row at most; whether it did.
-fn change(path: &Path, statement: &mut Statement<'_>, values: impl Params) -> Result<bool> {
-    let error = match statement.execute(values) {
-        Ok(rows) => return Ok(rows > 0),
-        Err(error) => error,
-    };
-    if error.sqlite_error_code() != Some(rusqlite::ErrorCode::ConstraintViolation) {
-        return Err(failure(error).at(path));
-    }
-    Err(Error::new(ErrorKind::Failed, "the tables' own rules refuse an event; nothing was imported")
-        .at(path)
-        .hint("a CHECK, a trigger or a foreign key of the database is in the way: import into a new database")
-        .because(error))
-}
-
-/// Text of a column that a foreign event may have filled with something else.
-fn text(value: Value) -> String {
-    match value {
-        Value::Text(text) => text,
-        Value::Integer(number) => number.to_string(),
-        Value::Real(number) => number.to_string(),
-        Value::Null | Value::Blob(_) => String::new(),
+        let _best_effort = self.connection.execute_batch("SELECT count(*) FROM main.sqlite_schema");
     }
 }

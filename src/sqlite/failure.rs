@@ -59,6 +59,13 @@ pub(crate) fn failure_of_code(code: c_int, message: String) -> Error {
             "the database was not closed cleanly and cannot be recovered read-only",
             Some("open it once with its own program or SQLite's shell, so that SQLite recovers it"),
         ),
+        (_, ffi::SQLITE_READONLY) => (
+            ErrorKind::Failed,
+            "the database cannot be written to",
+            Some(
+                "check the permissions of the file and its folder, and whether the disk is mounted read-only",
+            ),
+        ),
         (_, ffi::SQLITE_CANTOPEN) => (
             ErrorKind::Failed,
             "the database cannot be opened",

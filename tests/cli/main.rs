@@ -19,6 +19,8 @@ mod inspect;
 mod migrate;
 mod migrate_chromium;
 mod migrate_databases;
+mod migrate_dumps;
+mod migrate_target;
 mod other_process;
 mod place;
 mod ran;

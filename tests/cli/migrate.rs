@@ -55,10 +55,10 @@ fn rows(place: &Place, database: &str) -> Vec<String> {
         dump(
             "event_sources",
             "concat_ws('|', _event_id, import_id, device, origin, format, hex(store_key), store_version, value_sha256, \
-             pointer, captured_at)",
+             pointer, position, captured_at, line)",
         ),
         dump("original_values", "concat_ws('|', value_sha256, encoding, typeof(value), hex(value))"),
-        dump("migrations", "concat_ws('|', marker, value_sha256, sessions)"),
+        dump("event_migrations", "concat_ws('|', marker, value_sha256, sessions)"),
     ]
 }
 
@@ -350,7 +350,7 @@ fn a_marker_is_told_and_honoured_when_asked() {
     let file = "firefox-second.stringify.json";
     let document = place.run(&format!("migrate {file} --into all.db --json")).exits(0).document();
     assert_eq!(document["markers"][0]["program_id"], "c25k");
-    assert_eq!(place.ask("all.db", "SELECT marker FROM migrations"), "'migrated-c25k'");
+    assert_eq!(place.ask("all.db", "SELECT marker FROM event_migrations"), "'migrated-c25k'");
     let document =
         place.run(&format!("migrate {file} --into none.db --skip-migrated --json")).exits(0).document();
     assert_eq!(document["totals"]["skipped_as_migrated"], 24);

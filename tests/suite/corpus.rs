@@ -29,6 +29,21 @@ fn schemas_of_the_corpus() {
 }
 
 #[test]
+fn dumps_of_local_storage_of_the_corpus() {
+    replay("dump", bodies::dump::run);
+}
+
+#[test]
+fn mapping_files_of_the_corpus() {
+    replay("mapping_file", bodies::mapping_file::run);
+}
+
+#[test]
+fn values_of_local_storage_of_the_corpus() {
+    replay("stored_value", bodies::stored_value::run);
+}
+
+#[test]
 fn footers_of_the_corpus() {
     replay("footer_check", bodies::footer_check::run);
 }

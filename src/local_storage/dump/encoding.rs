@@ -1,6 +1,7 @@
 //! The bytes of a text file as WTF-8, and the way back from a place in it to the byte in the file.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 
 use super::Fault;
 use crate::error::Result;
@@ -14,13 +15,16 @@ pub(super) struct Text<'a> {
     /// The byte in the file where the content begins.
     start: u64,
     is_utf16: bool,
+    /// The last place of UTF-16 that was asked for, and the units before it: where there are millions of lines, each begins
+    /// to count where the one before it ended.
+    counted: Cell<(usize, u64)>,
 }
 
 impl<'a> Text<'a> {
     /// Bytes that begin at `start` of a file and may be UTF-8.
     pub(super) fn utf8(bytes: &'a [u8], start: u64) -> Result<Self, Fault> {
         match std::str::from_utf8(bytes) {
-            Ok(_) => Ok(Self { content: Cow::Borrowed(bytes), start, is_utf16: false }),
+            Ok(_) => Ok(Self::new(Cow::Borrowed(bytes), start, false)),
             Err(error) => {
                 Err(Fault { hint: SAVE_AGAIN, ..Fault::new(error.valid_up_to(), "this is not UTF-8") })
             }
@@ -29,9 +33,30 @@ impl<'a> Text<'a> {
 
     /// The byte in the file where the byte `at` of the content comes from.
     pub(super) fn position(&self, at: usize) -> u64 {
-        let before = self.content.get(..at).unwrap_or(&self.content);
-        let units = || CodeUnits::from_wtf8(before).map_or(before.len(), |units| units.len());
-        self.start + to_u64(if self.is_utf16 { 2 * units() } else { at })
+        if !self.is_utf16 {
+            return self.start + to_u64(at);
+        }
+        let (from, before) = match self.counted.get() {
+            (from, before) if from <= at => (from, before),
+            _ => (0, 0),
+        };
+        let part = self.content.get(from..at.min(self.content.len())).unwrap_or_default();
+        let units = before + part.iter().map(|&byte| units_begun(byte)).sum::<u64>();
+        self.counted.set((at, units));
+        self.start + 2 * units
+    }
+
+    fn new(content: Cow<'a, [u8]>, start: u64, is_utf16: bool) -> Self {
+        Self { content, start, is_utf16, counted: Cell::new((0, 0)) }
+    }
+}
+
+/// How many code units a byte of WTF-8 begins: none inside a character, two where it takes four bytes.
+fn units_begun(byte: u8) -> u64 {
+    match byte {
+        0x80..0xC0 => 0,
+        0xF0.. => 2,
+        _ => 1,
     }
 }
 
@@ -87,7 +112,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Text<'_>> {
     }
     let unit = if high_first { u16::from_be_bytes } else { u16::from_le_bytes };
     let content = CodeUnits::new(pairs.iter().copied().map(unit).collect()).to_wtf8();
-    Ok(Text { content: Cow::Owned(content), start, is_utf16: true })
+    Ok(Text::new(Cow::Owned(content), start, true))
 }
 
 /// Sizes in memory fit 64 bits.

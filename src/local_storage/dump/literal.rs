@@ -84,12 +84,17 @@ fn hexadecimal(text: &[u8], at: usize, count: usize, units: &mut Vec<u16>) -> Re
     Ok(at + 2 + count)
 }
 
+/// White space, and before the end of the line one semicolon.
 fn nothing_follows(text: &[u8], end: usize) -> Result<(), Fault> {
     let rest = text.get(end..).unwrap_or_default();
-    let mut seen = false;
+    let mut can_have_semicolon = true;
     let follows = rest.iter().position(|&byte| match byte {
-        b';' if !seen => {
-            seen = true;
+        b';' if can_have_semicolon => {
+            can_have_semicolon = false;
+            false
+        }
+        b'\n' => {
+            can_have_semicolon = false;
             false
         }
         byte => !byte.is_ascii_whitespace(),
@@ -137,6 +142,7 @@ mod tests {
             r"'\u{41}'",
             "'a'b",
             "'a';;",
+            "'a'\n;",
             "'a'+'b'",
             "'\\",
         ] {

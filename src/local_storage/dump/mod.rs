@@ -9,7 +9,8 @@
 //! | an object with values that are JSON already | helper scripts |
 //! | `{"state":…,"version":…}` and the like | the value of a single store, whose key the caller must name |
 //! | `{"cookies":[…],"origins":[…]}` | Playwright's `storageState` |
-//! | `{"origin":"…","localStorage":…}` | one origin of that, or made by hand |
+//! | `{"origin":"…","localStorage":…}`, `{"localStorage":…,"sessionStorage":…}` | one origin of that, or made by hand |
+//! | an array of these, `{"https://…":{…},…}` | helper scripts |
 //! | one of them per line | NDJSON: [`Dumps`] |
 //!
 //! UTF-8 with or without a byte order mark and UTF-16 are read. What a form is, is decided by content only. A file that is
@@ -19,6 +20,7 @@ mod collect;
 mod encoding;
 mod lines;
 mod literal;
+mod problems;
 mod shapes;
 mod storage_state;
 mod stream;
@@ -69,6 +71,8 @@ pub enum DumpForm {
     StorageState,
     /// One origin with its items.
     OneOrigin,
+    /// Several of them, as an array or by name.
+    Origins,
 }
 
 impl DumpForm {
@@ -83,6 +87,7 @@ impl DumpForm {
             Self::SingleValue => "json-value",
             Self::StorageState => "playwright-storage-state",
             Self::OneOrigin => "json-origin",
+            Self::Origins => "json-origins",
         }
     }
 }
@@ -102,18 +107,18 @@ pub struct Dump {
 #[must_use]
 pub fn could_be_dump(head: &[u8]) -> bool {
     let units = encoding::ascii_head(head);
-    let first = units.into_iter().find(|byte| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r'));
+    let first = units.into_iter().find(|byte| !byte.is_ascii_whitespace());
     matches!(first, Some(b'{' | b'[' | b'"' | b'\'' | b'`'))
 }
 
 /// Reads a document that is one dump.
 ///
 /// # Errors
-/// [`ErrorKind::Damaged`] with the byte where it shows that this is no dump, ends too early or goes on;
-/// [`ErrorKind::Usage`] for the value of a single store whose key was not given; [`ErrorKind::Failed`] above the limit.
+/// [`ErrorKind::Damaged`] with the byte where it shows that this is no dump, ends too early or goes on, and above the limit;
+/// [`ErrorKind::Usage`] for the value of a single store whose key was not given.
 pub fn read_dump(bytes: &[u8], options: &DumpOptions) -> Result<Dump> {
     if bytes.len() > options.max_bytes {
-        return Err(too_large(options));
+        return Err(too_large(options, None));
     }
     read_part(&encoding::decode(bytes)?, 0..usize::MAX, None, options)
 }
@@ -134,9 +139,9 @@ fn read_part(text: &Text<'_>, part: Range<usize>, line: Option<u64>, options: &D
     Ok(Dump { form, line, reading })
 }
 
-fn too_large(options: &DumpOptions) -> Error {
-    let message = format!("the dump is larger than {} bytes", options.max_bytes);
-    Error::new(ErrorKind::Failed, message)
+fn too_large(options: &DumpOptions, line: Option<u64>) -> Error {
+    let message = format!("the dump is larger than {} bytes{}", options.max_bytes, in_line(line));
+    Error::new(ErrorKind::Damaged, message)
         .hint("a browser keeps some 10 MB per origin; put several dumps into files or lines of their own")
 }
 
@@ -161,9 +166,12 @@ impl Fault {
 
     /// `position` is the byte in the file.
     fn into_error(self, position: u64, line: Option<u64>) -> Error {
-        let line = line.map(|line| format!(" (line {line})")).unwrap_or_default();
-        Error::new(self.kind, format!("{}, at byte {position}{line}", self.what)).hint(self.hint)
+        Error::new(self.kind, format!("{}, at byte {position}{}", self.what, in_line(line))).hint(self.hint)
     }
+}
+
+fn in_line(line: Option<u64>) -> String {
+    line.map(|line| format!(" (line {line})")).unwrap_or_default()
 }
 
 /// How often a document may be a string of a document: once is met, twice happens.

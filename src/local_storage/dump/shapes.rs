@@ -1,6 +1,7 @@
 //! What a JSON document is a dump of, decided by its shape.
 
 use super::collect::Collector;
+use super::problems::Problems;
 use super::storage_state;
 use super::{DumpForm, DumpOptions, Fault};
 use crate::error::ErrorKind;
@@ -15,6 +16,8 @@ pub(super) fn read(text: &[u8], json: Json<'_>, options: &DumpOptions) -> Shaped
     match json.kind() {
         Kind::Object if storage_state::is_state(json) => Ok(storage_state::read_state(json, options)),
         Kind::Object if storage_state::is_origin(json) => Ok(storage_state::read_origin(json, options)),
+        Kind::Object if storage_state::is_wrapped(json) => Ok(storage_state::read_wrapped(json, options)),
+        Kind::Object if storage_state::is_by_origin(json) => Ok(storage_state::read_by_origin(json, options)),
         Kind::Object if is_store(json) => read_single(text, json, options),
         Kind::Object => read_object(text, json, options),
         Kind::Array => read_array(text, json, options),
@@ -24,11 +27,12 @@ pub(super) fn read(text: &[u8], json: Json<'_>, options: &DumpOptions) -> Shaped
 
 /// Whether an object is what a library keeps under one key, and not a storage.
 ///
-/// The members of a storage are strings, so only redux-persist needs a closer look: its slices are strings as well.
+/// The members of a storage are strings, so only redux-persist needs a closer look: its slices are strings as well. A state
+/// that is an object alone, or with whatever version, is no storage either.
 fn is_store(json: Json<'_>) -> bool {
     let [state, version, persist, mps] = json.named(["state", "version", "_persist", "__mps__"]);
     let is = |member: Option<Json<'_>>, kind| member.is_some_and(|value| value.kind() == kind);
-    let is_zustand = is(state, Kind::Object) && is(version, Kind::Number) && json.members().count() == 2;
+    let is_zustand = is(state, Kind::Object) && json.members().count() == 1 + usize::from(version.is_some());
     let is_redux = persist.and_then(Json::to_utf8).is_some_and(|meta| {
         Json::parse(meta.as_bytes()).is_ok_and(|meta| meta.member("rehydrated").is_some())
     });
@@ -36,18 +40,20 @@ fn is_store(json: Json<'_>) -> bool {
 }
 
 fn read_object(text: &[u8], json: Json<'_>, options: &DumpOptions) -> Shaped {
-    let mut collector = Collector::new(options);
-    collector.take_members(json, "");
-    if collector.parsed_count() == 0 {
-        return Ok((DumpForm::Object, one_storage(collector)));
-    }
-    if options.key.is_some() {
+    let (mut collector, mut problems) = (Collector::new(options), Problems::default());
+    collector.take_members(json, "", &mut problems);
+    let has_parsed = collector.has_parsed();
+    if has_parsed && options.key.is_some() {
         return read_single(text, json, options);
     }
-    Ok((DumpForm::ParsedObject, one_storage(collector)))
+    let form = if has_parsed { DumpForm::ParsedObject } else { DumpForm::Object };
+    Ok((form, one_storage(collector, problems)))
 }
 
 fn read_array(text: &[u8], json: Json<'_>, options: &DumpOptions) -> Shaped {
+    if storage_state::are_origins(json) {
+        return Ok(storage_state::read_origins(json, options));
+    }
     let first = json.elements().next();
     if first.is_none_or(|first| entry(first).is_some()) {
         return Ok((DumpForm::Entries, read_elements(json, options, entry, "a key and its value")));
@@ -71,22 +77,19 @@ fn read_elements<'a>(
     parts: fn(Json<'a>) -> Option<(CodeUnits, Json<'a>)>,
     expected: &str,
 ) -> Reading {
-    let mut collector = Collector::new(options);
+    let (mut collector, mut problems) = (Collector::new(options), Problems::default());
     for (index, element) in json.elements().enumerate() {
+        let place = format!("/{index}");
         match parts(element) {
-            Some((key, value)) => collector.take(format!("/{index}"), key, value),
-            None => collector.problem(
-                format!("/{index}"),
-                format!("this is not {expected}; it was left out"),
-                true,
-            ),
+            Some((key, value)) => collector.take(&place, key, value, &mut problems),
+            None => problems.add(&place, format!("this is not {expected}; it was left out"), true),
         }
     }
-    one_storage(collector)
+    one_storage(collector, problems)
 }
 
 /// `["key", "value"]`
-fn entry(json: Json<'_>) -> Option<(CodeUnits, Json<'_>)> {
+pub(super) fn entry(json: Json<'_>) -> Option<(CodeUnits, Json<'_>)> {
     let mut elements = json.elements();
     let (key, value) = (elements.next()?.to_units()?, elements.next()?);
     elements.next().is_none().then_some((key, value))
@@ -110,14 +113,14 @@ fn read_single(text: &[u8], json: Json<'_>, options: &DumpOptions) -> Shaped {
             hint: "name the key it has in localStorage: --key NAME",
         });
     };
-    let mut collector = Collector::new(options);
-    collector.take_text(key.clone(), json);
-    Ok((DumpForm::SingleValue, one_storage(collector)))
+    let (mut collector, mut problems) = (Collector::new(options), Problems::default());
+    collector.take_text(key.clone(), json, &mut problems);
+    Ok((DumpForm::SingleValue, one_storage(collector, problems)))
 }
 
-fn one_storage(collector: Collector<'_>) -> Reading {
-    let (storage, problems) = collector.finish(None);
-    Reading { storages: vec![storage], problems }
+fn one_storage(collector: Collector<'_>, mut problems: Problems) -> Reading {
+    let storage = collector.finish(None, &mut problems);
+    Reading { storages: vec![storage], problems: problems.finish() }
 }
 
 /// How many bytes of `text` stand before `part`, which is a part of it.

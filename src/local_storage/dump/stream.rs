@@ -1,17 +1,17 @@
 //! Files of one dump or of one dump per line, read with no more in memory than one document.
 //!
 //! Which of the two a file is, its first line tells: where it is a document by itself and something follows, each line is
-//! one. A line that is none then costs that line only. Where the first line itself is damaged, so that it cannot be the
-//! beginning of a document of several lines either, the second one tells.
+//! one. A line that is none then costs that line only. Where the first line itself is damaged or too long, so that it cannot
+//! be the beginning of a document of several lines either, the second one tells.
 
 use std::collections::VecDeque;
 use std::io::{BufRead, Chain, Cursor, Read};
 
 use super::encoding::{self, Encoding, Text, to_u64};
 use super::lines::{Line, Lines};
-use super::{Dump, DumpOptions, read_part, too_large};
+use super::{Dump, DumpOptions, literal, read_part, too_large};
 use crate::error::{Error, ErrorKind, Result};
-use crate::local_storage::json::{Cut, Json, Kind};
+use crate::local_storage::json::{Cut, Json};
 
 /// The dumps of one file, each read as it is asked for.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub struct Dumps<R> {
     lines: Lines<Chain<Cursor<Vec<u8>>, R>>,
     options: DumpOptions,
     state: State,
-    /// Lines of a file that had to be read as a whole.
+    /// What was read already: the second line, or all those of a file that had to be read as a whole.
     ready: VecDeque<Result<Dump>>,
 }
 
@@ -45,7 +45,7 @@ impl<R: BufRead> Dumps<R> {
         let encoding = Encoding::of(&head);
         if let Encoding::Utf16 { .. } = encoding {
             *self.lines.reader().get_mut().0 = Cursor::new(head);
-            let bytes = self.lines.rest(Vec::new())?.ok_or_else(|| too_large(&self.options))?;
+            let bytes = self.lines.rest(Vec::new())?.ok_or_else(|| too_large(&self.options, None))?;
             return self.whole(&encoding::decode(&bytes)?);
         }
         *self.lines.reader().get_mut().0 = Cursor::new(head);
@@ -53,23 +53,31 @@ impl<R: BufRead> Dumps<R> {
         let Some(first) = self.lines.next()? else {
             return self.whole(&encoding::decode(&[])?);
         };
-        if first.is_too_long {
-            return Err(too_large(&self.options));
+        match begins(&first) {
+            Begins::Document if self.lines.skip_blank()? => {
+                self.state = State::ByLine;
+                self.line(&first, Some(first.number))
+            }
+            Begins::Document => self.line(&first, None),
+            Begins::Longer => {
+                let start = first.start;
+                let rest = self.lines.rest(first.bytes)?;
+                let bytes = rest.ok_or_else(|| too_large(&self.options, None))?;
+                let text = Text::utf8(&bytes, start).map_err(|fault| {
+                    let position = start + to_u64(fault.at);
+                    fault.into_error(position, None)
+                })?;
+                read_part(&text, 0..usize::MAX, None, &self.options)
+            }
+            Begins::Nothing => match self.lines.next()? {
+                Some(second) if holds_dump(&second.bytes) => {
+                    self.state = State::ByLine;
+                    self.ready.push_back(self.line(&second, Some(second.number)));
+                    self.line(&first, Some(first.number))
+                }
+                _ => self.line(&first, None),
+            },
         }
-        if Json::parse(&first.bytes).is_err() {
-            let start = first.start;
-            let bytes = self.lines.rest(first.bytes)?.ok_or_else(|| too_large(&self.options))?;
-            let text = Text::utf8(&bytes, start).map_err(|fault| {
-                let position = start + to_u64(fault.at);
-                fault.into_error(position, None)
-            })?;
-            return self.whole(&text);
-        }
-        if self.lines.skip_blank()? {
-            self.state = State::ByLine;
-            return self.line(&first, Some(first.number));
-        }
-        self.line(&first, None)
     }
 
     /// Enough to tell the encoding, however few bytes come at a time.
@@ -82,9 +90,8 @@ impl<R: BufRead> Dumps<R> {
 
     /// A file that is in memory as a whole.
     fn whole(&mut self, text: &Text<'_>) -> Result<Dump> {
-        let dump = read_part(text, 0..usize::MAX, None, &self.options);
-        if dump.is_ok() || !is_by_line(&text.content) {
-            return dump;
+        if !is_by_line(&text.content) {
+            return read_part(text, 0..usize::MAX, None, &self.options);
         }
         let mut start = 0;
         for (line, number) in text.content.split_inclusive(|&byte| byte == b'\n').zip(1..) {
@@ -94,12 +101,13 @@ impl<R: BufRead> Dumps<R> {
             }
             start = end;
         }
-        self.ready.pop_front().unwrap_or(dump)
+        let first = self.ready.pop_front();
+        first.unwrap_or_else(|| read_part(text, 0..usize::MAX, None, &self.options))
     }
 
     fn line(&self, line: &Line, number: Option<u64>) -> Result<Dump> {
         if line.is_too_long {
-            return Err(too_large(&self.options).at_row(line.number));
+            return Err(too_large(&self.options, number));
         }
         let text = Text::utf8(&line.bytes, line.start).map_err(|fault| {
             let position = line.start + to_u64(fault.at);
@@ -131,18 +139,56 @@ impl<R: BufRead> Iterator for Dumps<R> {
     }
 }
 
-/// Whether each line is a document although the first one is none.
-///
-/// It must not be the beginning of a longer one: what is cut would give items that it never held.
+/// What a first line is.
+enum Begins {
+    /// A document by itself.
+    Document,
+    /// The beginning of a document of several lines.
+    Longer,
+    /// Neither of them, however it goes on.
+    Nothing,
+}
+
+fn begins(line: &Line) -> Begins {
+    if line.is_too_long { Begins::Nothing } else { begins_with(&line.bytes) }
+}
+
+fn begins_with(line: &[u8]) -> Begins {
+    let start = line.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+    match line.get(start) {
+        Some(quote @ (b'"' | b'\'' | b'`')) => match literal::read(line, start) {
+            Ok(_) => Begins::Document,
+            // Only between these a string goes on in the next line.
+            Err(fault) if *quote == b'`' && fault.at >= line.len() => Begins::Longer,
+            Err(_) => Begins::Nothing,
+        },
+        _ => match Json::parse(line) {
+            Ok(_) => Begins::Document,
+            // What is cut must not be taken for a line: it would give items that it never held.
+            Err(error) if error.cut == Cut::Elsewhere => Begins::Longer,
+            Err(_) => Begins::Nothing,
+        },
+    }
+}
+
+/// Whether a line is a document that can be a dump.
+fn holds_dump(line: &[u8]) -> bool {
+    let can_be = matches!(line.trim_ascii_start().first(), Some(b'{' | b'[' | b'"' | b'\'' | b'`'));
+    can_be && matches!(begins_with(line), Begins::Document)
+}
+
+/// Whether each line is a document, or would be but for the first one.
 fn is_by_line(content: &[u8]) -> bool {
-    let mut lines = content.split(|&byte| byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
+    let mut lines =
+        content.split_inclusive(|&byte| byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
     let (Some(first), Some(second)) = (lines.next(), lines.next()) else {
         return false;
     };
-    let is_quoted = matches!(first.trim_ascii_start().first(), Some(b'"' | b'\'' | b'`'));
-    let is_beginning = Json::parse(first).is_err_and(|error| error.cut == Cut::Elsewhere);
-    let second = Json::parse(second).map(Json::kind);
-    !is_quoted && !is_beginning && matches!(second, Ok(Kind::Object | Kind::Array))
+    match begins_with(first) {
+        Begins::Document => true,
+        Begins::Longer => false,
+        Begins::Nothing => holds_dump(second),
+    }
 }
 
 /// An I/O failure; the caller knows the file.

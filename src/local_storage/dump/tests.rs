@@ -120,7 +120,15 @@ fn values_that_are_json_already_keep_their_exact_text() {
 #[test]
 fn the_value_of_a_single_store_needs_the_key_of_the_caller() {
     let redux = r#"{"auth":"{}","_persist":"{\"version\":-1,\"rehydrated\":true}"}"#;
-    for text in [r#" {"state":{"a":"\ud83d"}, "version":2}"#, redux, r#"{"a":1,"__mps__":{"version":2}}"#] {
+    let no_version = r#"{"state":{"a":1}}"#;
+    let odd_version = r#"{"version":"3","state":{"a":1}}"#;
+    for text in [
+        r#" {"state":{"a":"\ud83d"}, "version":2}"#,
+        no_version,
+        odd_version,
+        redux,
+        r#"{"a":1,"__mps__":{"version":2}}"#,
+    ] {
         let error = read(text).expect_err("no key");
         assert_eq!(error.kind(), ErrorKind::Usage, "{text}");
         assert!(error.hint_text().expect("a hint").contains("--key"));
@@ -153,9 +161,9 @@ fn a_storage_state_gives_its_origins_and_names_what_was_left_out() {
             "https://b.example k=v",
             "https://b.example l=w",
             "! /cookies: here is cookies, which are never read (entries: 1)",
+            "!! /origins/0/localStorage/1: this is not a name and its value; it was left out",
             "! /origins/0/indexedDB: here is an indexedDB, which is not read (entries: 1)",
             "! /origins/0/sessionStorage: here is a sessionStorage, which is not read (entries: 1)",
-            "!! /origins/0/localStorage/1: this is not a name and its value; it was left out",
         ],
     );
     let origins: Vec<_> =
@@ -171,6 +179,56 @@ fn one_origin_made_by_hand_is_read() {
     check(array, DumpForm::OneOrigin, &expected);
     // Two keys of some app.
     check(r#"{"origin":"x","localStorage":"y"}"#, DumpForm::Object, &["localStorage=y", "origin=x"]);
+}
+
+#[test]
+fn what_helper_scripts_make_of_origins_is_not_taken_for_keys() {
+    let expected = ["https://a.example k=v", "https://b.example:80 l=w"];
+    for text in [
+        r#"[{"origin":"https://a.example/","localStorage":[{"name":"k","value":"v"}]},
+            {"origin":"https://b.example:80","localStorage":{"l":"w"}}]"#,
+        r#"{"https://b.example:80/":[["l","w"]],"https://a.example":{"k":"v"}}"#,
+    ] {
+        check(text, DumpForm::Origins, &expected);
+    }
+    let left_out = "! /sessionStorage: here is a sessionStorage, which is not read (entries: 1)";
+    for (text, expected) in [
+        (r#"{"localStorage":{"k":"v"},"sessionStorage":{}}"#, &["k=v"][..]),
+        (
+            r#"{"sessionStorage":{"s":"t"},"localStorage":[{"key":"k","value":"v"}],"cookies":""}"#,
+            &["k=v", left_out, "! /cookies: here is cookies, which are never read (entries: 0)"],
+        ),
+        (r#"{"localStorage":[["k","v"]]}"#, &["k=v"]),
+    ] {
+        check(text, DumpForm::OneOrigin, expected);
+    }
+    // Members that a page does not have, strings as every dump has them, and paths: these are keys.
+    for text in [
+        r#"{"localStorage":{"k":"v"},"theme":"dark"}"#,
+        r#"{"localStorage":"{}"}"#,
+        r#"{"https://a.example/v1":{"k":"v"}}"#,
+        r#"{"https://a.example":"x"}"#,
+    ] {
+        let dump = read(text).expect("a dump");
+        assert!(matches!(dump.form, DumpForm::Object | DumpForm::ParsedObject), "{text}");
+    }
+}
+
+#[test]
+fn very_many_problems_are_counted_and_the_first_are_told() {
+    let many = "0,".repeat(super::problems::MAX_PROBLEMS + 5);
+    let twice = r#","a":"c","a":"b""#.repeat(super::problems::MAX_PROBLEMS);
+    for text in [
+        format!(r#"[["a","b"],{many}0]"#),
+        format!(r#"{{"cookies":[],"origins":[{many}0]}}"#),
+        format!(r#"{{"origin":"https://a.example","localStorage":[{many}0]}}"#),
+        format!(r#"{{"a":"b"{twice}}}"#),
+    ] {
+        let problems = read(&text).expect("a dump").reading.problems;
+        assert_eq!(problems.len(), super::problems::MAX_PROBLEMS + 1);
+        let last = problems.last().expect("a problem");
+        assert!(last.may_lose_items && last.message.contains("only counted"), "{last:?}");
+    }
 }
 
 #[test]
@@ -223,7 +281,7 @@ fn bytes_that_are_no_text_are_refused_with_their_place() {
 fn limits_are_told() {
     let options = DumpOptions { max_bytes: 20, max_value_units: 3, ..DumpOptions::default() };
     let error = read_dump(br#"{"a":"123456789012345"}"#, &options).expect_err("too large");
-    assert_eq!(error.kind(), ErrorKind::Failed);
+    assert_eq!(error.kind(), ErrorKind::Damaged);
     let dump = read_dump(br#"{"a":"1234","b":"1"}"#, &options).expect("a dump");
     assert_eq!(
         told(&dump),
@@ -272,7 +330,7 @@ fn a_line_that_is_no_dump_costs_that_line_only() {
         [
             items(1, &["a=1"]),
             Err("the text ends where a value was expected, at byte 16 (line 2)".to_owned()),
-            Err("the dump is larger than 100 bytes".to_owned()),
+            Err("the dump is larger than 100 bytes (line 3)".to_owned()),
             Err("inside the quotes: a value was expected (byte 0 of what they hold), at byte 125 (line 4)"
                 .to_owned()),
             items(5, &["c=3"]),
@@ -290,6 +348,47 @@ fn a_damaged_first_line_costs_that_line_only() {
     // What could be the beginning of one longer document is no dump, and its second line is none either.
     assert_eq!(lines("[\n{\"name\":\"a\",\"value\":\"b\"}\n").len(), 1);
     assert!(lines("[\n{\"name\":\"a\",\"value\":\"b\"}\n")[0].is_err());
+}
+
+#[test]
+fn a_first_line_that_is_damaged_or_too_long_costs_that_line_only_however_long_the_file_is() {
+    let good = "{\"b\":\"2\"}\n".repeat(50);
+    let long = format!("{{\"a\":\"{}\"}}\n", "x".repeat(100));
+    for first in ["{\"a\":\"b}\n", "x\n", "'{\"a\":\n", &long] {
+        let told = lines(&format!("{first}\n{good}"));
+        assert_eq!(told.len(), 51, "{first}");
+        assert!(told[0].as_ref().is_err_and(|message| message.ends_with("(line 1)")), "{:?}", told[0]);
+        assert_eq!(told[1], items(3, &["b=2"]));
+        assert_eq!(told[50], items(52, &["b=2"]));
+    }
+    assert_eq!(lines(&long), [Err("the dump is larger than 100 bytes".to_owned())]);
+}
+
+#[test]
+fn lines_in_quotes_of_any_kind_are_read() {
+    for quote in ["'", "`", "\""] {
+        let line = |key: &str| match quote {
+            "\"" => format!("\"{{\\\"{key}\\\":\\\"1\\\"}}\"\n"),
+            quote => format!("{quote}{{\"{key}\":\"1\"}}{quote};\n"),
+        };
+        assert_eq!(lines(&format!("{}{}", line("a"), line("b"))), [items(1, &["a=1"]), items(2, &["b=1"])]);
+    }
+}
+
+/// Every bad line once looked at all lines before it.
+#[test]
+fn where_a_line_of_utf_16_is_damaged_is_told_by_its_byte_however_many_there_are() {
+    let count = 100_000;
+    let text = "{\"a\":\"é😀\"}\nx\n".repeat(count);
+    let bytes: Vec<u8> = [0xFEFF].into_iter().chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect();
+    let errors: Vec<String> = Dumps::new(&bytes[..], DumpOptions::default())
+        .filter_map(|dump| dump.err().map(|error| error.message().to_owned()))
+        .collect();
+    assert_eq!(errors.len(), count);
+    for (index, message) in errors.iter().enumerate().step_by(9_999) {
+        let at = 2 + 2 * (index * 14 + 12);
+        assert_eq!(*message, format!("a value was expected, at byte {at} (line {})", 2 * index + 2));
+    }
 }
 
 #[test]
@@ -316,7 +415,7 @@ fn however_few_bytes_come_at_a_time_the_result_is_the_same() {
 
 #[test]
 fn what_cannot_be_a_dump_is_seen_by_its_beginning() {
-    for head in [&b"{"[..], b"  [", b"\xEF\xBB\xBF\r\n\"", b"'{", b"`", b"\xFF\xFE{\0"] {
+    for head in [&b"{"[..], b"  [", b"\xEF\xBB\xBF\r\n\"", b"'{", b"`", b"\x0C'", b"\xFF\xFE{\0"] {
         assert!(could_be_dump(head), "{}", head.escape_ascii());
     }
     for head in [&b""[..], b"SQLite format 3\0", b"\x89PNG", b"dark", b"\0\0"] {

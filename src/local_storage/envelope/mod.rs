@@ -6,7 +6,7 @@
 //! | redux-persist | an object with `_persist`, or under a key `persist:…`; each slice is JSON in a string |
 //! | mobx-persist-store | an object with `__mps__` |
 //! | Pinia, jotai, the app's own | any other JSON: these put nothing around it, so that they cannot be told apart |
-//! | none | text that is not JSON: `dark`, `[object Object]`, compressed strings |
+//! | none | text that is not JSON: `dark`, `[object Object]`, compressed strings; what begins like Zustand's is told apart |
 //!
 //! The JSON inside is handed out as text, exactly as it stands there: nothing is ever written anew from values.
 
@@ -28,6 +28,8 @@ pub enum Library {
     BareObject,
     /// Another JSON value without an envelope: jotai or the app's own.
     BareValue,
+    /// Not JSON, although it begins like a store of Zustand: cut or damaged.
+    Broken,
     /// Not JSON.
     Text,
 }
@@ -42,6 +44,7 @@ impl Library {
             Self::MobxPersistStore => "mobx-persist-store",
             Self::BareObject => "json-object",
             Self::BareValue => "json-value",
+            Self::Broken => "broken-json",
             Self::Text => "text",
         }
     }
@@ -55,6 +58,7 @@ impl Library {
             Self::MobxPersistStore => "mobx-persist-store",
             Self::BareObject => "JSON without an envelope (Pinia, jotai or the app's own)",
             Self::BareValue => "a JSON value (jotai or the app's own)",
+            Self::Broken => "a store that is cut or damaged, so that it is no JSON",
             Self::Text => "plain text",
         }
     }
@@ -90,7 +94,8 @@ impl Envelope {
 pub fn recognise(key: &CodeUnits, value: &CodeUnits) -> Envelope {
     let text = value.to_wtf8();
     let Ok(json) = Json::parse(&text) else {
-        return of(Library::Text, None, None);
+        let library = if begins_like_zustand(&text) { Library::Broken } else { Library::Text };
+        return of(library, None, None);
     };
     let [persist, mps, state, version] = json.named(["_persist", "__mps__", "state", "version"]);
     match json.kind() {
@@ -103,6 +108,11 @@ pub fn recognise(key: &CodeUnits, value: &CodeUnits) -> Envelope {
         Kind::Object => of(Library::BareObject, None, Some(json)),
         _ => of(Library::BareValue, None, Some(json)),
     }
+}
+
+/// As `JSON.stringify` writes it, which puts in no white space.
+fn begins_like_zustand(text: &[u8]) -> bool {
+    text.trim_ascii_start().starts_with(b"{\"state\":")
 }
 
 /// Nothing but `state` and `version`.
@@ -136,7 +146,7 @@ mod tests {
 
     #[test]
     fn each_library_is_recognised_with_its_version() {
-        use Library::{BareObject, BareValue, MobxPersistStore, ReduxPersist, Text, Zustand};
+        use Library::{BareObject, BareValue, Broken, MobxPersistStore, ReduxPersist, Text, Zustand};
         for (key, value, library, version) in [
             ("s", r#"{"state":{"a":1},"version":2}"#, Zustand, Some(2)),
             ("s", r#"{"version":-1,"state":null}"#, Zustand, Some(-1)),
@@ -161,10 +171,12 @@ mod tests {
             ("t", "undefined", Text, None),
             ("t", "[object Object]", Text, None),
             ("t", "\u{feff}{}", Text, None),
+            ("t", r#"{"a":"#, Text, None),
+            ("s", r#"{"state":{"worko"#, Broken, None),
         ] {
             let envelope = envelope(key, value);
             assert_eq!((envelope.library, envelope.version), (library, version), "{value}");
-            assert_eq!(envelope.json().is_none(), library == Text, "{value}");
+            assert_eq!(envelope.json().is_none(), matches!(library, Text | Broken), "{value}");
         }
     }
 

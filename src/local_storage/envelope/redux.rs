@@ -4,10 +4,13 @@ use super::{Envelope, Library};
 use crate::local_storage::code_units::CodeUnits;
 use crate::local_storage::json::{Json, Kind};
 
+/// How many oddities are told: a value of the largest size can have millions.
+const MAX_ODDITIES: usize = 100;
+
 /// Puts every slice's text in the place of the string that holds it; with `serialize: false` slices stand as they are.
 pub(super) fn decode(json: Json<'_>) -> Envelope {
     let mut text = vec![b'{'];
-    let mut oddities = Vec::new();
+    let (mut oddities, mut more) = (Vec::new(), 0_u64);
     for (index, (name, slice)) in json.members().enumerate() {
         if index > 0 {
             text.push(b',');
@@ -17,6 +20,10 @@ pub(super) fn decode(json: Json<'_>) -> Envelope {
         match inside(slice) {
             Inside::Text(inside) => text.extend_from_slice(&inside),
             Inside::Itself => text.extend_from_slice(slice.text()),
+            Inside::NoJson if oddities.len() == MAX_ODDITIES => {
+                text.extend_from_slice(slice.text());
+                more += 1;
+            }
             Inside::NoJson => {
                 text.extend_from_slice(slice.text());
                 let name = name.to_units().unwrap_or_default();
@@ -24,6 +31,9 @@ pub(super) fn decode(json: Json<'_>) -> Envelope {
                     .push(format!("the slice {name} is a string that holds no JSON; it was left a string"));
             }
         }
+    }
+    if more > 0 {
+        oddities.push(format!("there are more slices like that: {more}"));
     }
     text.push(b'}');
     let decoded = Json::trusted(&text);

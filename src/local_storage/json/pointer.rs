@@ -11,6 +11,15 @@ pub struct Pointer {
     steps: Vec<Step>,
 }
 
+/// Where something was found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Found {
+    /// The pointer to it.
+    pub path: String,
+    /// The names of the members that wildcards stood for, as code units; of elements of arrays there are none, for they move.
+    pub names: Vec<CodeUnits>,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Step {
     Name(String),
@@ -34,6 +43,14 @@ impl Pointer {
     #[must_use]
     pub fn has_wildcard(&self) -> bool {
         self.steps.contains(&Step::Every)
+    }
+
+    /// The names in it, without wildcards.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.steps.iter().filter_map(|step| match step {
+            Step::Name(name) => Some(&**name),
+            Step::Every => None,
+        })
     }
 
     /// Whether its last step is `*`.
@@ -60,38 +77,53 @@ impl Pointer {
         }
     }
 
-    /// Calls `visit` with everything that stands there in `json`, and the pointer to it.
-    pub fn visit<'a>(&self, json: Json<'a>, visit: &mut dyn FnMut(&str, Json<'a>)) {
-        visit_from(&self.steps, json, &mut String::new(), visit);
+    /// Calls `visit` with everything that stands there in `json`, and where.
+    pub fn visit<'a>(&self, json: Json<'a>, visit: &mut dyn FnMut(&Found, Json<'a>)) {
+        visit_from(&self.steps, json, &mut Found::default(), visit);
     }
 }
 
 fn find_from<'a>(steps: &[Step], json: Json<'a>) -> Option<Json<'a>> {
     steps.iter().try_fold(json, |json, step| match step {
         Step::Name(name) => child(json, name),
-        Step::Every => children(json).next().map(|(_, child)| child),
+        Step::Every => json.members().map(|(_, value)| value).chain(json.elements()).next(),
     })
 }
 
 /// As many levels as the pointer has steps.
-fn visit_from<'a>(steps: &[Step], json: Json<'a>, path: &mut String, visit: &mut dyn FnMut(&str, Json<'a>)) {
+fn visit_from<'a>(
+    steps: &[Step],
+    json: Json<'a>,
+    found: &mut Found,
+    visit: &mut dyn FnMut(&Found, Json<'a>),
+) {
     let Some((step, rest)) = steps.split_first() else {
-        visit(path, json);
+        visit(found, json);
         return;
     };
-    let before = path.len();
-    let mut go = |name: &str, child: Json<'a>| {
-        push_step(path, name);
-        visit_from(rest, child, path, visit);
-        path.truncate(before);
+    let (path, names) = (found.path.len(), found.names.len());
+    let mut go = |name: &str, units: Option<CodeUnits>, child: Json<'a>| {
+        push_step(&mut found.path, name);
+        found.names.extend(units);
+        visit_from(rest, child, found, visit);
+        found.path.truncate(path);
+        found.names.truncate(names);
     };
     match step {
         Step::Name(name) => {
             if let Some(child) = child(json, name) {
-                go(name, child);
+                go(name, None, child);
             }
         }
-        Step::Every => children(json).for_each(|(name, child)| go(&name, child)),
+        Step::Every => {
+            for (name, value) in json.members() {
+                let units = name.to_units().unwrap_or_default();
+                go(&units.to_string(), Some(units), value);
+            }
+            for (index, element) in json.elements().enumerate() {
+                go(&index.to_string(), None, element);
+            }
+        }
     }
 }
 
@@ -100,14 +132,6 @@ fn child<'a>(json: Json<'a>, name: &str) -> Option<Json<'a>> {
         Kind::Array => json.elements().nth(index(name)?),
         _ => json.member(name),
     }
-}
-
-/// Members of the same name all come.
-fn children(json: Json<'_>) -> impl Iterator<Item = (String, Json<'_>)> {
-    let members =
-        json.members().map(|(name, value)| (name.to_units().unwrap_or_default().to_string(), value));
-    let elements = json.elements().enumerate().map(|(index, value)| (index.to_string(), value));
-    members.chain(elements)
 }
 
 /// Digits without a zero in front.
@@ -188,7 +212,9 @@ mod tests {
         let json = Json::parse(br#"{"by/Id":{"a":[1,2],"b":[],"c":[3]},"x":9}"#).expect("JSON");
         let mut found = Vec::new();
         let pointer = Pointer::parse("/by~1Id/*/*").expect("a pointer");
-        pointer.visit(json, &mut |path, json| found.push(format!("{path} {}", json.to_text())));
-        assert_eq!(found, ["/by~1Id/a/0 1", "/by~1Id/a/1 2", "/by~1Id/c/0 3"]);
+        pointer.visit(json, &mut |at, json| {
+            found.push(format!("{} {:?} {}", at.path, at.names, json.to_text()));
+        });
+        assert_eq!(found, [r#"/by~1Id/a/0 ["a"] 1"#, r#"/by~1Id/a/1 ["a"] 2"#, r#"/by~1Id/c/0 ["c"] 3"#]);
     }
 }

@@ -1,12 +1,15 @@
 //! Applying rules to one value.
 
-use super::event::{WORKOUT_SESSION, element_event};
-use super::field::{Field, From, Value, excerpt};
+use super::event::{self, WORKOUT_SESSION};
+use super::field::{Field, From, Value, excerpt_of};
+use super::misfit::{Misfit, misfit};
 use super::rule::{Elements, Rule, Wrapping};
 use super::{MAX_TOLD, Mapped, MappedEvent, Reject, Warning};
 use crate::local_storage::code_units::CodeUnits;
 use crate::local_storage::envelope::{Envelope, Library};
+use crate::local_storage::item::Item;
 use crate::local_storage::json::canonical::{MAX_DEPTH, canonical};
+use crate::local_storage::json::pointer::Found;
 use crate::local_storage::json::{Json, Kind};
 use crate::local_storage::moment::Moment;
 
@@ -17,21 +20,23 @@ const EXCERPT: usize = 80;
 pub(super) fn apply(
     rules: &[Rule],
     origin: Option<&str>,
-    key: &CodeUnits,
+    item: &Item,
     envelope: &Envelope,
     captured_at: Moment,
     mapped: &mut Mapped,
 ) {
-    for rule in rules.iter().filter(|rule| rule.is_for(origin, key)) {
+    let mut lost = None;
+    for rule in rules.iter().filter(|rule| rule.is_for(origin, &item.key)) {
         let Some(store) = open(rule.wrapping, envelope) else {
-            // A rule for every key is not meant for each of them.
-            if !rule.if_present && rule.key != "*" {
-                let message = format!(
-                    "the rule for {} does not fit: this is {}",
-                    rule.key,
-                    envelope.library.description()
-                );
-                mapped.warn("", message);
+            match misfit(rule, item, envelope) {
+                Misfit::OfNoConcern => {}
+                Misfit::Other(what) => mapped.warn("", what),
+                Misfit::Kept(what) => {
+                    mapped.events = Some(Vec::new());
+                    mapped.warn("", what);
+                }
+                // Unless a later rule can read it.
+                Misfit::Lost(what) => lost = lost.or(Some(what)),
             }
             continue;
         };
@@ -44,12 +49,19 @@ pub(super) fn apply(
             mapped.version = version.and_then(Json::to_i64);
             mapped.version_text = version.map(Json::to_text);
         }
+        if let Some(what) = lost {
+            mapped.warn("", what);
+        }
         mapped.events = Some(Vec::new());
         match unknown_version(rule, mapped) {
-            Some(reason) => mapped.reject("", reason, store),
-            None => map_elements(rule, store, captured_at, mapped),
+            Some(reason) => mapped.reject("", reason, store.text()),
+            None => map_elements(rule, &item.key, store, captured_at, mapped),
         }
         return;
+    }
+    if let Some(what) = lost {
+        mapped.events = Some(Vec::new());
+        mapped.reject("", what, &item.value.to_wtf8());
     }
 }
 
@@ -83,24 +95,30 @@ fn unknown_version(rule: &Rule, mapped: &Mapped) -> Option<String> {
     Some(format!("the store has {version}; the mapping understands {}", known.join(", ")))
 }
 
-fn map_elements(rule: &Rule, json: Json<'_>, captured_at: Moment, mapped: &mut Mapped) {
+fn map_elements(rule: &Rule, key: &CodeUnits, json: Json<'_>, captured_at: Moment, mapped: &mut Mapped) {
     let members: Vec<_> = json.members().collect();
     let value = |field: &Field| (!field.is_of_element()).then(|| field.value(json, &members));
-    let store = Store { rule, shared: rule.fields.iter().map(value).collect(), captured_at };
+    let mut store = Store {
+        rule,
+        shared: rule.fields.iter().map(value).collect(),
+        events: event::Elements::new(rule, key, captured_at),
+    };
     let mut found = false;
     let (Elements::Each(pointer) | Elements::One(pointer)) = &rule.elements;
     let are_elements = pointer.ends_with_wildcard() || matches!(rule.elements, Elements::One(_));
-    pointer.visit(json, &mut |place, there| {
+    pointer.visit(json, &mut |at, there| {
         found = true;
         match there.kind() {
-            _ if are_elements => store.map(place, there, mapped),
+            _ if are_elements => store.map(at, there, mapped),
             Kind::Array => {
+                let mut element_at = at.clone();
                 for (index, element) in there.elements().enumerate() {
-                    store.map(&format!("{place}/{index}"), element, mapped);
+                    element_at.path = format!("{}/{index}", at.path);
+                    store.map(&element_at, element, mapped);
                 }
             }
-            Kind::Null => mapped.warn(place, "there is null where elements were expected".to_owned()),
-            kind => mapped.reject(place, format!("it is {}, not an array", kind.name()), there),
+            Kind::Null => mapped.warn(&at.path, "there is null where elements were expected".to_owned()),
+            kind => mapped.reject(&at.path, format!("it is {}, not an array", kind.name()), there.text()),
         }
     });
     if !found {
@@ -108,30 +126,30 @@ fn map_elements(rule: &Rule, json: Json<'_>, captured_at: Moment, mapped: &mut M
     }
 }
 
-/// What is the same for all elements of a store.
+/// A store while its elements are mapped.
 struct Store<'r> {
     rule: &'r Rule,
     /// For each field, the value if it does not come out of the element: looked for once, since stores are long.
     shared: Vec<Option<Result<Value, String>>>,
-    captured_at: Moment,
+    events: event::Elements<'r>,
 }
 
 impl Store<'_> {
-    fn map(&self, pointer: &str, element: Json<'_>, mapped: &mut Mapped) {
+    fn map(&mut self, at: &Found, element: Json<'_>, mapped: &mut Mapped) {
         mapped.elements += 1;
-        match self.event(pointer, element) {
+        match self.event(at, element) {
             Ok((event, is_without_time)) => {
                 mapped.events.get_or_insert_default().push(event);
                 if is_without_time {
-                    mapped.warn(pointer, "it is completed, but has no time".to_owned());
+                    mapped.warn(&at.path, "it is completed, but has no time".to_owned());
                 }
             }
-            Err(reason) => mapped.reject(pointer, reason, element),
+            Err(reason) => mapped.reject(&at.path, reason, element.text()),
         }
     }
 
     /// The event, and whether it is a completed session without a time; or the reason why it is none.
-    fn event(&self, pointer: &str, element: Json<'_>) -> Result<(MappedEvent, bool), String> {
+    fn event(&mut self, at: &Found, element: Json<'_>) -> Result<(MappedEvent, bool), String> {
         let rule = self.rule;
         if element.kind() != Kind::Object && rule.fields.iter().any(|field| looks_into(&field.from)) {
             return Err(format!("it is {}, not an object", element.kind().name()));
@@ -151,8 +169,8 @@ impl Store<'_> {
         let is_without_time = rule.event == WORKOUT_SESSION
             && is("completed", &Value::Bool(true))
             && is("completed_at", &Value::Null);
-        let event = element_event(rule, &values, (pointer, element), &canonical, self.captured_at);
-        Ok((event, is_without_time))
+        let element = event::Element { at, json: element, canonical: &canonical, values: &values };
+        Ok((self.events.event(&element), is_without_time))
     }
 }
 
@@ -162,15 +180,16 @@ fn looks_into(from: &From) -> bool {
 }
 
 impl Mapped {
-    fn reject(&mut self, pointer: &str, reason: String, json: Json<'_>) {
+    fn reject(&mut self, pointer: &str, reason: String, text: &[u8]) {
         self.rejected += 1;
         if self.rejects.len() < MAX_TOLD {
             let pointer = pointer.to_owned();
-            self.rejects.push(Reject { pointer, reason, excerpt: excerpt(json, EXCERPT) });
+            self.rejects.push(Reject { pointer, reason, excerpt: excerpt_of(text, EXCERPT) });
         }
     }
 
     fn warn(&mut self, pointer: &str, message: String) {
+        self.warned += 1;
         if self.warnings.len() < MAX_TOLD {
             self.warnings.push(Warning { pointer: pointer.to_owned(), message });
         }

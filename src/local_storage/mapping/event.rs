@@ -1,8 +1,14 @@
 //! Events: their types, identities and payloads, defined here and nowhere else.
 //!
 //! An identity is the first 32 hexadecimal digits of SHA-256 over parts, each with its length before it (64 bits, high byte
-//! first). It never changes, for a second import knows by it what is there already. Neither origin nor device is part of a
-//! session's: dumps do not know the first, and the same program on two devices must meet.
+//! first). It never changes, for a second import knows by it what is there already. Neither origin nor device is part of an
+//! element's: dumps do not know the first, and the same store on two devices must meet.
+//!
+//! A session is the same wherever it stands: its program, week and day say which it is. Any other element is told from equal
+//! ones by the key of its store, by the names of the members that a wildcard stood for, and then by how many equal ones came
+//! before it in the same store: a set done three times is three sets, in every dump of that store.
+
+use std::collections::HashMap;
 
 use sha2::{Digest, Sha256};
 
@@ -10,6 +16,7 @@ use super::field::Value;
 use super::rule::Rule;
 use crate::local_storage::code_units::CodeUnits;
 use crate::local_storage::item::Item;
+use crate::local_storage::json::pointer::Found;
 use crate::local_storage::json::{Json, push_string, push_text};
 use crate::local_storage::moment::Moment;
 
@@ -109,60 +116,97 @@ pub fn capture_identity(
         source.map(|part| part.map_or_else(|| b"0".to_vec(), |part| format!("1{part}").into_bytes())),
     );
     parts.extend([key.to_utf16le(), value_sha256.as_bytes().to_vec(), captured_at.to_string().into_bytes()]);
-    let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
-    identity(&parts)
+    identity_of(&parts)
 }
 
-/// The event of an element whose fields have these values; `canonical` is the element's canonical form.
-pub(super) fn element_event(
-    rule: &Rule,
-    values: &[Value],
-    element: (&str, Json<'_>),
-    canonical: &[u8],
+/// The elements of one store become events, one after the other.
+#[derive(Debug)]
+pub(super) struct Elements<'r> {
+    rule: &'r Rule,
+    key: &'r CodeUnits,
     captured_at: Moment,
-) -> MappedEvent {
-    let value = |name: &str| {
-        rule.fields.iter().zip(values).find(|(field, _)| field.name == name).map(|(_, value)| value)
-    };
-    let told = rule.created_at.iter().find_map(|name| Some((name.clone(), value(name)?.moment()?)));
-    let (created_from, created_at) = told.unwrap_or_else(|| (CAPTURED_AT.to_owned(), captured_at));
-    let (pointer, json) = element;
-    let mut payload = String::from("{");
-    for (field, value) in rule.fields.iter().zip(values) {
-        push_member(&mut payload, &field.name, |out| value.push_json(out));
-    }
-    push_member(&mut payload, "created_from", |out| push_text(out, &created_from));
-    push_member(&mut payload, "source", |out| push_text(out, &json.to_text()));
-    payload.push('}');
-    MappedEvent {
-        id: element_identity(rule, values, canonical),
-        created_at,
-        created_from,
-        event_type: rule.event.clone(),
-        payload,
-        pointer: pointer.to_owned(),
-    }
+    /// How many equal elements came, by the identity of the first.
+    equal: HashMap<String, u64>,
 }
 
-fn element_identity(rule: &Rule, values: &[Value], canonical: &[u8]) -> String {
-    let mut parts: Vec<Vec<u8>> = Vec::new();
-    if rule.event == WORKOUT_SESSION {
-        parts.push(b"session".to_vec());
-        // The program, the week and the day: the first fields of a session.
-        parts.extend(values.iter().take(3).map(part));
-    } else {
-        parts.extend([b"event".to_vec(), rule.event.clone().into_bytes()]);
-        // What does not come out of the element itself.
-        let outside = rule.fields.iter().zip(values).filter(|(field, _)| !field.is_of_element());
-        parts.extend(outside.flat_map(|(field, value)| [field.name.clone().into_bytes(), part(value)]));
+/// An element, and what is known of it.
+pub(super) struct Element<'a> {
+    pub(super) at: &'a Found,
+    pub(super) json: Json<'a>,
+    /// Its canonical form.
+    pub(super) canonical: &'a [u8],
+    /// The values of the rule's fields, in their order.
+    pub(super) values: &'a [Value],
+}
+
+impl<'r> Elements<'r> {
+    /// Of the store of that key.
+    pub(super) fn new(rule: &'r Rule, key: &'r CodeUnits, captured_at: Moment) -> Self {
+        Self { rule, key, captured_at, equal: HashMap::new() }
     }
-    parts.push(canonical.to_vec());
-    let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
-    identity(&parts)
+
+    /// The event of the next element.
+    pub(super) fn event(&mut self, element: &Element<'_>) -> MappedEvent {
+        let (rule, values) = (self.rule, element.values);
+        let value = |name: &str| {
+            rule.fields.iter().zip(values).find(|(field, _)| field.name == name).map(|(_, value)| value)
+        };
+        let told = rule.created_at.iter().find_map(|name| Some((name.clone(), value(name)?.moment()?)));
+        let (created_from, created_at) = told.unwrap_or_else(|| (CAPTURED_AT.to_owned(), self.captured_at));
+        let mut payload = String::from("{");
+        for (field, value) in rule.fields.iter().zip(values) {
+            push_member(&mut payload, &field.name, |out| value.push_json(out));
+        }
+        push_member(&mut payload, "created_from", |out| push_text(out, &created_from));
+        push_member(&mut payload, "source", |out| push_text(out, &element.json.to_text()));
+        payload.push('}');
+        MappedEvent {
+            id: self.identity(element),
+            created_at,
+            created_from,
+            event_type: rule.event.clone(),
+            payload,
+            pointer: element.at.path.clone(),
+        }
+    }
+
+    fn identity(&mut self, element: &Element<'_>) -> String {
+        if self.rule.event == WORKOUT_SESSION {
+            let mut parts = vec![b"session".to_vec()];
+            // The program, the week and the day: the first fields of a session.
+            parts.extend(element.values.iter().take(3).map(session_part));
+            parts.push(element.canonical.to_vec());
+            return identity_of(&parts);
+        }
+        let first = self.identity_of_first(element);
+        let before = self.equal.entry(first.clone()).or_default();
+        *before += 1;
+        match *before - 1 {
+            0 => first,
+            before => identity(&[b"again", first.as_bytes(), before.to_string().as_bytes()]),
+        }
+    }
+
+    fn identity_of_first(&self, element: &Element<'_>) -> String {
+        let (rule, names) = (self.rule, &element.at.names);
+        let mut parts = vec![b"event".to_vec(), rule.event.clone().into_bytes(), self.key.to_utf16le()];
+        parts.push(names.len().to_string().into_bytes());
+        parts.extend(names.iter().map(CodeUnits::to_utf16le));
+        // What does not come out of the element itself; as JSON, in which nothing and the text "null" differ.
+        for (field, value) in
+            rule.fields.iter().zip(element.values).filter(|(field, _)| !field.is_of_element())
+        {
+            let mut json = String::new();
+            value.push_json(&mut json);
+            parts.extend([field.name.clone().into_bytes(), json.into_bytes()]);
+        }
+        parts.push(element.canonical.to_vec());
+        identity_of(&parts)
+    }
 }
 
 /// A text as it is, everything else as JSON.
-fn part(value: &Value) -> Vec<u8> {
+fn session_part(value: &Value) -> Vec<u8> {
     match value {
         Value::Text(text) => text.clone().into_bytes(),
         value => {
@@ -171,6 +215,11 @@ fn part(value: &Value) -> Vec<u8> {
             out.into_bytes()
         }
     }
+}
+
+fn identity_of(parts: &[Vec<u8>]) -> String {
+    let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
+    identity(&parts)
 }
 
 fn identity(parts: &[&[u8]]) -> String {

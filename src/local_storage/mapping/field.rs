@@ -207,12 +207,17 @@ fn plain_text(json: Json<'_>) -> Option<String> {
 
 /// The first characters of a value's text.
 pub(super) fn excerpt(json: Json<'_>, characters: usize) -> String {
+    excerpt_of(json.text(), characters)
+}
+
+/// The first characters of a text in WTF-8.
+pub(super) fn excerpt_of(all: &[u8], characters: usize) -> String {
     // No character has more than four bytes; a cut one at the end is not reached.
-    let head = json.text().get(..characters.saturating_mul(4) + 4).unwrap_or(json.text());
+    let head = all.get(..characters.saturating_mul(4) + 4).unwrap_or(all);
     let units = CodeUnits::from_wtf8(head)
         .map_or_else(|| String::from_utf8_lossy(head).into_owned(), |u| u.to_string());
     let mut text: String = units.chars().take(characters).collect();
-    if units.chars().count() > characters || head.len() < json.text().len() {
+    if units.chars().count() > characters || head.len() < all.len() {
         text.push('…');
     }
     text

@@ -6,16 +6,16 @@ use std::ops::Range;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::event::{SESSION_FIELDS, SESSION_NEEDS, WORKOUT_SESSION};
+use super::event::{LOCALSTORAGE_ITEM, SESSION_FIELDS, SESSION_NEEDS, WORKOUT_SESSION};
 use super::field::{Coercion, Field, FieldType, From, Place, Value};
 use super::rule::{Elements, Rule, Wrapping};
 use super::suggest::nearest;
 use crate::error::{Error, ErrorKind, Result};
 use crate::local_storage::json::pointer::Pointer;
+use crate::local_storage::origin;
 
 /// The table that events go to, where it is not the usual one: its name and those of its columns.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     /// The table.
     pub table: String,
@@ -47,14 +47,24 @@ impl Default for Target {
 struct File {
     #[serde(default)]
     store: Vec<Spanned<Store>>,
-    target: Option<Target>,
+    target: Option<TargetEntry>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TargetEntry {
+    table: Option<Spanned<String>>,
+    event_id: Option<Spanned<String>>,
+    created_at: Option<Spanned<String>>,
+    event_type: Option<Spanned<String>>,
+    payload: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Store {
     key: String,
-    origin: Option<String>,
+    origin: Option<Spanned<String>>,
     envelope: Wrapping,
     #[serde(default)]
     versions: Vec<i64>,
@@ -75,12 +85,12 @@ struct FieldEntry {
     #[serde(rename = "else")]
     otherwise: Option<Spanned<String>>,
     value: Option<Spanned<toml::Value>>,
-    #[serde(rename = "type", default)]
-    wanted: FieldType,
+    #[serde(rename = "type")]
+    wanted: Option<FieldType>,
     #[serde(default)]
     optional: bool,
     #[serde(default)]
-    coerce: Vec<Coercion>,
+    coerce: Vec<Spanned<Coercion>>,
 }
 
 /// Something wrong in the file, and where.
@@ -112,14 +122,50 @@ pub(super) fn read(text: &str) -> Result<(Vec<Rule>, Option<Target>)> {
 fn parse(text: &str) -> Result<(Vec<Rule>, Option<Target>), Wrong> {
     let file: File = toml::from_str(text).map_err(|error| toml_error(&error))?;
     let rules = file.store.into_iter().map(rule).collect::<Result<Vec<_>, _>>()?;
-    if rules.is_empty() && file.target.is_none() {
+    let target = file.target.map(target).transpose()?;
+    if rules.is_empty() && target.is_none() {
         return Err(Wrong {
             span: None,
             message: "it has no [[store]]".to_owned(),
             hint: "each [[store]] says which store becomes which event".to_owned(),
         });
     }
-    Ok((rules, file.target))
+    Ok((rules, target))
+}
+
+/// Names that SQLite takes, and four different ones of columns: two values in one column would lose the first.
+fn target(entry: TargetEntry) -> Result<Target, Wrong> {
+    let usual = Target::default();
+    let names = [
+        (entry.table, usual.table),
+        (entry.event_id, usual.event_id),
+        (entry.created_at, usual.created_at),
+        (entry.event_type, usual.event_type),
+        (entry.payload, usual.payload),
+    ]
+    .map(|(given, usual)| match given {
+        Some(given) => (Some(given.span()), given.into_inner()),
+        None => (None, usual),
+    });
+    for (index, (span, name)) in names.iter().enumerate() {
+        let Some(span) = span.clone() else { continue };
+        if name.is_empty() || name.contains('\0') {
+            let message = format!("{name:?} is no name");
+            return Err(Wrong::new(span, message, "write the name as the database has it"));
+        }
+        // Of two that are named, the second is wrong; of one that is, it.
+        let is_same = |(other, (other_span, other_name)): (usize, &(Option<Range<usize>>, String))| {
+            let is_wrong = other < index || (other > index && other_span.is_none());
+            other > 0 && is_wrong && other_name.eq_ignore_ascii_case(name)
+        };
+        if index > 0 && names.iter().enumerate().any(is_same) {
+            let message = format!("the column {name:?} is named twice");
+            let hint = "identity, time, type and payload each go to a column of their own";
+            return Err(Wrong::new(span, message, hint));
+        }
+    }
+    let [table, event_id, created_at, event_type, payload] = names.map(|(_, name)| name);
+    Ok(Target { table, event_id, created_at, event_type, payload })
 }
 
 /// Says of an unknown word which known one is meant.
@@ -149,13 +195,15 @@ fn rule(store: Spanned<Store>) -> Result<Rule, Wrong> {
         }
     };
     let is_session = store.event.get_ref() == WORKOUT_SESSION;
-    if store.event.get_ref().is_empty() {
-        return Err(Wrong::new(
-            store.event.span(),
-            "an event has a name",
-            format!("such as {WORKOUT_SESSION}"),
-        ));
-    }
+    let named = match &**store.event.get_ref() {
+        "" => Err("an event has a name".to_owned()),
+        LOCALSTORAGE_ITEM => Err(format!("{LOCALSTORAGE_ITEM} is the event of a key with its value")),
+        _ => Ok(()),
+    };
+    named.map_err(|message| {
+        let hint = "name what an element is, such as \"workout\" or \"weight\"";
+        Wrong::new(store.event.span(), message, hint)
+    })?;
     let mut fields = store
         .fields
         .into_iter()
@@ -175,7 +223,7 @@ fn rule(store: Spanned<Store>) -> Result<Rule, Wrong> {
     let created_at = created_at(store.created_at, &fields)?;
     Ok(Rule {
         key: store.key,
-        origin: store.origin.map(|origin| origin.trim_end_matches('/').to_owned()),
+        origin: store.origin.as_ref().map(of_origin).transpose()?,
         wrapping: store.envelope,
         versions: store.versions,
         if_present: store.if_present,
@@ -185,6 +233,15 @@ fn rule(store: Spanned<Store>) -> Result<Rule, Wrong> {
         fields,
         created_at,
     })
+}
+
+fn of_origin(text: &Spanned<String>) -> Result<String, Wrong> {
+    let short = origin::without_slash(text.get_ref());
+    if origin::is_origin(short) {
+        return Ok(short.to_owned());
+    }
+    let message = format!("{:?} is no origin", text.get_ref());
+    Err(Wrong::new(text.span(), message, "such as \"https://app.example\", without a path"))
 }
 
 /// Puts in the fields of a session that the rule leaves out: they are null in every event.
@@ -227,20 +284,30 @@ fn field(name: Spanned<String>, entry: Spanned<FieldEntry>, is_session: bool) ->
     let span = entry.span();
     let name_span = name.span();
     let (name, entry) = (name.into_inner(), entry.into_inner());
-    let mut wanted = entry.wanted;
-    if is_session {
-        wanted = session_type(&name, wanted, name_span)?;
+    let wanted = if is_session {
+        session_type(&name, entry.wanted, name_span)?
     } else if RESERVED.contains(&&*name) {
         return Err(Wrong::new(
             name_span,
             format!("`{name}` is a member that every event has"),
             "name it otherwise",
         ));
+    } else {
+        entry.wanted.unwrap_or_default()
+    };
+    let coerce = coercions(entry.coerce, wanted, entry.value.is_some())?;
+    if let (Some(_), Some(otherwise)) = (&entry.value, &entry.otherwise) {
+        let hint = "leave `else` out, or say with `at` or `up` where it is looked for first";
+        return Err(Wrong::new(
+            otherwise.span(),
+            "a `value` is there always, so that `else` means nothing",
+            hint,
+        ));
     }
     let from = match (entry.at, entry.up, entry.value) {
         (Some(at), None, None) => From::Element(place(at, entry.otherwise)?),
         (None, Some(up), None) => From::Store(place(up, entry.otherwise)?),
-        (None, None, Some(value)) if entry.otherwise.is_none() => From::Rule(constant(value, wanted)?),
+        (None, None, Some(value)) => From::Rule(constant(value, wanted)?),
         _ => {
             let hint = "`at` points into the element, `up` into the whole store, `value` is the same for all";
             return Err(Wrong::new(
@@ -250,14 +317,37 @@ fn field(name: Spanned<String>, entry: Spanned<FieldEntry>, is_session: bool) ->
             ));
         }
     };
-    Ok(Field { name, from, wanted, optional: entry.optional, coerce: entry.coerce })
+    Ok(Field { name, from, wanted, optional: entry.optional, coerce })
+}
+
+/// Those of a field, which must be able to do something.
+fn coercions(
+    named: Vec<Spanned<Coercion>>,
+    wanted: FieldType,
+    is_constant: bool,
+) -> Result<Vec<Coercion>, Wrong> {
+    let check = |coercion: Spanned<Coercion>| {
+        let (types, hint) = match coercion.get_ref() {
+            Coercion::IntString => {
+                ([FieldType::Int, FieldType::PositiveInt], "int-string is for int and positive-int")
+            }
+            Coercion::EpochMs => {
+                ([FieldType::Timestamp, FieldType::Date], "epoch-ms is for timestamp and date")
+            }
+        };
+        if types.contains(&wanted) && !is_constant {
+            return Ok(coercion.into_inner());
+        }
+        Err(Wrong::new(coercion.span(), "this `coerce` does nothing here", hint))
+    };
+    named.into_iter().map(check).collect()
 }
 
 /// Members of every payload.
 const RESERVED: [&str; 2] = ["created_from", "source"];
 
 /// What a session's field must be, since the view that folds sessions relies on it.
-fn session_type(name: &str, wanted: FieldType, span: Range<usize>) -> Result<FieldType, Wrong> {
+fn session_type(name: &str, wanted: Option<FieldType>, span: Range<usize>) -> Result<FieldType, Wrong> {
     let (needed, also) = match name {
         "program_id" | "intensity_rating" => (FieldType::Text, FieldType::Text),
         "week_number" | "day_number" => (FieldType::PositiveInt, FieldType::Int),
@@ -273,8 +363,8 @@ fn session_type(name: &str, wanted: FieldType, span: Range<usize>) -> Result<Fie
         }
     };
     match wanted {
-        // What is not said is right by itself.
-        wanted if wanted == needed || wanted == also || wanted == FieldType::default() => Ok(needed),
+        None => Ok(needed),
+        Some(wanted) if wanted == needed || wanted == also => Ok(needed),
         _ => Err(Wrong::new(
             span,
             format!("`{name}` of a {WORKOUT_SESSION} has another type"),

@@ -3,6 +3,11 @@
 //! Not the crate `globset`, which matches paths: keys are 16-bit units that need not be Unicode, so that they have no UTF-8 to
 //! hand it, and `/`, `.`, `[` and `{` mean nothing in them.
 
+/// Whether `pattern` can match several keys.
+pub(super) fn is_pattern(pattern: &str) -> bool {
+    pattern.contains(['*', '?'])
+}
+
 /// Whether `units` match `pattern`.
 pub(super) fn matches(pattern: &str, units: &[u16]) -> bool {
     const ANY: u16 = b'*' as u16;

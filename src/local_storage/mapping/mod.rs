@@ -9,6 +9,7 @@ pub mod event;
 mod field;
 mod file;
 mod glob;
+mod misfit;
 mod rule;
 mod suggest;
 
@@ -72,7 +73,9 @@ pub struct Mapped {
     pub rejected: u64,
     /// Those, or the first of very many.
     pub rejects: Vec<Reject>,
-    /// What was taken although something is odd about it.
+    /// How often something is odd about what was taken.
+    pub warned: u64,
+    /// What that is, or the first of very many.
     pub warnings: Vec<Warning>,
     /// The program whose completed sessions, up to some day, the app had sent to its server.
     pub marker: Option<String>,
@@ -107,7 +110,7 @@ pub const MAX_TOLD: usize = 10_000;
 #[must_use]
 pub fn map_item(mapping: &Mapping, origin: Option<&str>, item: &Item, captured_at: Moment) -> Mapped {
     let envelope = recognise(&item.key, &item.value);
-    let oddities = envelope.oddities.iter();
+    let oddities = || envelope.oddities.iter();
     let mut mapped = Mapped {
         library: envelope.library,
         version: envelope.version,
@@ -116,10 +119,11 @@ pub fn map_item(mapping: &Mapping, origin: Option<&str>, item: &Item, captured_a
         elements: 0,
         rejected: 0,
         rejects: Vec::new(),
-        warnings: oddities.map(|odd| Warning { pointer: String::new(), message: odd.clone() }).collect(),
+        warned: oddities().count() as u64,
+        warnings: oddities().map(|odd| Warning { pointer: String::new(), message: odd.clone() }).collect(),
         marker: marker(item),
     };
-    apply::apply(&mapping.rules, origin, &item.key, &envelope, captured_at, &mut mapped);
+    apply::apply(&mapping.rules, origin, item, &envelope, captured_at, &mut mapped);
     mapped
 }
 

@@ -42,7 +42,13 @@ fn identities_never_change() {
     assert_eq!(id(&store(SESSION)), "4ced9d9d1b0b73da154e184b930236a3");
     let gymlog = r#"{"state":{"workoutsSinceBackup":8,"lastBackupDate":"2026-10-06T00:00:00.000Z","reminderDismissed":true},"version":0}"#;
     let mapped = mapped(&Mapping::built_in(), "gymlog-backup", gymlog);
-    assert_eq!(mapped.events.expect("events")[0].id, "238a63f4fb25cf2b83d4f3d3936f9246");
+    assert_eq!(mapped.events.expect("events")[0].id, "fc96cf28aed8122a4f6a23897cac07be");
+    let sets = ids(
+        &sets("/*", r#"u = { up = "/u", optional = true }"#),
+        "gym",
+        r#"{"a/b":[{"reps":5},{ "reps" :5}]}"#,
+    );
+    assert_eq!(sets, ["61e61d99bf841c34c08b36c11dc91b9a", "bd73258365432260a5697d44a8c06d4f"]);
     let item = Item { key: "a".into(), value: "b".into() };
     let captured = Moment::from_ms(0).expect("a moment");
     assert_eq!(
@@ -53,6 +59,99 @@ fn identities_never_change() {
         event::value_sha256(&"".into()),
         "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
     );
+}
+
+/// A mapping of whatever stands there.
+fn sets(each: &str, field: &str) -> Mapping {
+    let each = if each.ends_with("/*") { each.replace("/*", "/*/*") } else { each.to_owned() };
+    let text = format!(
+        "[[store]]\nkey = \"*\"\nenvelope = \"none\"\neach = \"{each}\"\nevent = \"set\"\n[store.fields]\n{field}\n"
+    );
+    Mapping::from_toml(&text).expect("a mapping")
+}
+
+fn ids(mapping: &Mapping, key: &str, value: &str) -> Vec<String> {
+    mapped(mapping, key, value).events.expect("events").into_iter().map(|event| event.id).collect()
+}
+
+#[test]
+fn a_set_done_three_times_is_three_events_in_every_dump_of_the_store() {
+    let mapping = sets("/sets", r#"reps = { at = "/reps", type = "int" }"#);
+    let of = |value: &str| ids(&mapping, "gym", value);
+    let three = of(r#"{"sets":[{"kg":100,"reps":5},{"kg":100,"reps":5},{"kg":100,"reps":5}]}"#);
+    assert_eq!(three.iter().collect::<std::collections::BTreeSet<_>>().len(), 3);
+    // However they are written, and with others between and behind them.
+    let later =
+        of(r#"{"sets":[{"kg":90,"reps":5},{"reps":5,"kg":100},{"kg":100,"reps":5},{"kg":90,"reps":5},
+        {"kg":100, "reps":5},{"kg":100,"reps":5}]}"#);
+    assert_eq!([&later[1..3], &later[4..5]].concat(), three);
+    assert!(!three.contains(&later[5]));
+    assert_ne!(later[0], later[3]);
+    // A session is the same wherever it stands.
+    let twice = built_in(&store(&format!("{SESSION},{SESSION}"))).events.expect("events");
+    assert_eq!(twice[0].id, twice[1].id);
+}
+
+#[test]
+fn equal_elements_under_other_names_or_in_other_stores_are_other_events() {
+    let mapping = sets("/byId/*", "");
+    let day = |day: &str| ids(&mapping, "gym", &format!(r#"{{"byId":{{"{day}":[{{"kg":80}}]}}}}"#));
+    let both = ids(&mapping, "gym", r#"{"byId":{"2025-01-02":[{"kg":80}],"2025-01-01":[{"kg":80}]}}"#);
+    assert_eq!(both, [day("2025-01-02"), day("2025-01-01")].concat());
+    assert_ne!(both[0], both[1]);
+    let other = ids(&mapping, "gym-2024", r#"{"byId":{"2025-01-01":[{"kg":80}]}}"#);
+    assert_ne!(other, day("2025-01-01"));
+}
+
+#[test]
+fn nothing_and_the_text_null_are_two_things_around_an_element() {
+    let mapping = sets("/sets", r#"u = { up = "/u", optional = true }"#);
+    let with = |u: &str| ids(&mapping, "gym", &format!(r#"{{"sets":[1]{u}}}"#));
+    assert_ne!(with(""), with(r#","u":"null""#));
+    assert_eq!(with(""), with(r#","u":null"#));
+}
+
+#[test]
+fn a_store_that_a_rule_names_and_that_cannot_be_read_is_a_reject_and_is_kept() {
+    let map = |mapping: &Mapping, key: &str, value: &str| {
+        let mapped = mapped(mapping, key, value);
+        let reasons: Vec<String> = mapped.rejects.into_iter().map(|reject| reject.reason).collect();
+        (mapped.events.map(|events| events.len()), reasons, mapped.warnings.len())
+    };
+    let built_in = Mapping::built_in();
+    let damage = "this begins like JSON and is none: the text ends inside a string, at byte 16 as UTF-8";
+    let misfit = |what: &str| (Some(0), vec![what.to_owned()], 0);
+    assert_eq!(
+        map(&built_in, "gymlog-backup", r#"{"state":{"worko"#),
+        misfit(&format!("the rule for gymlog-backup does not fit: {damage}"))
+    );
+    assert_eq!(
+        map(&built_in, "gymlog-backup", r#"{"workoutsSinceBackup":8}"#),
+        misfit(
+            "the rule for gymlog-backup does not fit: this is JSON without an envelope (Pinia, jotai or the app's own)"
+        )
+    );
+    // Of a store whose key nobody knows, what is left tells whether it had sessions.
+    let cut = store(SESSION);
+    assert_eq!(
+        map(&built_in, "any-key", &cut[..60]),
+        misfit(
+            "it looks like a store with /state/progressHistory/sessions, but this begins like JSON and is none: the text ends \
+             inside a string, at byte 60 as UTF-8"
+        )
+    );
+    assert_eq!(map(&built_in, "any-key", &cut[..30]), (None, Vec::new(), 0));
+    // A pattern can match what is no store.
+    let mapping = Mapping::from_toml(LOGS).expect("a mapping");
+    let at_origin = |value: &str| {
+        let item = Item { key: "v-1".into(), value: value.into() };
+        let mapped =
+            map_item(&mapping, Some("https://app.example"), &item, Moment::from_ms(0).expect("a moment"));
+        (mapped.events.is_some(), mapped.rejected, mapped.warnings.len())
+    };
+    assert_eq!(at_origin("{\"state\":{\"li"), (true, 1, 0));
+    assert_eq!(at_origin("{\"theme\":\"dark\"}"), (true, 0, 1));
+    assert_eq!(at_origin("a-token"), (false, 0, 1));
 }
 
 #[test]

@@ -33,8 +33,7 @@ impl Import<'_> {
             programs.extend(mapped.marker);
         }
         for program in &programs {
-            let is_same = |told: &MarkerReport| &told.program_id == program && told.origin.as_ref() == origin;
-            if !self.report.markers.iter().any(is_same) {
+            if self.markers.insert((program.clone(), origin.cloned())) {
                 let source = path.to_path_buf();
                 self.report.markers.push(MarkerReport {
                     program_id: program.clone(),
@@ -61,11 +60,7 @@ impl Import<'_> {
         let units = storage.items.iter().map(|item| item.key.len() + item.value.len());
         told.size_bytes += units.fold(0, |sum, units| sum + 2 * units as u64);
         told.seen(storage.changed_at_us.and_then(Moment::from_us), captured_at);
-        for marker in markers {
-            if !told.markers.contains(marker) {
-                told.markers.push(marker.clone());
-            }
-        }
+        told.markers.extend(markers.iter().cloned());
         if let Some(origin) = origin {
             self.meet_origin(origin);
         }
@@ -106,7 +101,10 @@ impl Import<'_> {
 
     pub(super) fn note_store(&mut self, context: &Context<'_>, item: &Item, mapped: &Mapped) {
         let is_store = mapped.events.is_some()
-            || matches!(mapped.library, Library::Zustand | Library::ReduxPersist | Library::MobxPersistStore);
+            || matches!(
+                mapped.library,
+                Library::Zustand | Library::ReduxPersist | Library::MobxPersistStore | Library::Broken
+            );
         let key = (context.origin.map(str::to_owned), context.partition.map(str::to_owned));
         let Some((_, stores)) = self.origins.get_mut(&key).filter(|_| is_store) else {
             return;
@@ -114,7 +112,7 @@ impl Import<'_> {
         let store = stores.entry(item.key.clone()).or_insert_with(|| StoreReport {
             key: item.key.to_string(),
             library: mapped.library.name(),
-            versions: Vec::new(),
+            versions: BTreeSet::new(),
             mapped: false,
             sources: 0,
             elements: 0,
@@ -124,11 +122,7 @@ impl Import<'_> {
         store.sources += 1;
         store.elements += mapped.elements;
         store.rejected += mapped.rejected;
-        if let Some(version) = &mapped.version_text
-            && !store.versions.contains(version)
-        {
-            store.versions.push(version.clone());
-        }
+        store.versions.extend(mapped.version_text.clone());
     }
 
     pub(super) fn note_findings(&mut self, context: &Context<'_>, item: &Item, mapped: &Mapped) {
@@ -142,6 +136,8 @@ impl Import<'_> {
             reason: reject.reason.clone(),
             excerpt: reject.excerpt.clone(),
         }));
+        self.report.totals.rejected += mapped.rejected;
+        self.report.totals.warnings += mapped.warned;
         let room = MAX_TOLD.saturating_sub(self.report.warnings.len());
         self.report.warnings.extend(mapped.warnings.iter().take(room).map(|warning| WarningReport {
             source: source.to_path_buf(),

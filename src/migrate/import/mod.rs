@@ -5,7 +5,7 @@ mod store;
 mod write;
 
 use std::cell::Cell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::Path;
@@ -13,13 +13,11 @@ use std::rc::Rc;
 
 use super::MigrateOptions;
 use super::inputs::{Looks, SkippedFile, SourceFile, unread};
-use super::report::{
-    MAX_TOLD, MigrateReport, OriginReport, ProblemReport, SourceReport, StoreReport, Totals,
-};
+use super::report::{MigrateReport, OriginReport, SourceReport, StoreReport, Totals};
 use crate::error::{Error, ErrorKind, Result};
 use crate::local_storage::code_units::CodeUnits;
 use crate::local_storage::dump::{Dump, DumpOptions, Dumps};
-use crate::local_storage::item::{Item, Storage};
+use crate::local_storage::item::{Item, Problem, Storage};
 use crate::local_storage::mapping::map_item;
 use crate::local_storage::moment::Moment;
 use crate::run::Run;
@@ -40,7 +38,9 @@ pub(super) struct Import<'a> {
     known: BTreeSet<String>,
     /// Whether there was a dump, or a store of a browser that is not damaged beyond reading.
     has_read_anything: bool,
-    /// What kept the first file that could not be read from being so.
+    /// Programs with a marker and their origins, as far as they were told.
+    markers: HashSet<(String, Option<String>)>,
+    /// What kept the first file that could not be read from being so; rather one that asks for something.
     first_error: Option<Error>,
 }
 
@@ -77,6 +77,7 @@ impl<'a> Import<'a> {
             origins: BTreeMap::new(),
             known: BTreeSet::new(),
             has_read_anything: false,
+            markers: HashSet::new(),
             first_error: None,
         }
     }
@@ -145,11 +146,9 @@ impl<'a> Import<'a> {
             self.run.progress.advance(0, taken.take());
         }
         if before.is_none() || Looks::of(path).ok() != before {
-            told.problems.push(ProblemReport {
-                place: String::new(),
-                message: "the file was changed while it was read".to_owned(),
-                may_lose_items: true,
-            });
+            let message = "the file was changed while it was read".to_owned();
+            let problem = Problem { place: String::new(), message, may_lose_items: true };
+            told.add_problem(problem, &mut self.report.totals);
         }
         Ok(())
     }
@@ -157,12 +156,7 @@ impl<'a> Import<'a> {
     /// The report, once everything was read.
     pub(super) fn finish(mut self) -> Result<MigrateReport> {
         if !self.has_read_anything {
-            let nothing = || {
-                Error::new(ErrorKind::Damaged, "there is no localStorage here, and no dump of it").hint(
-                    "looked for what JSON.stringify(localStorage), Object.entries or Playwright's storageState give, and \
-                     for profiles of Chrome, Edge, Firefox, Safari and their kin",
-                )
-            };
+            let nothing = || nothing_there(&self.report.skipped);
             return Err(self.first_error.unwrap_or_else(nothing));
         }
         let has_unnamed = self.origins.keys().any(|(origin, _)| origin.is_none());
@@ -187,10 +181,11 @@ impl<'a> Import<'a> {
         let is_of_system =
             std::error::Error::source(&error).is_some_and(<dyn std::error::Error>::is::<io::Error>);
         let error = if is_of_system { unread(error)? } else { error };
-        if told.unreadable.len() < MAX_TOLD {
-            told.unreadable.push(error.message().to_owned());
+        told.add_unreadable(error.message(), &mut self.report.totals);
+        let asks = |error: &Error| error.kind() == ErrorKind::Usage;
+        if self.first_error.as_ref().is_none_or(|first| asks(&error) && !asks(first)) {
+            self.first_error = Some(error);
         }
-        self.first_error.get_or_insert(error);
         Ok(())
     }
 
@@ -202,14 +197,14 @@ impl<'a> Import<'a> {
             told.formats.push(format);
         }
         for problem in dump.reading.problems {
-            if told.problems.len() < MAX_TOLD || problem.may_lose_items {
-                let may_lose_items = problem.may_lose_items;
-                told.problems.push(ProblemReport {
-                    place: problem.place,
-                    message: problem.message,
-                    may_lose_items,
-                });
-            }
+            told.add_problem(problem, &mut self.report.totals);
+        }
+        let is_unnamed = dump.reading.storages.iter().any(|storage| storage.origin.is_none());
+        if is_unnamed && self.options.origins.len() > 1 && self.options.target.is_some() {
+            let message = "several origins are named, and a dump does not say of which of them it is";
+            return Err(Error::new(ErrorKind::Usage, message)
+                .at(path)
+                .hint("migrate it by itself, with the one --origin that it is of"));
         }
         for storage in &dump.reading.storages {
             self.storage(path, dump.line, format, captured_at, storage)?;
@@ -269,7 +264,6 @@ impl<'a> Import<'a> {
             return Ok(());
         }
         self.report.totals.items += 1;
-        self.report.totals.rejected += mapped.rejected;
         self.note_findings(context, item, &mapped);
         let is_kept = self.options.all_keys || mapped.events.is_some() || mapped.marker.is_some();
         if is_kept && self.writer.is_some() {
@@ -277,6 +271,25 @@ impl<'a> Import<'a> {
         }
         Ok(())
     }
+}
+
+/// The refusal of inputs in which there is nothing to read, with the first of what was skipped.
+fn nothing_there(skipped: &[SkippedFile]) -> Error {
+    const MOST: usize = 3;
+    let names = skipped.iter().take(MOST).map(|file| format!("{} ({})", file.path.display(), file.reason));
+    let names: Vec<String> = names.collect();
+    let message = match skipped.len() {
+        0 => "there is no localStorage here, and no dump of it".to_owned(),
+        count => format!(
+            "there is no localStorage here, and no dump of it; skipped: {}{}",
+            names.join(", "),
+            if count > MOST { format!(" and {} more", count - MOST) } else { String::new() }
+        ),
+    };
+    Error::new(ErrorKind::Damaged, message).hint(
+        "looked for what JSON.stringify(localStorage), Object.entries or Playwright's storageState give, and \
+         for profiles of Chrome, Edge, Firefox, Safari and their kin",
+    )
 }
 
 /// The first of these names, so that a message stays readable.

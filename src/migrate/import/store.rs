@@ -1,11 +1,13 @@
 //! One store of a browser: listed, then read a group of origins at a time.
 
+use std::collections::HashSet;
+
 use super::Import;
 use crate::error::{Error, ErrorKind, Result};
 use crate::local_storage::item::Problem;
 use crate::local_storage::moment::Moment;
 use crate::migrate::inputs::SkippedFile;
-use crate::migrate::report::{MAX_TOLD, ProblemReport, SourceReport};
+use crate::migrate::report::{SourceReport, Totals};
 use crate::migrate::stores::{ListedStorage, Opening, SourceStore, StoreListing};
 
 impl Import<'_> {
@@ -59,8 +61,9 @@ impl Import<'_> {
         let origins = &self.options.origins;
         let is_wanted = |origin: &str| origins.is_empty() || origins.iter().any(|wanted| wanted == origin);
         let groups = listing.groups(is_wanted);
+        let mut known = HashSet::new();
         if groups.is_empty() {
-            tell(told, &listing.problems);
+            tell(told, &listing.problems, &mut known, &mut self.report.totals);
         }
         for (index, group) in groups.iter().enumerate() {
             self.run.interrupt.check()?;
@@ -68,7 +71,7 @@ impl Import<'_> {
                 Ok(reading) => reading,
                 Err(error) => return self.unreadable_store(error, told),
             };
-            tell(told, &reading.problems);
+            tell(told, &reading.problems, &mut known, &mut self.report.totals);
             for storage in &reading.storages {
                 // Those of which nobody can tell whose they are come with every group.
                 if storage.origin.is_some() || index == 0 {
@@ -94,16 +97,15 @@ impl Import<'_> {
 }
 
 /// Adds what was not told before: each group of a store tells of its damage again.
-fn tell(told: &mut SourceReport, problems: &[Problem]) {
-    for Problem { place, message, may_lose_items } in problems {
-        let is_same = |known: &ProblemReport| known.place == *place && known.message == *message;
-        let has_room = told.problems.len() < MAX_TOLD || *may_lose_items;
-        if has_room && !told.problems.iter().any(is_same) {
-            told.problems.push(ProblemReport {
-                place: place.clone(),
-                message: message.clone(),
-                may_lose_items: *may_lose_items,
-            });
+fn tell(
+    told: &mut SourceReport,
+    problems: &[Problem],
+    known: &mut HashSet<(String, String)>,
+    totals: &mut Totals,
+) {
+    for problem in problems {
+        if known.insert((problem.place.clone(), problem.message.clone())) {
+            told.add_problem(problem.clone(), totals);
         }
     }
 }

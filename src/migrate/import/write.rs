@@ -27,7 +27,7 @@ impl Import<'_> {
             None => writer.add_original(&sha256, Original::Utf16Le(&item.value.to_utf16le()))?,
         };
         let totals = &mut self.report.totals;
-        let mut add = |event: &MappedEvent| -> Result<bool> {
+        let mut add = |event: &MappedEvent, position: u64| -> Result<bool> {
             let is_new = writer.add_event(&Event {
                 id: &event.id,
                 created_at: &event.created_at.to_string(),
@@ -48,20 +48,22 @@ impl Import<'_> {
                 store_version: mapped.version,
                 value_sha256: &sha256,
                 pointer: &event.pointer,
+                position,
+                line: context.line,
                 captured_at: &captured_at,
             })?;
             Ok(is_new)
         };
-        add(&item_event(context.origin, context.partition, item, context.captured_at))?;
+        add(&item_event(context.origin, context.partition, item, context.captured_at), 0)?;
         let (mut new, mut known, mut skipped) = (0, 0, 0);
         let mut programs: BTreeMap<String, u64> = BTreeMap::new();
-        for event in mapped.events.iter().flatten() {
+        for (position, event) in (0..).zip(mapped.events.iter().flatten()) {
             let program = program_of(event);
             if program.as_ref().is_some_and(|program| context.left_out.contains(program)) {
                 skipped += 1;
                 continue;
             }
-            if add(event)? {
+            if add(event, position)? {
                 new += 1;
             } else {
                 known += 1;
@@ -74,7 +76,7 @@ impl Import<'_> {
         totals.elements_known += known;
         totals.skipped_as_migrated += skipped;
         for (program, sessions) in programs {
-            writer.add_migration(&format!("migrated-{program}"), &sha256, sessions)?;
+            writer.add_migration(&program, &sha256, sessions)?;
         }
         Ok(())
     }

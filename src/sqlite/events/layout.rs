@@ -1,19 +1,27 @@
 //! The tables of an events database: made where they are missing, looked at where they are there.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, OptionalExtension as _};
 
-use super::EventTable;
+use super::{EventSchema, EventTable};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sqlite::failure::failure;
 use crate::sqlite::name::quoted;
 
-/// The tables besides that of events: name, columns, what makes it.
-const TABLES: [(&str, &[&str], &str); 3] = [
-    (
-        "event_sources",
-        &[
-            "_event_id",
-            "import_id",
+/// A table besides that of events.
+struct OwnTable {
+    name: &'static str,
+    key: &'static [&'static str],
+    columns: &'static [&'static str],
+    ddl: &'static str,
+}
+
+const TABLES: [OwnTable; 3] = [
+    OwnTable {
+        name: "event_sources",
+        key: &["_event_id", "import_id", "pointer"],
+        columns: &[
             "device",
             "origin",
             "partition",
@@ -21,10 +29,11 @@ const TABLES: [(&str, &[&str], &str); 3] = [
             "store_key",
             "store_version",
             "value_sha256",
-            "pointer",
+            "position",
             "captured_at",
+            "line",
         ],
-        "CREATE TABLE event_sources (
+        ddl: "CREATE TABLE event_sources (
   _event_id     TEXT NOT NULL,
   import_id     TEXT NOT NULL,    -- one value as one source had it at one time
   device        TEXT,
@@ -35,54 +44,88 @@ const TABLES: [(&str, &[&str], &str); 3] = [
   store_version INTEGER,
   value_sha256  TEXT NOT NULL,    -- of original_values
   pointer       TEXT NOT NULL,    -- JSON pointer into the value
+  position      INTEGER NOT NULL, -- its place among the events of the value
   captured_at   TEXT NOT NULL,
+  line          INTEGER,          -- of the source, the last that has it, where each line is a dump
   PRIMARY KEY (_event_id, import_id, pointer)
 ) STRICT",
-    ),
-    (
-        "original_values",
-        &["value_sha256", "encoding", "value"],
-        "CREATE TABLE original_values (
+    },
+    OwnTable {
+        name: "original_values",
+        key: &["value_sha256"],
+        columns: &["encoding", "value"],
+        ddl: "CREATE TABLE original_values (
   value_sha256 TEXT PRIMARY KEY,  -- of its UTF-16, low byte first
   encoding     TEXT NOT NULL,     -- utf-8: text; utf-16le: blob
   value        ANY NOT NULL
 ) STRICT",
-    ),
-    (
-        "migrations",
-        &["marker", "value_sha256", "sessions"],
-        "CREATE TABLE migrations (
+    },
+    // Not `migrations`, as the tools that apps change their schemas with call theirs.
+    OwnTable {
+        name: "event_migrations",
+        key: &["marker", "value_sha256"],
+        columns: &["sessions"],
+        ddl: "CREATE TABLE event_migrations (
   marker       TEXT NOT NULL,     -- migrated-<program>
   value_sha256 TEXT NOT NULL,
   sessions     INTEGER NOT NULL,
   PRIMARY KEY (marker, value_sha256)
 ) STRICT",
-    ),
+    },
 ];
 
-/// The views, without which none of them is of use.
-const VIEWS: [&str; 3] = ["workout_sessions", "progress_logs", "progress_conflicts"];
-
-/// Makes what is missing, and refuses what does not fit; whether the views are there.
-pub(super) fn prepare(connection: &Connection, table: &EventTable, views: &str) -> Result<bool> {
+/// Makes the tables that are missing, and refuses what does not fit.
+pub(super) fn prepare_tables(connection: &Connection, schema: &EventSchema) -> Result<()> {
+    let table = &schema.table;
+    check_name(schema)?;
     match kind_of(connection, &table.table)?.as_deref() {
         Some("table") => check_events(connection, table)?,
-        Some(other) => return Err(unfit(&table.table, &format!("it is no table but a {other}"))),
+        Some(other) => {
+            return Err(unfit(&table.table, &format!("it is no table but {}", with_article(other))));
+        }
         None => make(connection, &events_ddl(table))?,
     }
-    for (name, columns, ddl) in TABLES {
-        match kind_of(connection, name)?.as_deref() {
-            Some("table") => check_own(connection, name, columns)?,
-            Some(other) => return Err(unfit(name, &format!("it is no table but a {other}"))),
-            None => make(connection, ddl)?,
+    for own in &TABLES {
+        match kind_of(connection, own.name)?.as_deref() {
+            Some("table") => check_own(connection, own)?,
+            Some(other) => return Err(taken(own.name, &format!("it is {}", with_article(other)))),
+            None => make(connection, own.ddl)?,
         }
     }
-    // A table of that name is somebody's, and stays; a view that reads it would show nonsense.
-    if kind_of(connection, VIEWS[0])?.is_some_and(|kind| kind != "view") {
-        return Ok(false);
+    Ok(())
+}
+
+/// Whether the table of events has a name that is free for it.
+fn check_name(schema: &EventSchema) -> Result<()> {
+    let table = &schema.table.table;
+    let views = schema.progress.iter().chain([&schema.sessions]).map(|view| view.name);
+    let is_ours = TABLES.iter().map(|own| own.name).chain(views).any(|name| name.eq_ignore_ascii_case(table));
+    // SQLite refuses to make those.
+    let is_reserved = table.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("sqlite_"));
+    if !is_ours && !is_reserved {
+        return Ok(());
     }
-    make(connection, views)?;
-    Ok(kind_of(connection, VIEWS[2])?.as_deref() == Some("view"))
+    let whose = if is_ours {
+        "parklite has something else of that name"
+    } else {
+        "SQLite keeps such names for itself"
+    };
+    Err(Error::new(ErrorKind::Usage, format!("events cannot go to a table of that name: {whose}"))
+        .in_table(table)
+        .hint("name another table under [target] in the mapping file (--map)"))
+}
+
+/// Whether a table has triggers, which may do anything with its rows.
+pub(super) fn has_triggers(connection: &Connection, table: &str) -> Result<bool> {
+    const SQL: &str =
+        "SELECT count(*) > 0 FROM main.sqlite_schema WHERE type = 'trigger' AND tbl_name = ?1 COLLATE NOCASE";
+    connection.query_row(SQL, [table], |row| row.get(0)).map_err(failure)
+}
+
+/// A word for a kind of thing, with its article.
+pub(super) fn with_article(kind: &str) -> String {
+    let article = if kind.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+    format!("{article} {kind}")
 }
 
 fn events_ddl(table: &EventTable) -> String {
@@ -100,8 +143,8 @@ fn make(connection: &Connection, ddl: &str) -> Result<()> {
     connection.execute_batch(ddl).map_err(failure)
 }
 
-/// What the name stands for: a table, a view, or nothing.
-fn kind_of(connection: &Connection, name: &str) -> Result<Option<String>> {
+/// What the name stands for: a table, a view, an index, or nothing.
+pub(super) fn kind_of(connection: &Connection, name: &str) -> Result<Option<String>> {
     const SQL: &str = "SELECT type FROM main.sqlite_schema WHERE name = ?1 COLLATE NOCASE AND type IN ('table', 'view', 'index')";
     connection.query_row(SQL, [name], |row| row.get(0)).optional().map_err(failure)
 }
@@ -115,7 +158,12 @@ struct Column {
 }
 
 fn columns_of(connection: &Connection, table: &str) -> Result<Vec<Column>> {
-    const SQL: &str = "SELECT name, type, \"notnull\" AND dflt_value IS NULL AND hidden = 0, hidden IN (2, 3)
+    // An INTEGER PRIMARY KEY that is the rowid, and so has no index, gets its value by itself.
+    const SQL: &str = "SELECT name, type,
+            \"notnull\" AND dflt_value IS NULL AND hidden = 0 AND NOT (
+              pk = 1 AND upper(type) = 'INTEGER'
+              AND NOT EXISTS (SELECT 1 FROM pragma_index_list(?1, 'main') WHERE origin = 'pk')),
+            hidden IN (2, 3)
         FROM pragma_table_xinfo(?1, 'main')";
     let read = || -> rusqlite::Result<Vec<Column>> {
         let mut statement = connection.prepare(SQL)?;
@@ -155,7 +203,7 @@ fn check_events(connection: &Connection, table: &EventTable) -> Result<()> {
         let reason = format!("its column {:?} needs a value that events do not have", column.name);
         return Err(unfit(&table.table, &reason));
     }
-    if !is_unique(connection, &table.table, &table.event_id)? {
+    if !is_unique(connection, &table.table, &[&table.event_id])? {
         let reason = format!("its column {:?} alone is neither primary key nor UNIQUE", table.event_id);
         let index =
             format!("CREATE UNIQUE INDEX … ON {} ({})", quoted(&table.table), quoted(&table.event_id));
@@ -184,22 +232,41 @@ fn takes_text(declared: &str, can_look_like_number: bool) -> bool {
     !is_blob_or_real && !can_look_like_number
 }
 
-fn is_unique(connection: &Connection, table: &str, column: &str) -> Result<bool> {
-    const SQL: &str = "SELECT count(*) > 0 FROM pragma_index_list(?1, 'main') AS list
-        WHERE list.\"unique\" AND NOT list.partial AND
-              (SELECT group_concat(name) FROM pragma_index_info(list.name, 'main')) = ?2 COLLATE NOCASE";
-    connection.query_row(SQL, [table, column], |row| row.get(0)).map_err(failure)
+/// Whether these columns together, in any order, tell the rows of a table apart.
+fn is_unique(connection: &Connection, table: &str, columns: &[&str]) -> Result<bool> {
+    const SQL: &str = "SELECT list.seq, lower(info.name)
+        FROM pragma_index_list(?1, 'main') AS list, pragma_index_info(list.name, 'main') AS info
+        WHERE list.\"unique\" AND NOT list.partial";
+    let read = || -> rusqlite::Result<BTreeMap<i64, Vec<Option<String>>>> {
+        let mut indexes: BTreeMap<i64, Vec<Option<String>>> = BTreeMap::new();
+        let mut statement = connection.prepare(SQL)?;
+        let mut rows = statement.query([table])?;
+        while let Some(row) = rows.next()? {
+            indexes.entry(row.get(0)?).or_default().push(row.get(1)?);
+        }
+        Ok(indexes)
+    };
+    let mut wanted: Vec<Option<String>> =
+        columns.iter().map(|column| Some(column.to_ascii_lowercase())).collect();
+    wanted.sort();
+    let mut indexes = read().map_err(failure)?;
+    Ok(indexes.values_mut().any(|index| {
+        index.sort();
+        *index == wanted
+    }))
 }
 
 /// Whether a table of ours is there as we make it, or with more columns.
-fn check_own(connection: &Connection, name: &str, wanted: &[&str]) -> Result<()> {
-    let columns = columns_of(connection, name)?;
-    match wanted.iter().find(|wanted| columns.iter().all(|column| column.name != **wanted)) {
-        Some(missing) => {
-            Err(unfit(name, &format!("it has no column {missing:?}, so it is another program's")))
-        }
-        None => Ok(()),
+fn check_own(connection: &Connection, own: &OwnTable) -> Result<()> {
+    let columns = columns_of(connection, own.name)?;
+    let is_missing = |wanted: &&&str| columns.iter().all(|column| column.name != **wanted);
+    if let Some(missing) = own.key.iter().chain(own.columns).find(is_missing) {
+        return Err(taken(own.name, &format!("it has no column {missing:?}, so it is another program's")));
     }
+    if !is_unique(connection, own.name, own.key)? {
+        return Err(taken(own.name, &format!("its columns {} are no key of it", own.key.join(", "))));
+    }
+    Ok(())
 }
 
 fn unfit(table: &str, reason: &str) -> Error {
@@ -207,6 +274,13 @@ fn unfit(table: &str, reason: &str) -> Error {
         "no definition is ever altered: name the table and its columns under [target] in the mapping file (--map), or \
          import into a new database",
     )
+}
+
+/// What is told where a table that goes with the events cannot have its name.
+fn taken(name: &str, reason: &str) -> Error {
+    Error::new(ErrorKind::Usage, format!("what belongs to the events cannot go here: {reason}"))
+        .in_table(name)
+        .hint("no definition is ever altered: rename that table, or import into a new database")
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 mod damage;
 mod databases;
 mod fixtures;
+mod hostile;
 mod judges;
 mod leveldb;
 mod mapping;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use parklite::local_storage::mapping::MappedEvent;
-use parklite::local_storage::progress::VIEWS;
+use parklite::local_storage::progress::{conflicts_of, views_over};
 use serde_json::{Value, json};
 
 use super::fixtures::{self, Random, ask};
@@ -13,8 +13,13 @@ use super::mapping::{items, mapped};
 const TABLES: &str = "
 CREATE TABLE events (_event_id TEXT PRIMARY KEY, _created_at TEXT NOT NULL, event_type TEXT NOT NULL, payload TEXT NOT NULL) STRICT;
 CREATE TABLE event_sources (_event_id TEXT, import_id TEXT, device TEXT, origin TEXT, partition TEXT, format TEXT,
-  store_key BLOB, store_version INTEGER, pointer TEXT, captured_at TEXT, PRIMARY KEY (_event_id, import_id, pointer)) STRICT;
+  store_key BLOB, store_version INTEGER, pointer TEXT, position INTEGER, captured_at TEXT, line INTEGER,
+  PRIMARY KEY (_event_id, import_id, pointer)) STRICT;
 ";
+
+fn views() -> String {
+    views_over("events").map(|view| format!("CREATE VIEW {} AS {};\n", view.name, view.select)).concat()
+}
 
 /// A database as the SQL that makes it.
 #[derive(Clone, Default)]
@@ -22,14 +27,14 @@ struct Database(String);
 
 impl Database {
     fn add(&mut self, import: &str, captured_at: &str, events: &[MappedEvent]) {
-        for event in events {
+        for (position, event) in events.iter().enumerate() {
             let (id, pointer) = (&event.id, &event.pointer);
             let payload = event.payload.replace('\'', "''");
             write!(
                 self.0,
                 "INSERT INTO events VALUES ('{id}', '{}', '{}', '{payload}') ON CONFLICT DO NOTHING;
-                 INSERT INTO event_sources (_event_id, import_id, pointer, captured_at)
-                 VALUES ('{id}', '{import}', '{pointer}', '{captured_at}') ON CONFLICT DO NOTHING;",
+                 INSERT INTO event_sources (_event_id, import_id, pointer, position, captured_at)
+                 VALUES ('{id}', '{import}', '{pointer}', {position}, '{captured_at}') ON CONFLICT DO NOTHING;",
                 event.created_at, event.event_type
             )
             .expect("a string");
@@ -38,7 +43,7 @@ impl Database {
 
     /// The rows of a query that gives one JSON text each.
     fn rows(&self, query: &str) -> Option<Vec<Value>> {
-        let script = format!("{TABLES}{VIEWS}{VIEWS}BEGIN;\n{}\nCOMMIT;\n{query};\n", self.0);
+        let script = format!("{TABLES}{}BEGIN;\n{}\nCOMMIT;\n{query};\n", views(), self.0);
         let output = ask("sqlite3", &["-batch", "-bail", ":memory:"], script.as_bytes())?;
         let output = String::from_utf8(output).expect("text");
         Some(output.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect())
@@ -53,11 +58,19 @@ impl Database {
     }
 
     fn conflicts(&self) -> Option<Vec<Value>> {
-        self.rows(
-            "SELECT json_object('session', week_number || '-' || day_number, 'field', field, 'values', json(candidates),
-               'kept', kept)
-             FROM progress_conflicts ORDER BY program_id, week_number, day_number, field",
-        )
+        let of = |what: &str| {
+            self.rows(&format!(
+                "SELECT json_object('session', week_number || '-' || day_number, 'field', field,
+                   'values', json(candidates), 'kept', kept)
+                 FROM {what} ORDER BY program_id, week_number, day_number, field"
+            ))
+        };
+        let all = of("progress_conflicts")?;
+        let of_all_programs =
+            "SELECT json_extract(payload, '$.program_id') FROM events WHERE json_valid(payload)";
+        assert_eq!(of(&format!("({})", conflicts_of("events", of_all_programs)))?, all);
+        assert_eq!(of(&format!("({})", conflicts_of("events", "SELECT 'another'")))?, Vec::<Value>::new());
+        Some(all)
     }
 }
 
@@ -90,10 +103,9 @@ fn the_sessions_of_real_stores_fold_as_expected() {
             expected["rows"].as_array().expect("rows").iter().map(without_null).collect();
         assert_eq!(rows.iter().map(without_null).collect::<Vec<_>>(), wanted, "{name}");
         assert_eq!(database.conflicts().expect("an answer"), Vec::<Value>::new());
-        // The same once more, in the opposite order: nothing changes.
-        let backwards: Vec<MappedEvent> = events.iter().rev().cloned().collect();
+        // The same once more: nothing changes.
         let mut again = Database::default();
-        again.add("two", captured, &backwards);
+        again.add("two", captured, &events);
         again.add("one", captured, &events);
         assert_eq!(again.logs().expect("an answer"), rows);
     }
@@ -144,8 +156,8 @@ struct Session {
     completed_at: Option<&'static str>,
     rating: Option<&'static str>,
     scheduled: Option<&'static str>,
-    /// Import, captured at, position.
-    seen: Vec<(String, &'static str, usize)>,
+    /// Import, captured at, line, position.
+    seen: Vec<(String, &'static str, Option<usize>, usize)>,
 }
 
 fn random_session(random: &mut Random, index: usize) -> Session {
@@ -153,7 +165,15 @@ fn random_session(random: &mut Random, index: usize) -> Session {
     let times = ["2025-01-01T10:00:00.000Z", "2025-01-02T10:00:00.000Z"];
     let captures = ["2026-01-01T00:00:00.000Z", "2026-01-02T00:00:00.000Z", "2026-01-03T00:00:00.000Z"];
     let seen = (0..random.below(3))
-        .map(|time| (format!("{index}-{time}"), *random.one_of(&captures), random.below(12)))
+        .map(|time| {
+            let line = (random.below(2) == 0).then(|| 1 + random.below(3));
+            (
+                format!("{index}-{time}"),
+                *random.one_of(&captures),
+                line,
+                *random.one_of(&[0, 3, 11, 12_345_678_901]),
+            )
+        })
         .collect();
     Session {
         id: format!("{:08x}{index}", random.below(1 << 30)),
@@ -171,7 +191,7 @@ type Field = fn(&Session) -> Option<&'static str>;
 /// The rule, written once more: row and conflicts of one day.
 fn fold(mut sessions: Vec<Session>) -> (Value, Vec<Value>) {
     sessions.sort_by_key(|session| {
-        let seen = session.seen.iter().map(|(_, at, position)| (*at, *position)).max();
+        let seen = session.seen.iter().map(|(_, at, line, position)| (*at, *line, *position)).max();
         (session.completed_at, seen, session.id.clone())
     });
     let day = sessions[0].day;
@@ -215,10 +235,11 @@ fn any_sessions_fold_by_the_rule_in_any_order() {
             "completed_at": session.completed_at, "intensity_rating": session.rating, "scheduled_date": session.scheduled,
         });
         let id = &session.id;
-        let sources = session.seen.iter().map(|(import, at, position)| {
+        let sources = session.seen.iter().map(|(import, at, line, position)| {
+            let line = line.map_or_else(|| "NULL".to_owned(), |line| line.to_string());
             format!(
-                "INSERT INTO event_sources (_event_id, import_id, pointer, captured_at)
-                 VALUES ('{id}', '{import}', '/state/2/sessions/{position}', '{at}');"
+                "INSERT INTO event_sources (_event_id, import_id, pointer, position, captured_at, line)
+                 VALUES ('{id}', '{import}', '/state/2/sessions/x', {position}, '{at}', {line});"
             )
         });
         let event = format!("INSERT INTO events VALUES ('{id}', '', 'workout_session', '{payload}');");
@@ -231,7 +252,9 @@ fn any_sessions_fold_by_the_rule_in_any_order() {
     let (rows, conflicts): (Vec<Value>, Vec<Vec<Value>>) = by_day.into_values().map(fold).unzip();
     let conflicts = conflicts.concat();
     assert!(conflicts.len() > 5);
-    let other = "INSERT INTO events VALUES ('x', '', 'other', 'no JSON at all');".to_owned();
+    let other = "INSERT INTO events VALUES ('x', '', 'other', 'no JSON at all'), ('y', '', 'workout_session', 'nor this'),
+        ('z', '', 'workout_session', '{\"program_id\":\"p\",\"week_number\":\"one\",\"day_number\":1}');"
+        .to_owned();
     let forwards = Database(other.clone() + &sessions.iter().map(insert).collect::<String>());
     let backwards = Database(sessions.iter().rev().map(insert).collect::<String>() + &other);
     for database in [forwards, backwards] {
