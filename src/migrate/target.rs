@@ -9,7 +9,7 @@ use crate::durable::{
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::local_storage::mapping::{self, Mapping};
-use crate::local_storage::progress::{conflicts_of, views_over};
+use crate::local_storage::progress::{conflicts_of, progress_of, views_over};
 use crate::run::Run;
 use crate::sqlite::events::{EventSchema, EventStore, EventTable, PROGRAMS, View};
 use crate::sqlite::name::quoted;
@@ -86,6 +86,15 @@ impl Target {
         Ok(Self { store, path: path.to_path_buf(), stage: Some(stage), is_dry_run })
     }
 
+    /// Makes a database that nobody keeps.
+    pub(super) fn passing(mapping: &Mapping, temp_folder: Option<&Path>, run: Run<'_>) -> Result<Self> {
+        let temp = std::env::temp_dir();
+        let stage = Stage::create(temp_folder.unwrap_or(&temp))?;
+        let path = stage.path_of(STAGED)?;
+        let store = EventStore::create(&path, &schema_of(mapping), run.interrupt)?;
+        Ok(Self { store, path, stage: Some(stage), is_dry_run: true })
+    }
+
     /// Makes everything lasting, unless it is a dry run.
     pub(super) fn finish(self, run: Run<'_>) -> Result<()> {
         /// What browsers keep is private.
@@ -134,10 +143,12 @@ fn schema_of(mapping: &Mapping) -> EventSchema {
     let [sessions, logs, conflicts] =
         views_over(&events).map(|view| View { name: view.name, select: view.select });
     let mapping::Target { table, event_id, created_at, event_type, payload } = target;
+    let programs = format!("SELECT program_id FROM {PROGRAMS}");
     EventSchema {
         table: EventTable { table, event_id, created_at, event_type, payload },
         sessions,
         progress: vec![logs, conflicts],
-        conflicts: conflicts_of(&events, &format!("SELECT program_id FROM {PROGRAMS}")),
+        conflicts: conflicts_of(&events, &programs),
+        progress_of_run: progress_of(&events, &programs),
     }
 }

@@ -4,6 +4,7 @@
 //! existing table is never altered; one that does not fit is refused before anything is written.
 
 mod layout;
+mod progress;
 mod views;
 mod writer;
 
@@ -19,6 +20,7 @@ use crate::run::Interrupt;
 use crate::sqlite::failure::failure;
 use crate::sqlite::open::{open_connection, wait_and_stop};
 
+pub use progress::ProgressRow;
 pub use writer::EventWriter;
 
 /// Where the programs of a run are noted, for as long as it lasts: a table with the one column `program_id`.
@@ -35,6 +37,8 @@ pub struct EventSchema {
     pub progress: Vec<View>,
     /// A query for the conflicts of the programs in [`PROGRAMS`].
     pub conflicts: String,
+    /// A query for their merged sessions.
+    pub progress_of_run: String,
 }
 
 /// A view.
