@@ -183,6 +183,8 @@ fn parse_moment(text: &str) -> std::result::Result<Moment, String> {
         .ok_or_else(|| "write a time like 2025-12-31 or 2025-12-31T18:30:00Z".to_owned())
 }
 
+/// How many values of one conflict are shown.
+const MOST_VALUES: usize = 5;
 /// How many lines of one kind are shown; a document has them all.
 const MOST_LINES: usize = 20;
 
@@ -250,7 +252,10 @@ fn report_text(report: &MigrateReport) -> String {
     });
     push_lines(&mut text, "conflict", report.conflicts.iter(), totals.conflicts, |conflict| {
         let (week, day) = (conflict.week_number, conflict.day_number);
-        let values = conflict.values.join(" or ");
+        let mut values = conflict.values.iter().take(MOST_VALUES).cloned().collect::<Vec<_>>().join(" or ");
+        if conflict.values.len() > MOST_VALUES {
+            let _ = write!(values, " or {} more", conflict.values.len() - MOST_VALUES);
+        }
         format!(
             "{} {week}-{day}: {} is {values}; kept: {}",
             conflict.program_id, conflict.field, conflict.kept

@@ -2,8 +2,8 @@
 //!
 //! Readers ([`dump`], [`chromium`], [`firefox`], [`webkit`], and what the last three have in common where they keep it in SQLite,
 //! [`database`]) turn a source into [`item`]s; [`envelope`] knows what libraries wrap around their state; [`mapping`]
-//! turns values into events and knows no source; [`progress`] folds those events into rows. [`json`], [`moment`] and [`origin`] are what
-//! they share. No string of a browser goes through Rust's strings on the way: see [`code_units`].
+//! turns values into events and knows no source; [`progress`] folds those events into rows. [`json`], [`moment`] and [`origin`]
+//! are what they share. No string of a browser goes through Rust's strings on the way: see [`code_units`].
 
 pub mod chromium;
 pub mod code_units;
