@@ -4,6 +4,7 @@
 //! everything was read. Nothing here knows workouts or SQL, and nothing but
 //! `recognise` and `stores` knows browsers.
 
+mod bulk_sync;
 mod import;
 mod inputs;
 mod recognise;
@@ -23,6 +24,7 @@ use crate::progress::{Phase, PhaseKind};
 use crate::run::Run;
 
 pub use crate::sqlite::events::{KeptValue, ProgressFilled};
+pub use bulk_sync::{BulkSyncOptions, BulkSyncReport, DEFAULT_BATCH_SIZE, ProgramReport};
 pub use inputs::SkippedFile;
 pub use report::{
     MarkerReport, MigrateReport, OriginReport, ProblemReport, RejectReport, SourceReport, StoreReport,
@@ -67,6 +69,15 @@ pub struct MigrateOptions {
     pub temp_folder: Option<PathBuf>,
     /// How long to wait for the lock on an existing database.
     pub busy_timeout: Duration,
+    /// What is made for an app's server of the sessions of the programs that are in the inputs.
+    pub bulk_sync: Option<BulkSyncOptions>,
+}
+
+impl MigrateOptions {
+    /// Whether anything is taken, rather than listed only.
+    fn takes(&self) -> bool {
+        self.target.is_some() || self.bulk_sync.is_some()
+    }
 }
 
 /// Migrates the dumps and stores of browsers that `inputs` are or hold.
@@ -79,11 +90,18 @@ pub fn migrate(inputs: &[PathBuf], options: &MigrateOptions, run: Run<'_>) -> Re
         return Err(Error::new(ErrorKind::Usage, format!("{wrong:?} is no origin"))
             .hint("write it with its scheme and without a path, such as https://app.example"));
     }
+    options.bulk_sync.as_ref().map_or(Ok(()), bulk_sync::check)?;
     let inputs = inputs::find(inputs)?;
     let sizes = inputs.sources.iter().map(|source| source.looks().size_bytes);
     let total_bytes = sizes.fold(0, u64::saturating_add);
     run.progress.set_run_total(total_bytes);
-    let target = options.target.as_ref().map(|path| Target::open(path, options, run)).transpose()?;
+    let target = match &options.target {
+        Some(path) => Some(Target::open(path, options, run)?),
+        None if options.takes() => {
+            Some(Target::passing(&options.mapping, options.temp_folder.as_deref(), run)?)
+        }
+        None => None,
+    };
     run.progress.begin(Phase {
         kind: PhaseKind::Migrating,
         subject: "",
@@ -115,7 +133,12 @@ pub fn migrate(inputs: &[PathBuf], options: &MigrateOptions, run: Run<'_>) -> Re
             report.progress_table = Some(target.store.fill_progress(table, report::MAX_TOLD)?);
         }
         report.notes = target.store.notes();
+        let bulk_sync = options.bulk_sync.as_ref();
+        report.bulk_sync = bulk_sync.map(|options| bulk_sync::bodies(&target.store, options)).transpose()?;
         target.finish(run)?;
+        if let (Some(report), Some(options)) = (&mut report.bulk_sync, bulk_sync) {
+            bulk_sync::publish(report, options.output.as_deref(), run)?;
+        }
     }
     Ok(report)
 }

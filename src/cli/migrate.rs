@@ -10,7 +10,8 @@ use parklite::local_storage::mapping::Mapping;
 use parklite::local_storage::moment::Moment;
 use parklite::local_storage::origin::without_slash;
 use parklite::migrate::{
-    KeptValue, MigrateOptions, MigrateReport, OriginReport, ProgressFilled, StoreReport, migrate,
+    BulkSyncOptions, BulkSyncReport, DEFAULT_BATCH_SIZE, KeptValue, MigrateOptions, MigrateReport,
+    OriginReport, ProgressFilled, StoreReport, migrate,
 };
 use parklite::run::Run;
 
@@ -32,7 +33,8 @@ use crate::cli::text::{bytes, one_line, quantity, safe};
     parklite migrate ~/old-laptop/Default --origin https://app.example --into gymlog.db\n  \
     parklite migrate state.json --origin https://app.example --into gymlog.db\n  \
     parklite migrate liftbook.json --map liftbook.toml --into gymlog.db\n  \
-    parklite migrate dumps/ --into planner.db --to progress-logs --set user_id=42\n\n\
+    parklite migrate dumps/ --into planner.db --to progress-logs --set user_id=42\n  \
+    parklite migrate dump.json --emit bulk-sync > bodies.jsonl\n\n\
     Exit code 3 says that something did not fit or could not be read; the report names it, the rest is imported."
 )]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
@@ -41,11 +43,17 @@ pub(crate) struct MigrateArgs {
     #[arg(value_name = "INPUT", required = true)]
     inputs: Vec<PathBuf>,
     /// The events database; it is made if it is missing.
-    #[arg(long, value_name = "DATABASE", required_unless_present = "list")]
+    #[arg(long, value_name = "DATABASE", required_unless_present_any = ["list", "emit"])]
     into: Option<PathBuf>,
     /// Only show whose storage it is, which stores are known, and how many sessions they have.
-    #[arg(long, conflicts_with = "into")]
+    #[arg(long, conflicts_with_all = ["into", "emit"])]
     list: bool,
+    /// Print what an app takes; with or without a database.
+    #[arg(long, value_enum, value_name = "FORM", help_heading = MORE)]
+    emit: Option<EmitForm>,
+    /// A new file for what is emitted [default: standard output].
+    #[arg(short, long, value_name = "FILE", requires = "emit", help_heading = MORE)]
+    output: Option<PathBuf>,
     /// Take only the storage of this origin; may be given again.
     #[arg(long = "origin", value_name = "https://HOST")]
     origins: Vec<String>,
@@ -86,6 +94,15 @@ pub(crate) struct MigrateArgs {
     /// Leave out the sessions of programs with a marker `migrated-<program>`, which the app says it has sent.
     #[arg(long, help_heading = MORE)]
     skip_migrated: bool,
+    /// Emit sessions that are not completed, too.
+    #[arg(long, requires = "emit", help_heading = MORE)]
+    all_sessions: bool,
+    /// How many sessions a batch has at most.
+    #[arg(long, value_name = "COUNT", default_value_t = DEFAULT_BATCH_SIZE, value_parser = parse_batch_size, help_heading = MORE)]
+    batch_size: usize,
+    /// Emit only the sessions of this program.
+    #[arg(long, value_name = "ID", requires = "emit", help_heading = MORE)]
+    program: Option<String>,
     /// An existing folder for a dry run, and for copies of browsers' databases [default: the system's].
     #[arg(long, value_name = "FOLDER", help_heading = MORE)]
     temp_dir: Option<PathBuf>,
@@ -101,7 +118,11 @@ enum ToTable {
 }
 
 /// Runs the verb.
-pub(crate) fn run(args: &MigrateArgs, run: Run<'_>) -> Result<Outcome> {
+pub(crate) fn run(args: &MigrateArgs, json: bool, run: Run<'_>) -> Result<Outcome> {
+    if json && args.emit.is_some() && args.output.is_none() {
+        let message = "what is emitted and the report cannot both go to the standard output";
+        return Err(Error::new(ErrorKind::Usage, message).hint("name a file for what is emitted: -o FILE"));
+    }
     let options = MigrateOptions {
         target: args.into.clone(),
         origins: args.origins.iter().map(|origin| without_slash(origin).to_owned()).collect(),
@@ -118,6 +139,12 @@ pub(crate) fn run(args: &MigrateArgs, run: Run<'_>) -> Result<Outcome> {
         progress_table: args.to.map(|ToTable::ProgressLogs| args.set.clone()),
         temp_folder: args.temp_dir.clone(),
         busy_timeout: args.busy.busy_timeout,
+        bulk_sync: args.emit.map(|EmitForm::BulkSync| BulkSyncOptions {
+            all_sessions: args.all_sessions,
+            batch_size: args.batch_size,
+            program: args.program.clone(),
+            output: args.output.clone(),
+        }),
     };
     let report = migrate(&args.inputs, &options, run)?;
     let status = match () {
@@ -125,7 +152,25 @@ pub(crate) fn run(args: &MigrateArgs, run: Run<'_>) -> Result<Outcome> {
         () if report.is_partial() => Status::Partly,
         () => Status::Done,
     };
-    Outcome::new("migrate", &report, report_text(&report), status)
+    let outcome = Outcome::new("migrate", &report, report_text(&report), status)?;
+    // Where there is a file for it, the report is what goes to standard output, as ever.
+    let is_printed = args.emit.is_some() && args.output.is_none();
+    let bodies = report.bulk_sync.map(|emitted| emitted.bodies).unwrap_or_default();
+    Ok(Outcome { emitted: is_printed.then_some(bodies), ..outcome })
+}
+
+/// What can be emitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum EmitForm {
+    /// Completed sessions in batches, as JSON for a server's bulk-sync address: one body in each line.
+    BulkSync,
+}
+
+fn parse_batch_size(text: &str) -> std::result::Result<usize, String> {
+    match text.parse() {
+        Ok(size) if (1..=10_000).contains(&size) => Ok(size),
+        _ => Err("a batch has 1 to 10000 sessions".to_owned()),
+    }
 }
 
 fn read_mapping(path: &Path) -> Result<Mapping> {
@@ -167,6 +212,9 @@ fn report_text(report: &MigrateReport) -> String {
     push_findings(&mut text, report);
     for origin in &report.origins {
         push_origin(&mut text, origin);
+    }
+    if let Some(emitted) = &report.bulk_sync {
+        push_programs(&mut text, emitted);
     }
     if report.needs_origin {
         text.push_str("\nnothing was imported: there is storage of several origins; name those you want with --origin\n");
@@ -252,6 +300,27 @@ fn push_progress_table(text: &mut String, table: &ProgressFilled) {
     });
 }
 
+/// Which lines are whose: a body does not say it.
+fn push_programs(text: &mut String, emitted: &BulkSyncReport) {
+    let mut line = 1;
+    let lines = emitted.programs.iter().map(|program| {
+        let first = line;
+        line += program.batches;
+        (first, line - 1, program)
+    });
+    push_lines(text, "bulk-sync", lines, emitted.programs.len() as u64, |(first, last, program)| {
+        let lines = if first == last { format!("line {first}") } else { format!("lines {first}-{last}") };
+        let sessions = quantity(program.sessions, "session", "sessions");
+        format!("{lines}: program {}, {sessions}", program.program_id)
+    });
+    if emitted.programs.is_empty() {
+        text.push_str("bulk-sync: there is no session to send\n");
+    }
+    if let Some(output) = &emitted.output {
+        let _ = writeln!(text, "bulk-sync: written to {}", safe(&output.display().to_string()));
+    }
+}
+
 fn push_findings(text: &mut String, report: &MigrateReport) {
     let totals = &report.totals;
     let skipped = report.skipped.iter();
@@ -268,7 +337,7 @@ fn push_findings(text: &mut String, report: &MigrateReport) {
         let incomplete = if problem.may_lose_items { " (incomplete)" } else { "" };
         format!("{}: {}: {}{incomplete}", source.path.display(), problem.place, problem.message)
     });
-    if report.needs_origin || report.target.is_none() {
+    if report.needs_origin || !report.takes {
         // Nothing was taken; how many do not fit stands with each store.
         return;
     }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::bulk_sync::BulkSyncReport;
 use super::inputs::SkippedFile;
 use crate::local_storage::item::Problem;
 use crate::local_storage::moment::Moment;
@@ -19,6 +20,9 @@ pub struct MigrateReport {
     /// The database that events went to; none where only a list was asked for.
     #[serde(serialize_with = "crate::report::lossy_path_if_any")]
     pub target: Option<PathBuf>,
+    /// Whether anything was taken, rather than listed only.
+    #[serde(skip)]
+    pub takes: bool,
     /// Whether nothing was kept of it.
     pub dry_run: bool,
     /// Whether the inputs hold several origins and none was named; then nothing was imported.
@@ -41,6 +45,8 @@ pub struct MigrateReport {
     pub progress_table: Option<ProgressFilled>,
     /// Where the database is not as one that this program made.
     pub notes: Vec<String>,
+    /// What was made for an app's server.
+    pub bulk_sync: Option<BulkSyncReport>,
     /// Programs whose completed sessions an app says it had sent to its server.
     pub markers: Vec<MarkerReport>,
 }
@@ -50,7 +56,7 @@ impl MigrateReport {
     #[must_use]
     pub fn is_partial(&self) -> bool {
         // A list takes nothing, so that nothing is missing.
-        (self.target.is_some() && self.totals.rejected > 0)
+        (self.takes && self.totals.rejected > 0)
             || self.progress_table.as_ref().is_some_and(|table| table.values_unfit > 0)
             || self.sources.iter().any(|source| source.is_incomplete)
     }

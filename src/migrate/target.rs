@@ -10,7 +10,7 @@ use crate::durable::{
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::local_storage::mapping::{self, Mapping};
-use crate::local_storage::progress::{conflicts_of, views_over};
+use crate::local_storage::progress::{conflicts_of, progress_of, views_over};
 use crate::run::Run;
 use crate::sqlite::events::{EventSchema, EventStore, EventTable, PROGRAMS, ProgressTable, View};
 use crate::sqlite::name::quoted;
@@ -89,6 +89,16 @@ impl Target {
         Ok(Self { store, progress, path: path.to_path_buf(), stage: Some(stage), is_dry_run })
     }
 
+    /// Makes a database that nobody keeps.
+    pub(super) fn passing(mapping: &Mapping, temp_folder: Option<&Path>, run: Run<'_>) -> Result<Self> {
+        let temp = std::env::temp_dir();
+        let stage = Stage::create(temp_folder.unwrap_or(&temp))?;
+        let path = stage.path_of(STAGED)?;
+        let (schema, _) = schema_of(mapping, false);
+        let store = EventStore::create(&path, &schema, run.interrupt)?;
+        Ok(Self { store, progress: None, path, stage: Some(stage), is_dry_run: true })
+    }
+
     /// Makes everything lasting, unless it is a dry run.
     pub(super) fn finish(self, run: Run<'_>) -> Result<()> {
         /// What browsers keep is private.
@@ -138,13 +148,15 @@ fn schema_of(mapping: &Mapping, has_progress_table: bool) -> (EventSchema, Strin
     let [sessions, logs, conflicts] =
         views_over(&events).map(|view| View { name: view.name, select: view.select });
     let mapping::Target { table, event_id, created_at, event_type, payload } = target;
+    let programs = format!("SELECT program_id FROM {PROGRAMS}");
     let fold = logs.select.clone();
     let progress = if has_progress_table { vec![conflicts] } else { vec![logs, conflicts] };
     let schema = EventSchema {
         table: EventTable { table, event_id, created_at, event_type, payload },
         sessions,
         progress,
-        conflicts: conflicts_of(&events, &format!("SELECT program_id FROM {PROGRAMS}")),
+        conflicts: conflicts_of(&events, &programs),
+        progress_of_run: progress_of(&events, &programs),
     };
     (schema, fold)
 }

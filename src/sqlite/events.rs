@@ -4,6 +4,7 @@
 //! existing table is never altered; one that does not fit is refused before anything is written.
 
 mod layout;
+mod progress;
 mod progress_table;
 mod views;
 mod writer;
@@ -20,6 +21,7 @@ use crate::run::Interrupt;
 use crate::sqlite::failure::failure;
 use crate::sqlite::open::{open_connection, wait_and_stop};
 
+pub use progress::ProgressRow;
 pub use progress_table::{KeptValue, ProgressFilled, ProgressTable};
 pub use writer::EventWriter;
 
@@ -37,6 +39,8 @@ pub struct EventSchema {
     pub progress: Vec<View>,
     /// A query for the conflicts of the programs in [`PROGRAMS`].
     pub conflicts: String,
+    /// A query for their merged sessions.
+    pub progress_of_run: String,
 }
 
 /// A view.
