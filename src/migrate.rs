@@ -7,6 +7,7 @@
 mod bulk_sync;
 mod import;
 mod inputs;
+mod put_back;
 mod recognise;
 mod report;
 mod stores;
@@ -26,6 +27,7 @@ use crate::run::Run;
 pub use crate::sqlite::events::{KeptValue, ProgressFilled};
 pub use bulk_sync::{BulkSyncOptions, BulkSyncReport, DEFAULT_BATCH_SIZE, ProgramReport};
 pub use inputs::SkippedFile;
+pub use put_back::{PutBackForm, PutBackKey, PutBackOptions, PutBackOrigin, PutBackReport};
 pub use report::{
     MarkerReport, MigrateReport, OriginReport, ProblemReport, RejectReport, SourceReport, StoreReport,
     Totals, WarningReport,
@@ -65,6 +67,8 @@ pub struct MigrateOptions {
     pub dry_run: bool,
     /// Columns of the table `progress_logs` that no dump can know, where sessions become rows of it rather than of a view.
     pub progress_table: Option<Vec<(String, String)>>,
+    /// What is made to put the merged storage back into a browser.
+    pub put_back: Option<PutBackOptions>,
     /// Where a dry run works, and where copies of browsers' databases are read; the system's folder unless given.
     pub temp_folder: Option<PathBuf>,
     /// How long to wait for the lock on an existing database.
@@ -76,7 +80,7 @@ pub struct MigrateOptions {
 impl MigrateOptions {
     /// Whether anything is taken, rather than listed only.
     fn takes(&self) -> bool {
-        self.target.is_some() || self.bulk_sync.is_some()
+        self.target.is_some() || self.bulk_sync.is_some() || self.put_back.is_some()
     }
 }
 
@@ -91,6 +95,7 @@ pub fn migrate(inputs: &[PathBuf], options: &MigrateOptions, run: Run<'_>) -> Re
             .hint("write it with its scheme and without a path, such as https://app.example"));
     }
     options.bulk_sync.as_ref().map_or(Ok(()), bulk_sync::check)?;
+    options.put_back.as_ref().map_or(Ok(()), put_back::check)?;
     let inputs = inputs::find(inputs)?;
     let sizes = inputs.sources.iter().map(|source| source.looks().size_bytes);
     let total_bytes = sizes.fold(0, u64::saturating_add);
@@ -133,11 +138,16 @@ pub fn migrate(inputs: &[PathBuf], options: &MigrateOptions, run: Run<'_>) -> Re
             report.progress_table = Some(target.store.fill_progress(table, report::MAX_TOLD)?);
         }
         report.notes = target.store.notes();
-        let bulk_sync = options.bulk_sync.as_ref();
+        let (bulk_sync, put_back) = (options.bulk_sync.as_ref(), options.put_back.as_ref());
         report.bulk_sync = bulk_sync.map(|options| bulk_sync::bodies(&target.store, options)).transpose()?;
+        report.put_back =
+            put_back.map(|put_back| put_back::make(&target.store, put_back, options)).transpose()?;
         target.finish(run)?;
         if let (Some(report), Some(options)) = (&mut report.bulk_sync, bulk_sync) {
             bulk_sync::publish(report, options.output.as_deref(), run)?;
+        }
+        if let Some(made) = &report.put_back {
+            put_back::publish(made, options.dry_run, run)?;
         }
     }
     Ok(report)

@@ -11,7 +11,8 @@ use parklite::local_storage::moment::Moment;
 use parklite::local_storage::origin::without_slash;
 use parklite::migrate::{
     BulkSyncOptions, BulkSyncReport, DEFAULT_BATCH_SIZE, KeptValue, MigrateOptions, MigrateReport,
-    OriginReport, ProgressFilled, StoreReport, migrate,
+    OriginReport, ProgressFilled, PutBackForm, PutBackKey, PutBackOptions, PutBackReport, StoreReport,
+    migrate,
 };
 use parklite::run::Run;
 
@@ -34,7 +35,8 @@ use crate::cli::text::{bytes, one_line, quantity, safe};
     parklite migrate state.json --origin https://app.example --into gymlog.db\n  \
     parklite migrate liftbook.json --map liftbook.toml --into gymlog.db\n  \
     parklite migrate dumps/ --into planner.db --to progress-logs --set user_id=42\n  \
-    parklite migrate dump.json --emit bulk-sync > bodies.jsonl\n\n\
+    parklite migrate dump.json --emit bulk-sync > bodies.jsonl\n  \
+    parklite migrate phone.json laptop.json --origin https://app.example --emit console > paste.js\n\n\
     Exit code 3 says that something did not fit or could not be read; the report names it, the rest is imported."
 )]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
@@ -73,10 +75,10 @@ pub(crate) struct MigrateArgs {
     #[arg(long)]
     all_keys: bool,
     /// Make the sessions rows of a table `progress_logs`, which is filled if it is there and else made, instead of a view.
-    #[arg(long, value_enum, value_name = "TABLE", requires = "into")]
+    #[arg(long, value_enum, value_name = "TABLE", requires = "into", help_heading = MORE)]
     to: Option<ToTable>,
     /// With --to: give new rows what no dump can know, such as user_id=42; may be given again.
-    #[arg(long, value_name = "COLUMN=VALUE", requires = "to", value_parser = parse_set)]
+    #[arg(long, value_name = "COLUMN=VALUE", requires = "to", value_parser = parse_set, help_heading = MORE)]
     set: Vec<(String, String)>,
     /// Read everything, change nothing, and show what would be done.
     #[arg(short = 'n', long)]
@@ -123,6 +125,12 @@ pub(crate) fn run(args: &MigrateArgs, json: bool, run: Run<'_>) -> Result<Outcom
         let message = "what is emitted and the report cannot both go to the standard output";
         return Err(Error::new(ErrorKind::Usage, message).hint("name a file for what is emitted: -o FILE"));
     }
+    if args.emit.is_some_and(|form| form != EmitForm::BulkSync)
+        && (args.all_sessions || args.program.is_some())
+    {
+        let message = "--all-sessions and --program are for --emit bulk-sync: storage is put back as a whole";
+        return Err(Error::new(ErrorKind::Usage, message).hint("leave them out"));
+    }
     let options = MigrateOptions {
         target: args.into.clone(),
         origins: args.origins.iter().map(|origin| without_slash(origin).to_owned()).collect(),
@@ -139,12 +147,16 @@ pub(crate) fn run(args: &MigrateArgs, json: bool, run: Run<'_>) -> Result<Outcom
         progress_table: args.to.map(|ToTable::ProgressLogs| args.set.clone()),
         temp_folder: args.temp_dir.clone(),
         busy_timeout: args.busy.busy_timeout,
-        bulk_sync: args.emit.map(|EmitForm::BulkSync| BulkSyncOptions {
+        bulk_sync: (args.emit == Some(EmitForm::BulkSync)).then(|| BulkSyncOptions {
             all_sessions: args.all_sessions,
             batch_size: args.batch_size,
             program: args.program.clone(),
             output: args.output.clone(),
         }),
+        put_back: args
+            .emit
+            .and_then(EmitForm::put_back)
+            .map(|form| PutBackOptions { form, output: args.output.clone() }),
     };
     let report = migrate(&args.inputs, &options, run)?;
     let status = match () {
@@ -155,8 +167,9 @@ pub(crate) fn run(args: &MigrateArgs, json: bool, run: Run<'_>) -> Result<Outcom
     let outcome = Outcome::new("migrate", &report, report_text(&report), status)?;
     // Where there is a file for it, the report is what goes to standard output, as ever.
     let is_printed = args.emit.is_some() && args.output.is_none();
-    let bodies = report.bulk_sync.map(|emitted| emitted.bodies).unwrap_or_default();
-    Ok(Outcome { emitted: is_printed.then_some(bodies), ..outcome })
+    let bodies = report.bulk_sync.map(|emitted| emitted.bodies);
+    let emitted = bodies.or(report.put_back.map(|made| made.text)).unwrap_or_default();
+    Ok(Outcome { emitted: is_printed.then_some(emitted), ..outcome })
 }
 
 /// What can be emitted.
@@ -164,6 +177,21 @@ pub(crate) fn run(args: &MigrateArgs, json: bool, run: Run<'_>) -> Result<Outcom
 enum EmitForm {
     /// Completed sessions in batches, as JSON for a server's bulk-sync address: one body in each line.
     BulkSync,
+    /// The merged storage, as a file for Playwright's storageState.
+    StorageState,
+    /// The merged storage, as a text to paste into a browser's console.
+    Console,
+}
+
+impl EmitForm {
+    /// What puts storage back.
+    fn put_back(self) -> Option<PutBackForm> {
+        match self {
+            Self::BulkSync => None,
+            Self::StorageState => Some(PutBackForm::StorageState),
+            Self::Console => Some(PutBackForm::Console),
+        }
+    }
 }
 
 fn parse_batch_size(text: &str) -> std::result::Result<usize, String> {
@@ -215,6 +243,9 @@ fn report_text(report: &MigrateReport) -> String {
     }
     if let Some(emitted) = &report.bulk_sync {
         push_programs(&mut text, emitted);
+    }
+    if let Some(made) = &report.put_back {
+        push_put_back(&mut text, made, report.dry_run);
     }
     if report.needs_origin {
         text.push_str("\nnothing was imported: there is storage of several origins; name those you want with --origin\n");
@@ -298,6 +329,29 @@ fn push_progress_table(text: &mut String, table: &ProgressFilled) {
         let KeptValue { program_id, week_number: week, day_number: day, field, kept, told, reason } = kept;
         format!("{program_id} {week}-{day}: {field} stays {kept}, the dumps have {told}: {reason}")
     });
+}
+
+/// What is put back, and what of it could not be merged.
+fn push_put_back(text: &mut String, made: &PutBackReport, is_dry_run: bool) {
+    for origin in &made.origins {
+        let name = origin.origin.as_deref().unwrap_or("(origin not known)");
+        let _ = writeln!(text, "put back: {}, {}", safe(name), quantity(origin.keys, "key", "keys"));
+        push_lines(text, "merged", origin.merged.iter(), origin.merged.len() as u64, |key| {
+            let PutBackKey { key, values, added, changed, notes } = key;
+            let notes: String = notes.iter().map(|note| format!("; {note}")).collect();
+            format!(
+                "{key}: {values} values, {added} sessions added to the latest, {changed} completed from others{notes}"
+            )
+        });
+    }
+    if made.partitioned > 0 {
+        let _ =
+            writeln!(text, "put back: {} values of storage inside other sites stay out", made.partitioned);
+    }
+    if let Some(output) = &made.output {
+        let written = if is_dry_run { "would be written to" } else { "written to" };
+        let _ = writeln!(text, "put back: {written} {}", safe(&output.display().to_string()));
+    }
 }
 
 /// Which lines are whose: a body does not say it.

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::bulk_sync::BulkSyncReport;
 use super::inputs::SkippedFile;
+use super::put_back::PutBackReport;
 use crate::local_storage::item::Problem;
 use crate::local_storage::moment::Moment;
 use crate::sqlite::events::{Conflict, ProgressFilled};
@@ -43,6 +44,8 @@ pub struct MigrateReport {
     pub conflicts: Vec<Conflict>,
     /// What became of the table `progress_logs`, where it was to be filled.
     pub progress_table: Option<ProgressFilled>,
+    /// What was made to put storage back, where that was asked for.
+    pub put_back: Option<PutBackReport>,
     /// Where the database is not as one that this program made.
     pub notes: Vec<String>,
     /// What was made for an app's server.

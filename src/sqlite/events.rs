@@ -3,6 +3,7 @@
 //! The only database in the world that this program writes to in place, since it is somebody's and has more in it. An
 //! existing table is never altered; one that does not fit is refused before anything is written.
 
+mod captures;
 mod layout;
 mod progress;
 mod progress_table;
@@ -21,6 +22,7 @@ use crate::run::Interrupt;
 use crate::sqlite::failure::failure;
 use crate::sqlite::open::{open_connection, wait_and_stop};
 
+pub use captures::{StoredCapture, StoredValue};
 pub use progress::ProgressRow;
 pub use progress_table::{KeptValue, ProgressFilled, ProgressTable};
 pub use writer::EventWriter;

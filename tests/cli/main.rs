@@ -22,6 +22,7 @@ mod migrate_chromium;
 mod migrate_databases;
 mod migrate_dumps;
 mod migrate_progress;
+mod migrate_put_back;
 mod migrate_target;
 mod other_process;
 mod place;
