@@ -77,7 +77,7 @@ pub(crate) struct MigrateArgs {
     /// Make the sessions rows of a table `progress_logs`, which is filled if it is there and else made, instead of a view.
     #[arg(long, value_enum, value_name = "TABLE", requires = "into", help_heading = MORE)]
     to: Option<ToTable>,
-    /// With --to: give new rows what no dump can know, such as user_id=42; may be given again.
+    /// With --to: give new rows what no dump can know, such as `user_id=42`; may be given again.
     #[arg(long, value_name = "COLUMN=VALUE", requires = "to", value_parser = parse_set, help_heading = MORE)]
     set: Vec<(String, String)>,
     /// Read everything, change nothing, and show what would be done.
@@ -338,7 +338,7 @@ fn push_put_back(text: &mut String, made: &PutBackReport, is_dry_run: bool) {
         let _ = writeln!(text, "put back: {}, {}", safe(name), quantity(origin.keys, "key", "keys"));
         push_lines(text, "merged", origin.merged.iter(), origin.merged.len() as u64, |key| {
             let PutBackKey { key, values, added, changed, notes } = key;
-            let notes: String = notes.iter().map(|note| format!("; {note}")).collect();
+            let notes = [&[String::new()], &notes[..]].concat().join("; ");
             format!(
                 "{key}: {values} values, {added} sessions added to the latest, {changed} completed from others{notes}"
             )
