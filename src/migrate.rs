@@ -4,8 +4,10 @@
 //! everything was read. Nothing here knows workouts or SQL, and nothing but
 //! `recognise` and `stores` knows browsers.
 
+mod bulk_sync;
 mod import;
 mod inputs;
+mod put_back;
 mod recognise;
 mod report;
 mod stores;
@@ -22,7 +24,10 @@ use crate::local_storage::origin::is_origin;
 use crate::progress::{Phase, PhaseKind};
 use crate::run::Run;
 
+pub use crate::sqlite::events::{KeptValue, ProgressFilled};
+pub use bulk_sync::{BulkSyncOptions, BulkSyncReport, DEFAULT_BATCH_SIZE, ProgramReport};
 pub use inputs::SkippedFile;
+pub use put_back::{PutBackForm, PutBackKey, PutBackOptions, PutBackOrigin, PutBackReport};
 pub use report::{
     MarkerReport, MigrateReport, OriginReport, ProblemReport, RejectReport, SourceReport, StoreReport,
     Totals, WarningReport,
@@ -60,10 +65,23 @@ pub struct MigrateOptions {
     pub skip_migrated: bool,
     /// Whether nothing is kept of it.
     pub dry_run: bool,
+    /// Columns of the table `progress_logs` that no dump can know, where sessions become rows of it rather than of a view.
+    pub progress_table: Option<Vec<(String, String)>>,
+    /// What is made to put the merged storage back into a browser.
+    pub put_back: Option<PutBackOptions>,
     /// Where a dry run works, and where copies of browsers' databases are read; the system's folder unless given.
     pub temp_folder: Option<PathBuf>,
     /// How long to wait for the lock on an existing database.
     pub busy_timeout: Duration,
+    /// What is made for an app's server of the sessions of the programs that are in the inputs.
+    pub bulk_sync: Option<BulkSyncOptions>,
+}
+
+impl MigrateOptions {
+    /// Whether anything is taken, rather than listed only.
+    fn takes(&self) -> bool {
+        self.target.is_some() || self.bulk_sync.is_some() || self.put_back.is_some()
+    }
 }
 
 /// Migrates the dumps and stores of browsers that `inputs` are or hold.
@@ -76,15 +94,19 @@ pub fn migrate(inputs: &[PathBuf], options: &MigrateOptions, run: Run<'_>) -> Re
         return Err(Error::new(ErrorKind::Usage, format!("{wrong:?} is no origin"))
             .hint("write it with its scheme and without a path, such as https://app.example"));
     }
+    options.bulk_sync.as_ref().map_or(Ok(()), bulk_sync::check)?;
+    options.put_back.as_ref().map_or(Ok(()), put_back::check)?;
     let inputs = inputs::find(inputs)?;
     let sizes = inputs.sources.iter().map(|source| source.looks().size_bytes);
     let total_bytes = sizes.fold(0, u64::saturating_add);
     run.progress.set_run_total(total_bytes);
-    let open = |path: &PathBuf| {
-        let temp_folder = options.temp_folder.as_deref();
-        Target::open(path, &options.mapping, options.dry_run, options.busy_timeout, temp_folder, run)
+    let target = match &options.target {
+        Some(path) => Some(Target::open(path, options, run)?),
+        None if options.takes() => {
+            Some(Target::passing(&options.mapping, options.temp_folder.as_deref(), run)?)
+        }
+        None => None,
     };
-    let target = options.target.as_ref().map(open).transpose()?;
     run.progress.begin(Phase {
         kind: PhaseKind::Migrating,
         subject: "",
@@ -112,8 +134,21 @@ pub fn migrate(inputs: &[PathBuf], options: &MigrateOptions, run: Run<'_>) -> Re
             report::MAX_TOLD => target.store.conflict_count()?,
             fewer => fewer as u64,
         };
+        if let Some(table) = &target.progress {
+            report.progress_table = Some(target.store.fill_progress(table, report::MAX_TOLD)?);
+        }
         report.notes = target.store.notes();
+        let (bulk_sync, put_back) = (options.bulk_sync.as_ref(), options.put_back.as_ref());
+        report.bulk_sync = bulk_sync.map(|options| bulk_sync::bodies(&target.store, options)).transpose()?;
+        report.put_back =
+            put_back.map(|put_back| put_back::make(&target.store, put_back, options)).transpose()?;
         target.finish(run)?;
+        if let (Some(report), Some(options)) = (&mut report.bulk_sync, bulk_sync) {
+            bulk_sync::publish(report, options.output.as_deref(), run)?;
+        }
+        if let Some(made) = &report.put_back {
+            put_back::publish(made, options.dry_run, run)?;
+        }
     }
     Ok(report)
 }

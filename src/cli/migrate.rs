@@ -9,7 +9,11 @@ use parklite::local_storage::code_units::CodeUnits;
 use parklite::local_storage::mapping::Mapping;
 use parklite::local_storage::moment::Moment;
 use parklite::local_storage::origin::without_slash;
-use parklite::migrate::{MigrateOptions, MigrateReport, OriginReport, StoreReport, migrate};
+use parklite::migrate::{
+    BulkSyncOptions, BulkSyncReport, DEFAULT_BATCH_SIZE, KeptValue, MigrateOptions, MigrateReport,
+    OriginReport, ProgressFilled, PutBackForm, PutBackKey, PutBackOptions, PutBackReport, StoreReport,
+    migrate,
+};
 use parklite::run::Run;
 
 use crate::cli::args::{BusyArgs, MORE};
@@ -29,7 +33,10 @@ use crate::cli::text::{bytes, one_line, quantity, safe};
     parklite migrate ~/.config/google-chrome --list           whose storage is in there?\n  \
     parklite migrate ~/old-laptop/Default --origin https://app.example --into gymlog.db\n  \
     parklite migrate state.json --origin https://app.example --into gymlog.db\n  \
-    parklite migrate liftbook.json --map liftbook.toml --into gymlog.db\n\n\
+    parklite migrate liftbook.json --map liftbook.toml --into gymlog.db\n  \
+    parklite migrate dumps/ --into planner.db --to progress-logs --set user_id=42\n  \
+    parklite migrate dump.json --emit bulk-sync > bodies.jsonl\n  \
+    parklite migrate phone.json laptop.json --origin https://app.example --emit console > paste.js\n\n\
     Exit code 3 says that something did not fit or could not be read; the report names it, the rest is imported."
 )]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
@@ -38,11 +45,17 @@ pub(crate) struct MigrateArgs {
     #[arg(value_name = "INPUT", required = true)]
     inputs: Vec<PathBuf>,
     /// The events database; it is made if it is missing.
-    #[arg(long, value_name = "DATABASE", required_unless_present = "list")]
+    #[arg(long, value_name = "DATABASE", required_unless_present_any = ["list", "emit"])]
     into: Option<PathBuf>,
     /// Only show whose storage it is, which stores are known, and how many sessions they have.
-    #[arg(long, conflicts_with = "into")]
+    #[arg(long, conflicts_with_all = ["into", "emit"])]
     list: bool,
+    /// Print what an app takes; with or without a database.
+    #[arg(long, value_enum, value_name = "FORM", help_heading = MORE)]
+    emit: Option<EmitForm>,
+    /// A new file for what is emitted [default: standard output].
+    #[arg(short, long, value_name = "FILE", requires = "emit", help_heading = MORE)]
+    output: Option<PathBuf>,
     /// Take only the storage of this origin; may be given again.
     #[arg(long = "origin", value_name = "https://HOST")]
     origins: Vec<String>,
@@ -61,6 +74,12 @@ pub(crate) struct MigrateArgs {
     /// Keep the value of every key, not only of stores that are known; there may be tokens among them.
     #[arg(long)]
     all_keys: bool,
+    /// Make the sessions rows of a table `progress_logs`, which is filled if it is there and else made, instead of a view.
+    #[arg(long, value_enum, value_name = "TABLE", requires = "into", help_heading = MORE)]
+    to: Option<ToTable>,
+    /// With --to: give new rows what no dump can know, such as `user_id=42`; may be given again.
+    #[arg(long, value_name = "COLUMN=VALUE", requires = "to", value_parser = parse_set, help_heading = MORE)]
+    set: Vec<(String, String)>,
     /// Read everything, change nothing, and show what would be done.
     #[arg(short = 'n', long)]
     dry_run: bool,
@@ -77,6 +96,15 @@ pub(crate) struct MigrateArgs {
     /// Leave out the sessions of programs with a marker `migrated-<program>`, which the app says it has sent.
     #[arg(long, help_heading = MORE)]
     skip_migrated: bool,
+    /// Emit sessions that are not completed, too.
+    #[arg(long, requires = "emit", help_heading = MORE)]
+    all_sessions: bool,
+    /// How many sessions a batch has at most.
+    #[arg(long, value_name = "COUNT", default_value_t = DEFAULT_BATCH_SIZE, value_parser = parse_batch_size, help_heading = MORE)]
+    batch_size: usize,
+    /// Emit only the sessions of this program.
+    #[arg(long, value_name = "ID", requires = "emit", help_heading = MORE)]
+    program: Option<String>,
     /// An existing folder for a dry run, and for copies of browsers' databases [default: the system's].
     #[arg(long, value_name = "FOLDER", help_heading = MORE)]
     temp_dir: Option<PathBuf>,
@@ -84,8 +112,25 @@ pub(crate) struct MigrateArgs {
     busy: BusyArgs,
 }
 
+/// A table that an app has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum ToTable {
+    /// One row per program, week and day.
+    ProgressLogs,
+}
+
 /// Runs the verb.
-pub(crate) fn run(args: &MigrateArgs, run: Run<'_>) -> Result<Outcome> {
+pub(crate) fn run(args: &MigrateArgs, json: bool, run: Run<'_>) -> Result<Outcome> {
+    if json && args.emit.is_some() && args.output.is_none() {
+        let message = "what is emitted and the report cannot both go to the standard output";
+        return Err(Error::new(ErrorKind::Usage, message).hint("name a file for what is emitted: -o FILE"));
+    }
+    if args.emit.is_some_and(|form| form != EmitForm::BulkSync)
+        && (args.all_sessions || args.program.is_some())
+    {
+        let message = "--all-sessions and --program are for --emit bulk-sync: storage is put back as a whole";
+        return Err(Error::new(ErrorKind::Usage, message).hint("leave them out"));
+    }
     let options = MigrateOptions {
         target: args.into.clone(),
         origins: args.origins.iter().map(|origin| without_slash(origin).to_owned()).collect(),
@@ -99,8 +144,19 @@ pub(crate) fn run(args: &MigrateArgs, run: Run<'_>) -> Result<Outcome> {
         with_doubtful: args.with_doubtful,
         skip_migrated: args.skip_migrated,
         dry_run: args.dry_run,
+        progress_table: args.to.map(|ToTable::ProgressLogs| args.set.clone()),
         temp_folder: args.temp_dir.clone(),
         busy_timeout: args.busy.busy_timeout,
+        bulk_sync: (args.emit == Some(EmitForm::BulkSync)).then(|| BulkSyncOptions {
+            all_sessions: args.all_sessions,
+            batch_size: args.batch_size,
+            program: args.program.clone(),
+            output: args.output.clone(),
+        }),
+        put_back: args
+            .emit
+            .and_then(EmitForm::put_back)
+            .map(|form| PutBackOptions { form, output: args.output.clone() }),
     };
     let report = migrate(&args.inputs, &options, run)?;
     let status = match () {
@@ -108,7 +164,41 @@ pub(crate) fn run(args: &MigrateArgs, run: Run<'_>) -> Result<Outcome> {
         () if report.is_partial() => Status::Partly,
         () => Status::Done,
     };
-    Outcome::new("migrate", &report, report_text(&report), status)
+    let outcome = Outcome::new("migrate", &report, report_text(&report), status)?;
+    // Where there is a file for it, the report is what goes to standard output, as ever.
+    let is_printed = args.emit.is_some() && args.output.is_none();
+    let bodies = report.bulk_sync.map(|emitted| emitted.bodies);
+    let emitted = bodies.or(report.put_back.map(|made| made.text)).unwrap_or_default();
+    Ok(Outcome { emitted: is_printed.then_some(emitted), ..outcome })
+}
+
+/// What can be emitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum EmitForm {
+    /// Completed sessions in batches, as JSON for a server's bulk-sync address: one body in each line.
+    BulkSync,
+    /// The merged storage, as a file for Playwright's storageState.
+    StorageState,
+    /// The merged storage, as a text to paste into a browser's console.
+    Console,
+}
+
+impl EmitForm {
+    /// What puts storage back.
+    fn put_back(self) -> Option<PutBackForm> {
+        match self {
+            Self::BulkSync => None,
+            Self::StorageState => Some(PutBackForm::StorageState),
+            Self::Console => Some(PutBackForm::Console),
+        }
+    }
+}
+
+fn parse_batch_size(text: &str) -> std::result::Result<usize, String> {
+    match text.parse() {
+        Ok(size) if (1..=10_000).contains(&size) => Ok(size),
+        _ => Err("a batch has 1 to 10000 sessions".to_owned()),
+    }
 }
 
 fn read_mapping(path: &Path) -> Result<Mapping> {
@@ -129,6 +219,11 @@ fn read_mapping(path: &Path) -> Result<Mapping> {
     Mapping::from_toml(&text).map_err(|error| error.at(path))
 }
 
+fn parse_set(text: &str) -> std::result::Result<(String, String), String> {
+    let (column, value) = text.split_once('=').ok_or("write a column and its value, like user_id=42")?;
+    Ok((column.to_owned(), value.to_owned()))
+}
+
 fn parse_moment(text: &str) -> std::result::Result<Moment, String> {
     Moment::from_rfc3339(text)
         .or_else(|| Moment::from_date(text))
@@ -145,6 +240,12 @@ fn report_text(report: &MigrateReport) -> String {
     push_findings(&mut text, report);
     for origin in &report.origins {
         push_origin(&mut text, origin);
+    }
+    if let Some(emitted) = &report.bulk_sync {
+        push_programs(&mut text, emitted);
+    }
+    if let Some(made) = &report.put_back {
+        push_put_back(&mut text, made, report.dry_run);
     }
     if report.needs_origin {
         text.push_str("\nnothing was imported: there is storage of several origins; name those you want with --origin\n");
@@ -210,7 +311,68 @@ fn report_text(report: &MigrateReport) -> String {
             conflict.program_id, conflict.field, conflict.kept
         )
     });
+    if let Some(table) = &report.progress_table {
+        push_progress_table(&mut text, table);
+    }
     text
+}
+
+fn push_progress_table(text: &mut String, table: &ProgressFilled) {
+    let _ = writeln!(
+        text,
+        "table progress_logs: {} new, {} updated, {} as they were",
+        quantity(table.rows_new, "row", "rows"),
+        table.rows_updated,
+        table.rows_unchanged
+    );
+    push_lines(text, "kept", table.kept.iter(), table.values_kept, |kept| {
+        let KeptValue { program_id, week_number: week, day_number: day, field, kept, told, reason } = kept;
+        format!("{program_id} {week}-{day}: {field} stays {kept}, the dumps have {told}: {reason}")
+    });
+}
+
+/// What is put back, and what of it could not be merged.
+fn push_put_back(text: &mut String, made: &PutBackReport, is_dry_run: bool) {
+    for origin in &made.origins {
+        let name = origin.origin.as_deref().unwrap_or("(origin not known)");
+        let _ = writeln!(text, "put back: {}, {}", safe(name), quantity(origin.keys, "key", "keys"));
+        push_lines(text, "merged", origin.merged.iter(), origin.merged.len() as u64, |key| {
+            let PutBackKey { key, values, added, changed, notes } = key;
+            let notes = [&[String::new()], &notes[..]].concat().join("; ");
+            format!(
+                "{key}: {values} values, {added} sessions added to the latest, {changed} completed from others{notes}"
+            )
+        });
+    }
+    if made.partitioned > 0 {
+        let _ =
+            writeln!(text, "put back: {} values of storage inside other sites stay out", made.partitioned);
+    }
+    if let Some(output) = &made.output {
+        let written = if is_dry_run { "would be written to" } else { "written to" };
+        let _ = writeln!(text, "put back: {written} {}", safe(&output.display().to_string()));
+    }
+}
+
+/// Which lines are whose: a body does not say it.
+fn push_programs(text: &mut String, emitted: &BulkSyncReport) {
+    let mut line = 1;
+    let lines = emitted.programs.iter().map(|program| {
+        let first = line;
+        line += program.batches;
+        (first, line - 1, program)
+    });
+    push_lines(text, "bulk-sync", lines, emitted.programs.len() as u64, |(first, last, program)| {
+        let lines = if first == last { format!("line {first}") } else { format!("lines {first}-{last}") };
+        let sessions = quantity(program.sessions, "session", "sessions");
+        format!("{lines}: program {}, {sessions}", program.program_id)
+    });
+    if emitted.programs.is_empty() {
+        text.push_str("bulk-sync: there is no session to send\n");
+    }
+    if let Some(output) = &emitted.output {
+        let _ = writeln!(text, "bulk-sync: written to {}", safe(&output.display().to_string()));
+    }
 }
 
 fn push_findings(text: &mut String, report: &MigrateReport) {
@@ -229,7 +391,7 @@ fn push_findings(text: &mut String, report: &MigrateReport) {
         let incomplete = if problem.may_lose_items { " (incomplete)" } else { "" };
         format!("{}: {}: {}{incomplete}", source.path.display(), problem.place, problem.message)
     });
-    if report.needs_origin || report.target.is_none() {
+    if report.needs_origin || !report.takes {
         // Nothing was taken; how many do not fit stands with each store.
         return;
     }

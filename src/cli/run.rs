@@ -17,12 +17,14 @@ use crate::cli::{allocator, confine, diff, digest, export, inspect, man, migrate
 
 /// What a verb has to say at its end.
 pub(crate) struct Outcome {
-    /// For people, on standard output.
+    /// For people, on standard output; on the standard error where something was emitted.
     pub(crate) text: String,
     /// For scripts, on standard output.
     pub(crate) document: serde_json::Value,
     /// How it went.
     pub(crate) status: Status,
+    /// What was asked for, on standard output.
+    pub(crate) emitted: Option<String>,
 }
 
 /// How a verb that did not fail went; its number is the exit code.
@@ -46,7 +48,7 @@ impl Outcome {
         if let (Some(document), serde_json::Value::Object(report)) = (document.as_object_mut(), report) {
             document.extend(report);
         }
-        Ok(Self { text, document, status })
+        Ok(Self { text, document, status, emitted: None })
     }
 }
 
@@ -98,13 +100,18 @@ pub(crate) fn run() -> ExitCode {
         Command::Inspect(args) => inspect::run(args, run),
         Command::Diff(args) => diff::run(args, run),
         Command::Digest(args) => digest::run(args, run),
-        Command::Migrate(args) => migrate::run(args, run),
+        Command::Migrate(args) => migrate::run(args, cli.output.json, run),
         Command::Completions { .. } | Command::Man { .. } => printed_before(),
     };
     reporter.finish();
     let outcome = outcome.map_err(|error| interrupted(error, &interrupt));
     let code = outcome.and_then(|mut outcome| {
-        if cli.output.json {
+        if let Some(emitted) = &outcome.emitted {
+            write_stdout(emitted)?;
+            if !cli.output.quiet || outcome.status != Status::Done {
+                write_stderr(&outcome.text);
+            }
+        } else if cli.output.json {
             if let (Some(confinement), Some(document)) = (confinement, outcome.document.as_object_mut()) {
                 document.insert("confinement".to_string(), confinement.names().into());
             }

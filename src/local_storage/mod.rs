@@ -20,4 +20,5 @@ pub mod mapping;
 pub mod moment;
 pub mod origin;
 pub mod progress;
+pub mod put_back;
 pub mod webkit;

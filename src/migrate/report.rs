@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::bulk_sync::BulkSyncReport;
 use super::inputs::SkippedFile;
+use super::put_back::PutBackReport;
 use crate::local_storage::item::Problem;
 use crate::local_storage::moment::Moment;
-use crate::sqlite::events::Conflict;
+use crate::sqlite::events::{Conflict, ProgressFilled};
 
 /// How many of each of what is told are listed at most: more say nothing new. All are counted.
 pub(super) const MAX_TOLD: usize = 10_000;
@@ -19,6 +21,9 @@ pub struct MigrateReport {
     /// The database that events went to; none where only a list was asked for.
     #[serde(serialize_with = "crate::report::lossy_path_if_any")]
     pub target: Option<PathBuf>,
+    /// Whether anything was taken, rather than listed only.
+    #[serde(skip)]
+    pub takes: bool,
     /// Whether nothing was kept of it.
     pub dry_run: bool,
     /// Whether the inputs hold several origins and none was named; then nothing was imported.
@@ -37,8 +42,14 @@ pub struct MigrateReport {
     pub warnings: Vec<WarningReport>,
     /// What devices disagree about in the programs of this run, whichever run brought it in.
     pub conflicts: Vec<Conflict>,
+    /// What became of the table `progress_logs`, where it was to be filled.
+    pub progress_table: Option<ProgressFilled>,
+    /// What was made to put storage back, where that was asked for.
+    pub put_back: Option<PutBackReport>,
     /// Where the database is not as one that this program made.
     pub notes: Vec<String>,
+    /// What was made for an app's server.
+    pub bulk_sync: Option<BulkSyncReport>,
     /// Programs whose completed sessions an app says it had sent to its server.
     pub markers: Vec<MarkerReport>,
 }
@@ -48,7 +59,8 @@ impl MigrateReport {
     #[must_use]
     pub fn is_partial(&self) -> bool {
         // A list takes nothing, so that nothing is missing.
-        (self.target.is_some() && self.totals.rejected > 0)
+        (self.takes && self.totals.rejected > 0)
+            || self.progress_table.as_ref().is_some_and(|table| table.values_unfit > 0)
             || self.sources.iter().any(|source| source.is_incomplete)
     }
 

@@ -3,15 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::MigrateOptions;
 use crate::durable::{
     Existing, PathKind, Stage, apply_mode, kind_of_name, kind_of_source, parent_of, publish_file,
     refuse_orphans,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::local_storage::mapping::{self, Mapping};
-use crate::local_storage::progress::{conflicts_of, views_over};
+use crate::local_storage::progress::{conflicts_of, progress_of, views_over};
 use crate::run::Run;
-use crate::sqlite::events::{EventSchema, EventStore, EventTable, PROGRAMS, View};
+use crate::sqlite::events::{EventSchema, EventStore, EventTable, PROGRAMS, ProgressTable, View};
 use crate::sqlite::name::quoted;
 use crate::sqlite::open::{OpenOptions, Source};
 
@@ -21,6 +22,8 @@ const STAGED: &str = "events.db";
 /// An open target.
 pub(super) struct Target {
     pub(super) store: EventStore,
+    /// Where sessions become rows of a table rather than of a view.
+    pub(super) progress: Option<ProgressTable>,
     path: PathBuf,
     /// Holds a new database, or in a dry run a copy; nothing for an existing one.
     stage: Option<Stage>,
@@ -29,15 +32,13 @@ pub(super) struct Target {
 
 impl Target {
     /// Opens or makes the database; a dry run works on a copy.
-    pub(super) fn open(
-        path: &Path,
-        mapping: &Mapping,
-        is_dry_run: bool,
-        busy_timeout: Duration,
-        temp_folder: Option<&Path>,
-        run: Run<'_>,
-    ) -> Result<Self> {
-        let schema = schema_of(mapping);
+    pub(super) fn open(path: &Path, options: &MigrateOptions, run: Run<'_>) -> Result<Self> {
+        let (is_dry_run, busy_timeout) = (options.dry_run, options.busy_timeout);
+        let (schema, fold) = schema_of(&options.mapping, options.progress_table.is_some());
+        let prepare = |store: &EventStore| {
+            let set = options.progress_table.as_ref();
+            set.map(|set| store.prepare_progress(&fold, set)).transpose()
+        };
         let is_there = match kind_of_source(path)? {
             PathKind::Missing => false,
             PathKind::File { .. } => true,
@@ -49,7 +50,8 @@ impl Target {
         };
         if is_there && !is_dry_run {
             let store = EventStore::open(path, &schema, busy_timeout, run.interrupt)?;
-            return Ok(Self { store, path: path.to_path_buf(), stage: None, is_dry_run });
+            let progress = prepare(&store)?;
+            return Ok(Self { store, progress, path: path.to_path_buf(), stage: None, is_dry_run });
         }
         if !is_there {
             // Refused before the work rather than after it.
@@ -68,14 +70,14 @@ impl Target {
         }
         let stage = if is_dry_run {
             let temp = std::env::temp_dir();
-            Stage::create(temp_folder.unwrap_or(&temp))?
+            Stage::create(options.temp_folder.as_deref().unwrap_or(&temp))?
         } else {
             Stage::create_and_clear(&parent_of(path)?)?
         };
         let staged = stage.path_of(STAGED)?;
         let opened = if is_there {
-            let options = OpenOptions { busy_timeout, allow_empty: true };
-            let source = Source::open_untouched(path, &options, Some(stage.path()), run)?;
+            let opening = OpenOptions { busy_timeout, allow_empty: true };
+            let source = Source::open_untouched(path, &opening, Some(stage.path()), run)?;
             source.copy_to(&staged, run)?;
             source.finish()?;
             EventStore::open(&staged, &schema, Duration::ZERO, run.interrupt)
@@ -83,7 +85,18 @@ impl Target {
             EventStore::create(&staged, &schema, run.interrupt)
         };
         let store = opened.map_err(|error| error.instead_at(path))?;
-        Ok(Self { store, path: path.to_path_buf(), stage: Some(stage), is_dry_run })
+        let progress = prepare(&store).map_err(|error| error.instead_at(path))?;
+        Ok(Self { store, progress, path: path.to_path_buf(), stage: Some(stage), is_dry_run })
+    }
+
+    /// Makes a database that nobody keeps.
+    pub(super) fn passing(mapping: &Mapping, temp_folder: Option<&Path>, run: Run<'_>) -> Result<Self> {
+        let temp = std::env::temp_dir();
+        let stage = Stage::create(temp_folder.unwrap_or(&temp))?;
+        let path = stage.path_of(STAGED)?;
+        let (schema, _) = schema_of(mapping, false);
+        let store = EventStore::create(&path, &schema, run.interrupt)?;
+        Ok(Self { store, progress: None, path, stage: Some(stage), is_dry_run: true })
     }
 
     /// Makes everything lasting, unless it is a dry run.
@@ -119,8 +132,9 @@ fn made_meanwhile(error: Error) -> Error {
         .hint("run it again: it then adds to what is there")
 }
 
-/// The table that the mapping names, and the views over it.
-fn schema_of(mapping: &Mapping) -> EventSchema {
+/// The table that the mapping names, and the views over it; and what the view of progress is, which is not made where a
+/// table has its name.
+fn schema_of(mapping: &Mapping, has_progress_table: bool) -> (EventSchema, String) {
     let target = mapping.target().cloned().unwrap_or_default();
     let events = if target == mapping::Target::default() {
         target.table.clone()
@@ -134,10 +148,15 @@ fn schema_of(mapping: &Mapping) -> EventSchema {
     let [sessions, logs, conflicts] =
         views_over(&events).map(|view| View { name: view.name, select: view.select });
     let mapping::Target { table, event_id, created_at, event_type, payload } = target;
-    EventSchema {
+    let programs = format!("SELECT program_id FROM {PROGRAMS}");
+    let fold = logs.select.clone();
+    let progress = if has_progress_table { vec![conflicts] } else { vec![logs, conflicts] };
+    let schema = EventSchema {
         table: EventTable { table, event_id, created_at, event_type, payload },
         sessions,
-        progress: vec![logs, conflicts],
-        conflicts: conflicts_of(&events, &format!("SELECT program_id FROM {PROGRAMS}")),
-    }
+        progress,
+        conflicts: conflicts_of(&events, &programs),
+        progress_of_run: progress_of(&events, &programs),
+    };
+    (schema, fold)
 }

@@ -3,7 +3,10 @@
 //! The only database in the world that this program writes to in place, since it is somebody's and has more in it. An
 //! existing table is never altered; one that does not fit is refused before anything is written.
 
+mod captures;
 mod layout;
+mod progress;
+mod progress_table;
 mod views;
 mod writer;
 
@@ -19,6 +22,9 @@ use crate::run::Interrupt;
 use crate::sqlite::failure::failure;
 use crate::sqlite::open::{open_connection, wait_and_stop};
 
+pub use captures::{StoredCapture, StoredValue};
+pub use progress::ProgressRow;
+pub use progress_table::{KeptValue, ProgressFilled, ProgressTable};
 pub use writer::EventWriter;
 
 /// Where the programs of a run are noted, for as long as it lasts: a table with the one column `program_id`.
@@ -35,6 +41,8 @@ pub struct EventSchema {
     pub progress: Vec<View>,
     /// A query for the conflicts of the programs in [`PROGRAMS`].
     pub conflicts: String,
+    /// A query for their merged sessions.
+    pub progress_of_run: String,
 }
 
 /// A view.

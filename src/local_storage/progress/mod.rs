@@ -39,15 +39,23 @@ pub fn views_over(events: &str) -> [View; 3] {
 /// looking into the sessions of others. It needs none of the views.
 #[must_use]
 pub fn conflicts_of(events: &str, programs: &str) -> String {
+    over_programs(include_str!("conflicts.sql"), events, programs)
+}
+
+/// A query for the merged sessions of these programs: what the view `progress_logs` has of them. It needs none of the views.
+#[must_use]
+pub fn progress_of(events: &str, programs: &str) -> String {
+    over_programs(include_str!("logs.sql"), events, programs)
+}
+
+fn over_programs(select: &str, events: &str, programs: &str) -> String {
     let some = format!(
         "(SELECT _event_id, event_type, payload FROM {events}
           WHERE event_type = 'workout_session'
             AND CASE WHEN json_valid(payload) THEN json_extract(payload, '$.program_id') IN ({programs}) END) AS events"
     );
-    format!("WITH {SESSIONS} AS (\n{}\n)\n{}", sessions_of(&some), {
-        let conflicts = include_str!("conflicts.sql").trim_end();
-        format!("SELECT * FROM (\n{conflicts}\n)")
-    })
+    let (sessions, select) = (sessions_of(&some), select.trim_end());
+    format!("WITH {SESSIONS} AS (\n{sessions}\n)\nSELECT * FROM (\n{select}\n)")
 }
 
 fn sessions_of(events: &str) -> String {

@@ -82,7 +82,7 @@ impl Import<'_> {
         if !self.known.contains(origin) {
             self.known.insert(origin.to_owned());
         }
-        if self.known.len() > 1 && self.options.origins.is_empty() && self.options.target.is_some() {
+        if self.known.len() > 1 && self.options.origins.is_empty() && self.options.takes() {
             self.report.needs_origin = true;
             self.writer = None;
         }

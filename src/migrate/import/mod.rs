@@ -65,6 +65,7 @@ impl<'a> Import<'a> {
     ) -> Self {
         let report = MigrateReport {
             target: options.target.clone(),
+            takes: options.takes(),
             dry_run: options.dry_run,
             skipped,
             ..MigrateReport::default()
@@ -169,7 +170,7 @@ impl<'a> Import<'a> {
             self.report.undo_counts();
         }
         for (mut origin, stores) in self.origins.into_values() {
-            origin.imported &= !self.report.needs_origin && self.report.target.is_some();
+            origin.imported &= !self.report.needs_origin && self.report.takes;
             origin.stores = stores.into_values().collect();
             self.report.origins.push(origin);
         }
@@ -200,7 +201,7 @@ impl<'a> Import<'a> {
             told.add_problem(problem, &mut self.report.totals);
         }
         let is_unnamed = dump.reading.storages.iter().any(|storage| storage.origin.is_none());
-        if is_unnamed && self.options.origins.len() > 1 && self.options.target.is_some() {
+        if is_unnamed && self.options.origins.len() > 1 && self.options.takes() {
             let message = "several origins are named, and a dump does not say of which of them it is";
             return Err(Error::new(ErrorKind::Usage, message)
                 .at(path)

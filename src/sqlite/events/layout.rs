@@ -150,20 +150,34 @@ pub(super) fn kind_of(connection: &Connection, name: &str) -> Result<Option<Stri
 }
 
 /// One column of a table.
-struct Column {
-    name: String,
-    declared_type: String,
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
+pub(super) struct Column {
+    pub(super) name: String,
+    pub(super) declared_type: String,
     must_be_given: bool,
-    is_generated: bool,
+    pub(super) is_generated: bool,
+    pub(super) not_null: bool,
+    /// Whether it is of a primary key that is not filled by itself.
+    is_key: bool,
 }
 
-fn columns_of(connection: &Connection, table: &str) -> Result<Vec<Column>> {
+impl Column {
+    /// Whether a row that says nothing of it would be refused, or be without what tells it from others.
+    pub(super) fn needs_value(&self) -> bool {
+        self.must_be_given || self.is_key
+    }
+}
+
+pub(super) fn columns_of(connection: &Connection, table: &str) -> Result<Vec<Column>> {
     // An INTEGER PRIMARY KEY that is the rowid, and so has no index, gets its value by itself.
     const SQL: &str = "SELECT name, type,
             \"notnull\" AND dflt_value IS NULL AND hidden = 0 AND NOT (
               pk = 1 AND upper(type) = 'INTEGER'
               AND NOT EXISTS (SELECT 1 FROM pragma_index_list(?1, 'main') WHERE origin = 'pk')),
-            hidden IN (2, 3)
+            hidden IN (2, 3),
+            \"notnull\",
+            pk > 0 AND dflt_value IS NULL AND NOT (
+              upper(type) = 'INTEGER' AND NOT EXISTS (SELECT 1 FROM pragma_index_list(?1, 'main') WHERE origin = 'pk'))
         FROM pragma_table_xinfo(?1, 'main')";
     let read = || -> rusqlite::Result<Vec<Column>> {
         let mut statement = connection.prepare(SQL)?;
@@ -173,6 +187,8 @@ fn columns_of(connection: &Connection, table: &str) -> Result<Vec<Column>> {
                 declared_type: row.get(1)?,
                 must_be_given: row.get(2)?,
                 is_generated: row.get(3)?,
+                not_null: row.get(4)?,
+                is_key: row.get(5)?,
             })
         })?;
         rows.collect()
@@ -219,7 +235,7 @@ fn check_events(connection: &Connection, table: &EventTable) -> Result<()> {
 /// Whether text stays text in a column of that type: identities can look like numbers, times and JSON cannot.
 ///
 /// Source: SQLite, "Datatypes In SQLite", section 3.1.
-fn takes_text(declared: &str, can_look_like_number: bool) -> bool {
+pub(super) fn takes_text(declared: &str, can_look_like_number: bool) -> bool {
     let declared = declared.to_ascii_uppercase();
     let has = |part: &str| declared.contains(part);
     if has("INT") {

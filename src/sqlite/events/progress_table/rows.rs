@@ -1,0 +1,410 @@
+//! Filling the table: each program, week and day finds its row, or gets one.
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, Row, Statement, ToSql, params_from_iter};
+
+use super::merge::{Choice, Field};
+use super::{ProgressTable, TABLE, TOLD, USER, same};
+use crate::error::{Error, ErrorKind, Result};
+use crate::sqlite::events::EventStore;
+use crate::sqlite::failure::failure;
+use crate::sqlite::name::quoted;
+
+/// What became of the table.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct ProgressFilled {
+    /// Rows that were not there.
+    pub rows_new: u64,
+    /// Rows that were changed.
+    pub rows_updated: u64,
+    /// Rows that said it already.
+    pub rows_unchanged: u64,
+    /// Values in the table that differ from those of the events and stayed.
+    pub values_kept: u64,
+    /// Those of them that are in a form of which nothing can be told.
+    pub values_unfit: u64,
+    /// Those values, or the first of very many.
+    pub kept: Vec<KeptValue>,
+}
+
+/// A value that stayed as it was.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct KeptValue {
+    /// The program.
+    pub program_id: String,
+    /// The week.
+    pub week_number: i64,
+    /// The day.
+    pub day_number: i64,
+    /// Which.
+    pub field: &'static str,
+    /// The value in the table.
+    pub kept: String,
+    /// What the events say.
+    pub told: String,
+    /// Why it stayed.
+    pub reason: &'static str,
+}
+
+/// Milliseconds since 1970 of a column that holds a time as text; NULL of anything else.
+macro_rules! ms_of {
+    ($column:literal) => {
+        concat!(
+            "iif(typeof(",
+            $column,
+            ") = 'text', CAST(round((julianday(",
+            $column,
+            ") - 2440587.5) * 86400000.0) AS INTEGER), NULL)"
+        )
+    };
+}
+
+/// What the events come to.
+struct Told {
+    program_id: String,
+    week_number: i64,
+    day_number: i64,
+    completed: bool,
+    completed_at: Option<String>,
+    completed_ms: Option<i64>,
+    feedback: String,
+    /// Rating and day, each now and before this run.
+    fields: [(Option<String>, Option<String>); 2],
+}
+
+/// The names of those in the column of feedback.
+const FIELDS: [&str; 2] = ["intensityRating", "scheduledDate"];
+
+/// A row as it is.
+struct Found {
+    is_completed: bool,
+    completed_at: Option<String>,
+    completed_ms: Option<i64>,
+    /// The column of feedback, if it is no object of JSON.
+    other_feedback: Option<String>,
+    fields: [Option<String>; 2],
+    is_nobodys: bool,
+}
+
+/// What is to be written into a row, nothing where it stays.
+#[derive(Default, PartialEq, Eq)]
+struct Change {
+    completes: bool,
+    completed_at: Option<String>,
+    fields: [Option<String>; 2],
+    names_user: bool,
+}
+
+impl EventStore {
+    /// Fills the table with what all events of the database come to; at most `most` values that stayed are listed.
+    ///
+    /// # Errors
+    /// `Usage` where a row cannot be told from another or a column takes no NULL; `Failed` where the table's own rules refuse
+    /// a row; what SQLite says. Nothing is committed then.
+    pub fn fill_progress(&self, table: &ProgressTable, most: usize) -> Result<ProgressFilled> {
+        let fill = || {
+            let mut filling = Filling::new(&self.connection, table, most)?;
+            let mut told = self.connection.prepare(&told_sql(&table.fold)).map_err(failure)?;
+            let mut rows = told.query([]).map_err(failure)?;
+            while let Some(row) = rows.next().map_err(failure)? {
+                filling.row(&told_of(row).map_err(failure)?)?;
+            }
+            Ok(filling.filled)
+        };
+        fill().map_err(|error: Error| error.at(&self.path))
+    }
+}
+
+struct Filling<'a> {
+    table: &'a ProgressTable,
+    user: Option<&'a str>,
+    most: usize,
+    find: Statement<'a>,
+    insert: Statement<'a>,
+    update: Statement<'a>,
+    filled: ProgressFilled,
+}
+
+impl<'a> Filling<'a> {
+    fn new(connection: &'a Connection, table: &'a ProgressTable, most: usize) -> Result<Self> {
+        let prepare = |sql: &str| connection.prepare(sql).map_err(failure);
+        let user = table.set.iter().find(|(name, _)| same(name, USER)).map(|(_, value)| &**value);
+        if table.has_unnamed_users {
+            let sql = format!("SELECT count(DISTINCT {USER}) FROM main.{TABLE}");
+            if connection.query_row(&sql, [], |row| row.get::<_, i64>(0)).map_err(failure)? > 1 {
+                return Err(Error::new(ErrorKind::Usage, "the table has rows of several users")
+                    .in_table(TABLE)
+                    .hint("say whose dumps these are: --set user_id=…"));
+            }
+        }
+        let names = TOLD.iter().copied().chain(table.set.iter().map(|(name, _)| &**name));
+        let names: Vec<String> = names.map(quoted).collect();
+        let marks: Vec<String> = (1..=names.len()).map(|number| format!("?{number}")).collect();
+        Ok(Self {
+            table,
+            user,
+            most,
+            find: prepare(&find_sql(user.is_some()))?,
+            insert: prepare(&format!(
+                "INSERT INTO main.{TABLE} ({}) VALUES ({})",
+                names.join(", "),
+                marks.join(", ")
+            ))?,
+            update: prepare(&update_sql(user.is_some()))?,
+            filled: ProgressFilled::default(),
+        })
+    }
+
+    fn row(&mut self, told: &Told) -> Result<()> {
+        match self.found(told)? {
+            None => self.add(told),
+            Some(found) => self.merge(told, &found),
+        }
+    }
+
+    fn found(&mut self, told: &Told) -> Result<Option<Found>> {
+        let (program, week, day) = (&told.program_id, told.week_number, told.day_number);
+        let mut key: Vec<&dyn ToSql> = vec![program, &week, &day];
+        if let Some(user) = &self.user {
+            key.push(user);
+        }
+        let rows = self.find.query_map(&*key, found_of).map_err(failure)?;
+        let rows = rows.collect::<rusqlite::Result<Vec<Found>>>().map_err(failure)?;
+        // A row of nobody's counts only where the user has none.
+        let nobodys = rows.first().is_some_and(|row| row.is_nobodys);
+        let mut rows = rows.into_iter().filter(|row| self.user.is_none() || row.is_nobodys == nobodys);
+        let found = rows.next();
+        if rows.next().is_some() {
+            return Err(Error::new(
+                ErrorKind::Usage,
+                format!("there are several rows of {program:?}, week {week}, day {day}"),
+            )
+            .in_table(TABLE)
+            .hint(match self.user {
+                None => "say whose the dumps are, if the rows are of several users (--set user_id=…), or leave one of them",
+                Some(_) => "leave one of them",
+            }));
+        }
+        Ok(found)
+    }
+
+    fn add(&mut self, told: &Told) -> Result<()> {
+        if told.completed_at.is_none() && self.table.never_null.iter().any(|name| same(name, "completed_at"))
+        {
+            return Err(Error::new(
+                ErrorKind::Usage,
+                format!(
+                    "{:?}, week {}, day {} has no completion time, and the column \"completed_at\" takes no NULL",
+                    told.program_id, told.week_number, told.day_number
+                ),
+            )
+            .in_table(TABLE)
+            .hint("let the column take NULL, or import into a new database"));
+        }
+        let values: [Value; 6] = [
+            told.program_id.clone().into(),
+            told.week_number.into(),
+            told.day_number.into(),
+            told.completed.into(),
+            told.completed_at.clone().into(),
+            told.feedback.clone().into(),
+        ];
+        let set = self.table.set.iter().map(|(_, value)| Value::from(value.clone()));
+        let rows = self.insert.execute(params_from_iter(values.into_iter().chain(set)));
+        self.filled.rows_new += 1;
+        wrote_one(rows, told)
+    }
+
+    fn merge(&mut self, told: &Told, found: &Found) -> Result<()> {
+        let change = self.change(told, found);
+        if change == Change::default() {
+            self.filled.rows_unchanged += 1;
+            return Ok(());
+        }
+        let [rating, scheduled] = &change.fields;
+        let mut values: Vec<&dyn ToSql> = vec![
+            &told.program_id,
+            &told.week_number,
+            &told.day_number,
+            &change.completes,
+            &change.completed_at,
+            rating,
+            scheduled,
+        ];
+        if let Some(user) = &self.user {
+            values.extend([user as &dyn ToSql, &found.is_nobodys]);
+        }
+        let rows = self.update.execute(&*values);
+        self.filled.rows_updated += 1;
+        wrote_one(rows, told)
+    }
+
+    fn change(&mut self, told: &Told, found: &Found) -> Change {
+        let mut change = Change {
+            completes: told.completed && !found.is_completed,
+            names_user: self.user.is_some() && found.is_nobodys,
+            ..Change::default()
+        };
+        let is_unclear = found.completed_at.is_some() && found.completed_ms.is_none();
+        if let (true, Some(at)) = (is_unclear, &told.completed_at) {
+            let kept = found.completed_at.as_deref().unwrap_or_default();
+            self.keep(told, "completedAt", kept, at, Some("it is no time that can be compared"));
+        } else if told.completed_ms > found.completed_ms {
+            change.completed_at.clone_from(&told.completed_at);
+        }
+        // A row of which nothing is known is not overruled.
+        let order =
+            if is_unclear { std::cmp::Ordering::Equal } else { found.completed_ms.cmp(&told.completed_ms) };
+        for (index, name) in FIELDS.into_iter().enumerate() {
+            let (Some((events, before)), Some(row)) = (told.fields.get(index), found.fields.get(index))
+            else {
+                continue;
+            };
+            if let (Some(other), Some(events)) = (&found.other_feedback, events) {
+                self.keep(told, name, other, events, Some("the feedback is no object of JSON"));
+                continue;
+            }
+            let field = Field { row: row.as_deref(), events: events.as_deref(), before: before.as_deref() };
+            match (field.choice(order), row, events) {
+                (Choice::Events, _, events) => {
+                    if let Some(slot) = change.fields.get_mut(index) {
+                        slot.clone_from(events);
+                    }
+                }
+                (Choice::Kept, Some(row), Some(events)) => self.keep(told, name, row, events, None),
+                _ => {}
+            }
+        }
+        change
+    }
+
+    /// Notes a value that stays; `unfit` says why nothing can be told of it.
+    fn keep(
+        &mut self,
+        told: &Told,
+        field: &'static str,
+        kept: &str,
+        events: &str,
+        unfit: Option<&'static str>,
+    ) {
+        self.filled.values_kept += 1;
+        self.filled.values_unfit += u64::from(unfit.is_some());
+        if self.filled.kept.len() < self.most {
+            self.filled.kept.push(KeptValue {
+                program_id: told.program_id.clone(),
+                week_number: told.week_number,
+                day_number: told.day_number,
+                field,
+                kept: kept.to_owned(),
+                told: events.to_owned(),
+                reason: unfit.unwrap_or("no time tells which is later, and no earlier run wrote it"),
+            });
+        }
+    }
+}
+
+fn told_sql(fold: &str) -> String {
+    format!(
+        "SELECT program_id, week_number, day_number, completed, completed_at, {ms}, feedback,
+                json_extract(feedback, '$.intensityRating'), before.rating,
+                json_extract(feedback, '$.scheduledDate'), before.scheduled
+         FROM ({fold}) AS told LEFT JOIN temp.parklite_progress_before AS before
+         USING (program_id, week_number, day_number)
+         ORDER BY program_id, week_number, day_number",
+        ms = ms_of!("completed_at"),
+    )
+}
+
+/// The key of a row; `?4` is the user, where one is given.
+const KEY: &str = "program_id COLLATE BINARY = ?1 AND week_number = ?2 AND day_number = ?3";
+
+fn find_sql(has_user: bool) -> String {
+    let (user, nobodys) = if has_user {
+        (format!(" AND ({USER} = ?4 OR {USER} IS NULL)"), format!("{USER} IS NULL"))
+    } else {
+        (String::new(), "0".to_owned())
+    };
+    format!(
+        "SELECT coalesce(CASE typeof(completed) WHEN 'text' THEN lower(completed) IN ('true', '1') ELSE completed <> 0 END, 0),
+                CAST(completed_at AS TEXT), {ms},
+                CASE WHEN coalesce(feedback, '') = '' THEN NULL
+                     WHEN typeof(feedback) = 'text' AND json_valid(feedback) AND json_type(feedback) = 'object' THEN NULL
+                     ELSE CAST(feedback AS TEXT) END AS other,
+                CASE WHEN typeof(feedback) = 'text' AND json_valid(feedback)
+                     THEN CAST(json_extract(feedback, '$.intensityRating') AS TEXT) END,
+                CASE WHEN typeof(feedback) = 'text' AND json_valid(feedback)
+                     THEN CAST(json_extract(feedback, '$.scheduledDate') AS TEXT) END,
+                {nobodys} AS nobodys
+         FROM main.{TABLE} WHERE {KEY}{user} ORDER BY nobodys LIMIT 3",
+        ms = ms_of!("completed_at"),
+    )
+}
+
+fn update_sql(has_user: bool) -> String {
+    let (set, user) = if has_user {
+        (format!(", {USER} = ?8"), format!(" AND iif(?9, {USER} IS NULL, {USER} = ?8)"))
+    } else {
+        (String::new(), String::new())
+    };
+    format!(
+        "UPDATE main.{TABLE} SET
+           completed = iif(?4, 1, coalesce(completed, 0)),
+           completed_at = coalesce(?5, completed_at),
+           feedback = iif(?6 IS NULL AND ?7 IS NULL, feedback, json_patch(
+             iif(coalesce(feedback, '') = '', '{{\"intensityRating\":null,\"scheduledDate\":null}}', feedback),
+             CASE WHEN ?7 IS NULL THEN json_object('intensityRating', ?6)
+                  WHEN ?6 IS NULL THEN json_object('scheduledDate', ?7)
+                  ELSE json_object('intensityRating', ?6, 'scheduledDate', ?7) END)){set}
+         WHERE {KEY}{user}"
+    )
+}
+
+fn told_of(row: &Row<'_>) -> rusqlite::Result<Told> {
+    Ok(Told {
+        program_id: row.get(0)?,
+        week_number: row.get(1)?,
+        day_number: row.get(2)?,
+        completed: row.get(3)?,
+        completed_at: row.get(4)?,
+        completed_ms: row.get(5)?,
+        feedback: row.get(6)?,
+        fields: [(row.get(7)?, row.get(8)?), (row.get(9)?, row.get(10)?)],
+    })
+}
+
+fn found_of(row: &Row<'_>) -> rusqlite::Result<Found> {
+    Ok(Found {
+        is_completed: row.get(0)?,
+        completed_at: lossy(row, 1)?,
+        completed_ms: row.get(2)?,
+        other_feedback: lossy(row, 3)?,
+        fields: [lossy(row, 4)?, lossy(row, 5)?],
+        is_nobodys: row.get(6)?,
+    })
+}
+
+/// Text, which in rows of others may be no UTF-8.
+fn lossy(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<String>> {
+    let value = row.get_ref(column)?.as_bytes_or_null()?;
+    Ok(value.map(|bytes| String::from_utf8_lossy(bytes).into_owned()))
+}
+
+/// What came of writing one row.
+fn wrote_one(rows: rusqlite::Result<usize>, told: &Told) -> Result<()> {
+    let of = format!("{:?}, week {}, day {}", told.program_id, told.week_number, told.day_number);
+    let refused = || {
+        let message = format!("the table's own rules refuse the row of {of}; nothing was imported");
+        Error::new(ErrorKind::Failed, message).in_table(TABLE).hint(
+            "a CHECK, a UNIQUE, a trigger or a foreign key is in the way; --set gives columns that the dumps do not have",
+        )
+    };
+    match rows {
+        Ok(1) => Ok(()),
+        // A trigger may swallow a row without a word.
+        Ok(_) => Err(refused()),
+        Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation) => {
+            Err(refused().because(error))
+        }
+        Err(error) => Err(failure(error)),
+    }
+}

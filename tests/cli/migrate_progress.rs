@@ -1,0 +1,264 @@
+//! Sessions become rows of a table `progress_logs`. What it holds is read by Python's sqlite3.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::place::Place;
+
+fn fixture(name: &str) -> Vec<u8> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/localstorage").join(name);
+    fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn place_with(names: &[&str]) -> Place {
+    let place = Place::new();
+    for name in names {
+        place.write(Path::new(name).file_name().expect("a name"), fixture(name));
+    }
+    place
+}
+
+const DEVICES: [&str; 2] = ["devices/phone.json", "devices/tablet.json"];
+const PHONE: &str = "migrate phone.json --captured-at 2025-11-01 --to progress-logs --into";
+const TABLET: &str = "migrate tablet.json --captured-at 2025-11-02 --to progress-logs --into";
+
+const ROWS: &str = r#"
+import json, sqlite3, sys
+db = sqlite3.connect(f"file:{sys.argv[1]}?mode=ro", uri=True)
+names = ["program_id", "week_number", "day_number", "completed", "completed_at", "feedback"]
+rows = [dict(zip(names, row)) for row in db.execute(f"SELECT {', '.join(names)} FROM progress_logs ORDER BY 1, 2, 3")]
+for row in rows:
+    assert row["completed"] in (0, 1)
+    row["completed"] = bool(row["completed"])
+    row["feedback"] = row["feedback"] and json.loads(row["feedback"])
+print(json.dumps(rows))
+"#;
+
+/// The rows of the table or view, as the expected ones are written; `None` where there is no Python.
+fn rows(place: &Place, database: &str) -> Option<Value> {
+    let mut judge = place.in_here("python3");
+    judge.args(["-c", ROWS, database]);
+    let Ok(output) = judge.output() else {
+        crate::place::skipped("there is no python3");
+        return None;
+    };
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Some(serde_json::from_slice(&output.stdout).expect("rows"))
+}
+
+fn expected_of_devices() -> Value {
+    let expected: Value = serde_json::from_slice(&fixture("devices/expected.json")).expect("JSON");
+    expected["merged_rows_when_phone_is_captured_before_tablet"].clone()
+}
+
+#[test]
+fn a_missing_table_is_made_with_its_indexes_and_has_the_expected_rows() {
+    for (dump, name) in [
+        ("dumps/chromium-main.stringify.json", "expected/progress.main.json"),
+        ("dumps/firefox-second.stringify.json", "expected/progress.second.json"),
+    ] {
+        let place = place_with(&[dump]);
+        let file = Path::new(dump).file_name().expect("a name").to_string_lossy();
+        let document =
+            place.run(&format!("migrate {file} --into new.db --to progress-logs --json")).document();
+        let expected: Value = serde_json::from_slice(&fixture(name)).expect("JSON");
+        let wanted = expected["rows"].as_array().expect("rows");
+        assert_eq!(document["progress_table"]["rows_new"], wanted.len());
+        let Some(rows) = rows(&place, "new.db") else { return };
+        assert_eq!(rows.as_array().map(Vec::len), Some(wanted.len()));
+        for (row, wanted) in rows.as_array().into_iter().flatten().zip(wanted) {
+            for field in ["program_id", "week_number", "day_number", "completed", "completed_at"] {
+                assert_eq!(row[field], wanted[field], "{name} {wanted}");
+            }
+            for field in ["intensityRating", "scheduledDate"] {
+                assert_eq!(row["feedback"][field], wanted["feedback"][field], "{name} {wanted}");
+            }
+        }
+        // The view says the same of the same dumps.
+        place.run(&format!("migrate {file} --into view.db"));
+        assert_eq!(rows, self::rows(&place, "view.db").expect("there is Python"));
+        assert_eq!(
+            place.ask(
+                "new.db",
+                "SELECT group_concat(columns, ' ') FROM (SELECT (SELECT group_concat(name) FROM pragma_index_info(list.name)) AS columns
+                 FROM pragma_index_list('progress_logs') AS list ORDER BY 1)"
+            ),
+            "'completed,completed_at user_id,program_id week_number,day_number'"
+        );
+        place.run("export new.db -o snap").exits(0);
+    }
+}
+
+#[test]
+fn devices_are_merged_in_the_table_as_in_the_view_in_whatever_order() {
+    for order in [[PHONE, TABLET], [TABLET, PHONE]] {
+        let place = place_with(&DEVICES);
+        for words in order {
+            place.run(&format!("{words} new.db")).exits(0);
+        }
+        let Some(rows) = rows(&place, "new.db") else { return };
+        assert_eq!(rows, expected_of_devices());
+        let before = place.content("new.db");
+        let document = place.run(&format!("{} new.db --json", order[0])).exits(0).document();
+        let table = &document["progress_table"];
+        let counts = [&table["rows_new"], &table["rows_updated"], &table["rows_unchanged"]];
+        assert_eq!(counts, [&json!(0), &json!(0), &json!(5)]);
+        assert_eq!(place.content("new.db"), before, "again is nothing new");
+    }
+}
+
+const OF_SERVER: &str = "CREATE TABLE progress_logs (id INTEGER PRIMARY KEY NOT NULL, user_id INTEGER NOT NULL,
+    program_id VARCHAR(64) NOT NULL, week_number INTEGER NOT NULL, day_number INTEGER NOT NULL, completed BOOLEAN,
+    completed_at DATETIME, feedback JSON, note TEXT DEFAULT 'x')";
+
+#[test]
+fn an_existing_table_is_filled_by_the_merge_rule_and_other_rows_stay() {
+    let place = place_with(&DEVICES);
+    place.execute("own.db", &format!("{OF_SERVER};
+        INSERT INTO progress_logs (user_id, program_id, week_number, day_number, completed, completed_at, feedback) VALUES
+        -- completed later there: its rating wins, and gets the day that it lacks
+        (42, 'mini-2w', 1, 1, 1, '2025-12-01 08:00:00', '{{\"intensityRating\":\"hard\",\"mood\":\"good\"}}'),
+        -- completed earlier there
+        (42, 'mini-2w', 1, 2, 1, '2025-10-01T00:00:00Z', '{{\"intensityRating\":\"hard\",\"scheduledDate\":\"2025-10-08\"}}'),
+        -- the same time, written otherwise, and another rating
+        (42, 'mini-2w', 1, 3, 0, '2025-10-10 08:15:00+02:00', '{{\"intensityRating\":\"easy\"}}'),
+        -- not completed in either
+        (42, 'mini-2w', 2, 1, NULL, NULL, NULL),
+        -- somebody else's
+        (7, 'mini-2w', 1, 1, 0, NULL, NULL)"));
+    let others =
+        "SELECT count(*) FROM progress_logs WHERE user_id = 7 AND completed = 0 AND feedback IS NULL";
+    let words = "migrate phone.json tablet.json --into own.db --to progress-logs --set user_id=42";
+    let dry = place.run(&format!("{words} --dry-run --json")).exits(0).changes_nothing().document();
+    let done = place.run(&format!("{words} --json")).exits(0).document();
+    assert_eq!(dry["progress_table"], done["progress_table"]);
+    let table = &done["progress_table"];
+    assert_eq!([&table["rows_new"], &table["rows_updated"]], [&json!(1), &json!(4)]);
+    assert_eq!(table["kept"].as_array().map(Vec::len), Some(1));
+    assert_eq!(
+        (&table["kept"][0]["kept"], &table["kept"][0]["told"], &table["kept"][0]["field"]),
+        (&json!("easy"), &json!("hard"), &json!("intensityRating"))
+    );
+    assert_eq!(place.ask("own.db", others), "1");
+    let row = |day: &str| {
+        let sql = format!(
+            "SELECT concat_ws(' ', completed, completed_at, feedback, note, user_id) FROM progress_logs
+             WHERE user_id = 42 AND week_number || '-' || day_number = '{day}'"
+        );
+        place.ask("own.db", &sql)
+    };
+    assert_eq!(
+        row("1-1"),
+        r#"'1 2025-12-01 08:00:00 {"intensityRating":"hard","mood":"good","scheduledDate":"2025-10-06"} x 42'"#
+    );
+    assert_eq!(
+        row("1-2"),
+        r#"'1 2025-10-08T17:40:00.000Z {"intensityRating":"easy","scheduledDate":"2025-10-08"} x 42'"#
+    );
+    assert_eq!(
+        row("1-3"),
+        r#"'1 2025-10-10 08:15:00+02:00 {"intensityRating":"easy","scheduledDate":"2025-10-10"} x 42'"#
+    );
+    let before = place.content("own.db");
+    place.run(words).exits(0).prints("0 rows new, 0 updated, 5 as they were").prints("kept: mini-2w 1-3");
+    assert_eq!(place.content("own.db"), before);
+}
+
+#[test]
+fn a_row_of_nobodys_becomes_the_users_and_is_not_doubled() {
+    let place = place_with(&DEVICES);
+    place.run(&format!("{PHONE} new.db")).exits(0);
+    place.run(&format!("{TABLET} new.db --set user_id=a")).exits(0);
+    assert_eq!(place.ask("new.db", "SELECT count(*) FROM progress_logs WHERE user_id = 'a'"), "5");
+    assert_eq!(place.ask("new.db", "SELECT count(*) FROM progress_logs"), "5");
+    place.run(&format!("{TABLET} new.db --set user_id=b")).exits(0);
+    assert_eq!(place.ask("new.db", "SELECT count(*) FROM progress_logs"), "10");
+    let before = place.content("new.db");
+    place.run(&format!("{PHONE} new.db")).fails(2, "several users").hints("--set user_id=");
+    assert_eq!(place.content("new.db"), before);
+}
+
+#[test]
+fn a_table_that_cannot_be_filled_is_refused_before_anything_is_written() {
+    const COLUMNS: &str = "program_id TEXT, week_number INT, day_number INT, completed INT";
+    let place = place_with(&DEVICES);
+    let of = |more: &str| format!("CREATE TABLE progress_logs ({COLUMNS}, {more})");
+    let whole = of("completed_at TEXT, feedback TEXT, more TEXT");
+    for (index, (ddl, more, reason, hint)) in [
+        (OF_SERVER.to_owned(), "", "column \"user_id\" needs a value", "--set user_id=…"),
+        (of("completed_at TEXT"), "", "no column \"feedback\"", "rename"),
+        (of("completed_at INTEGER, feedback TEXT"), "", "has type INTEGER, and text goes there", "rename"),
+        (of("completed_at TEXT, feedback AS (1)"), "", "computed", "rename"),
+        (of("completed_at TEXT NOT NULL, feedback TEXT"), "", "takes no NULL", "take NULL"),
+        (of("completed_at TEXT, feedback TEXT, id TEXT PRIMARY KEY"), "", "column \"id\" needs a value", "--set"),
+        (whole.clone(), "--set nothing=1", "there is none", "its columns are program_id"),
+        (whole.clone(), "--set completed=1", "come from the dumps", "leave it out"),
+        (whole.clone(), "--set more=1 --set more=2", "given before", "once"),
+        ("CREATE VIEW progress_logs AS SELECT 1".to_owned(), "", "it is a view", "rename that view"),
+        (
+            format!("{whole}; INSERT INTO progress_logs (program_id, week_number, day_number) VALUES ('mini-2w', 1, 1), ('mini-2w', 1, 1)"),
+            "",
+            "several rows of \"mini-2w\", week 1, day 1",
+            "leave one",
+        ),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let name = format!("{index}.db");
+        place.execute(&name, &ddl);
+        let before = place.content(&name);
+        let dry = place.run(&format!("{PHONE} {name} {more} --dry-run"));
+        dry.fails(2, reason).hints(hint).changes_nothing();
+        place.run(&format!("{PHONE} {name} {more}")).fails(2, reason).hints(hint);
+        assert_eq!(place.content(&name), before, "{ddl}");
+    }
+    place.execute("check.db", &of("completed_at TEXT, feedback TEXT CHECK (0)"));
+    let before = place.content("check.db");
+    place.run(&format!("{PHONE} check.db")).fails(1, "rules refuse the row");
+    place.execute(
+        "ignore.db",
+        &format!("{whole}; CREATE TRIGGER t BEFORE INSERT ON progress_logs BEGIN SELECT RAISE(IGNORE); END"),
+    );
+    place.run(&format!("{PHONE} ignore.db")).fails(1, "rules refuse the row");
+    assert_eq!(place.content("check.db"), before);
+    place.run("migrate phone.json --into new.db --set a=b").exits(2);
+    place.run("migrate phone.json --into new.db --to progress-logs --set a").exits(2);
+}
+
+#[test]
+fn the_view_of_an_earlier_run_is_in_the_way_and_is_told_how_to_leave() {
+    let place = place_with(&DEVICES);
+    place.run("migrate phone.json --into new.db --captured-at 2025-11-01").exits(0);
+    let before = place.content("new.db");
+    place.run(&format!("{TABLET} new.db")).fails(2, "it is a view").hints("DROP VIEW progress_logs");
+    assert_eq!(place.content("new.db"), before);
+    place.execute("new.db", "DROP VIEW progress_logs");
+    place.run(&format!("{TABLET} new.db")).exits(0);
+    let Some(rows) = rows(&place, "new.db") else { return };
+    assert_eq!(rows, expected_of_devices(), "the events of the earlier run count as well");
+    // Without --to the table is left alone.
+    place.run("migrate phone.json --into new.db").exits(0).prints("the view progress_logs was not made");
+}
+
+#[test]
+fn what_is_in_no_known_form_stays_and_is_told() {
+    let place = place_with(&DEVICES);
+    place.execute(
+        "own.db",
+        "CREATE TABLE progress_logs (program_id, week_number, day_number, completed, completed_at, feedback);
+         INSERT INTO progress_logs VALUES ('mini-2w', 1, 1, 'true', 1759770131, 'felt good'),
+                                          ('mini-2w', 1, 2, 0, 'monday', x'ff')",
+    );
+    let ran = place.run(&format!("{PHONE} own.db"));
+    ran.exits(3)
+        .prints("kept: mini-2w 1-1: completedAt stays 1759770131")
+        .prints("kept: mini-2w 1-1: intensityRating stays felt good")
+        .prints("kept: mini-2w 1-2: completedAt stays monday");
+    assert_eq!(
+        place.ask("own.db", "SELECT group_concat(completed || completed_at || hex(feedback)) FROM progress_logs WHERE week_number = 1 AND day_number < 3"),
+        "'true175977013166656C7420676F6F64,1mondayFF'"
+    );
+}
