@@ -206,10 +206,10 @@ fn walk(folder: &Path, found: &mut Inputs, place: Place) -> Result<()> {
                 found.add_store(&path, &BrowserDatabase, false)?;
                 continue;
             }
-            // What else a browser keeps is not named file by file.
-            Some(_) if is_of_browser => continue,
             Some(PathKind::Directory) if is_link => "a link to a folder",
             Some(PathKind::Directory) => "a folder too deep inside others",
+            // What else a browser keeps is not named file by file.
+            Some(_) if is_of_browser => continue,
             Some(PathKind::File { .. }) if is_side_file(&path) => continue,
             Some(PathKind::File { .. }) => match found.note(&path, look_at(&path))? {
                 None => continue,

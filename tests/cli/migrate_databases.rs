@@ -97,6 +97,30 @@ fn of_several_origins_none_is_imported_unnamed() {
 }
 
 #[test]
+fn a_store_that_does_not_say_whose_it_is_is_not_taken_for_the_named_one() {
+    let place = place_with("webkit-origins");
+    let main = "profile/storage/s7oQyZNSamVv9A0nKmVAhaELhi6yPAhOD2onzY_yLL4/s7oQyZNSamVv9A0nKmVAhaELhi6yPAhOD2onzY_yLL4";
+    fs::remove_file(place.path(main).join("origin")).expect("removed");
+    let ran = place.run("migrate profile --origin http://127.0.0.1:8572 --into new.db --all-keys");
+    ran.exits(3).adds(&["new.db"]).prints("does not say of which site it is, and was left out");
+    let of_main = "SELECT count(*) FROM event_sources WHERE CAST(store_key AS TEXT) = 'liftbook-store'";
+    assert_eq!(place.ask("new.db", of_main), "0");
+    place.run("migrate profile --origin https://typo.example --into typo.db").exits(2).changes_nothing();
+    let named = format!("migrate {main}/LocalStorage/localstorage.sqlite3 --origin {MAIN} --into main.db");
+    place.run(&named).exits(3).adds(&["main.db"]).prints("2 rejected");
+}
+
+#[cfg(unix)]
+#[test]
+fn folders_that_are_linked_to_inside_of_a_browsers_own_are_told() {
+    let place = place_with("webkit-origins");
+    std::os::unix::fs::symlink(place.path("elsewhere"), place.path("profile/storage/linked"))
+        .expect("linked");
+    copy(&fixtures().join("webkit-files"), &place.path("elsewhere"));
+    place.run("migrate profile --list").exits(0).prints("linked: a link to a folder");
+}
+
+#[test]
 fn a_file_is_read_where_it_is_named_itself() {
     for (name, file) in [
         ("chromium-sqlite-live", "profile/Default/LocalStorage"),

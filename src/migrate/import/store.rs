@@ -73,6 +73,17 @@ impl Import<'_> {
             };
             tell(told, &reading.problems, &mut known, &mut self.report.totals);
             for storage in &reading.storages {
+                let is_nobodys = storage.origin.is_none() && !store.is_named && self.options.takes();
+                if is_nobodys && index == 0 {
+                    let message = "a storage in it does not say of which site it is, and was left out; to import it, name \
+                                   this file itself, with its --origin";
+                    let problem =
+                        Problem { place: String::new(), message: message.to_owned(), may_lose_items: true };
+                    told.add_problem(problem, &mut self.report.totals);
+                }
+                if is_nobodys {
+                    continue;
+                }
                 // Those of which nobody can tell whose they are come with every group.
                 if storage.origin.is_some() || index == 0 {
                     self.storage(&store.path, None, listing.format, captured_at, storage)?;
