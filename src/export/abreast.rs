@@ -1,8 +1,8 @@
 //! Reading a table whose rows are in order with several readers of one commit at once.
 //!
 //! Each reader has every so many-th range of rowids and builds pieces of frames of its rows; the pieces are put together in
-//! the order of one scan. What is written does not depend on it. It is done for the time it saves alone: whatever is out of
-//! the ordinary ends it, and the table is read again by one reader, who then says what is wrong.
+//! the order of one scan. What is written does not depend on it. It is done for the time it saves alone: whatever cannot be
+//! read ends it, and the table is read again by one reader, who then says what is wrong.
 
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};

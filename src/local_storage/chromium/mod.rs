@@ -1,6 +1,6 @@
 //! localStorage of the Chromium family: Chrome, Edge, Brave, Opera, Electron, WebView.
 //!
-//! [`leveldb_store`] reads the folder `Local Storage/leveldb`, [`sqlite_store`] the newer SQLite file `LocalStorage`. What
+//! `leveldb_store` reads the folder `Local Storage/leveldb`, `sqlite_store` the newer SQLite file `LocalStorage`. What
 //! they have in common is here apart from both, as pure functions over bytes: [`string`], [`storage_key`], [`metadata`]
 //! and [`packed_value`].
 

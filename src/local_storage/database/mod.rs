@@ -1,6 +1,6 @@
 //! localStorage that browsers keep in SQLite files: which browser's a file is, told by its tables, and what it holds.
 //!
-//! [`chromium`](super::chromium::sqlite_store), [`firefox`](super::firefox) and [`webkit`](super::webkit) know what the rows
+//! `chromium`, `firefox` and `webkit` know what the rows
 //! of their tables mean; this is what they have in common. [`sqlite::salvage`](crate::sqlite::salvage) reads the rows from a
 //! private copy and tells of damage. A file is listed without holding any value, or read for chosen origins alone: a profile
 //! has the storage of every site that was used.
