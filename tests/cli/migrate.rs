@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::other_process::OtherProcess;
 use crate::place::Place;
 
-fn fixture(name: &str) -> Vec<u8> {
+pub(crate) fn fixture(name: &str) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/localstorage").join(name);
     fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
@@ -20,7 +20,7 @@ fn expected(name: &str) -> Value {
 }
 
 /// A place with these fixtures under their own names.
-fn place_with(names: &[&str]) -> Place {
+pub(crate) fn place_with(names: &[&str]) -> Place {
     let place = Place::new();
     for name in names {
         place.write(Path::new(name).file_name().expect("a name"), fixture(name));
@@ -32,7 +32,7 @@ const MAIN: &str = "dumps/chromium-main.stringify.json";
 const SECOND: &str = "dumps/firefox-second.stringify.json";
 
 /// The rows of the view, as the expected ones are written, by SQLite's own JSON.
-fn progress(place: &Place, database: &str) -> Vec<Value> {
+pub(crate) fn progress(place: &Place, database: &str) -> Vec<Value> {
     let text = place.ask(
         database,
         "SELECT json_group_array(json_object('program_id', program_id, 'week_number', week_number, 'day_number', day_number,

@@ -1,24 +1,11 @@
 //! Sessions become rows of a table `progress_logs`. What it holds is read by Python's sqlite3.
 
-use std::fs;
 use std::path::Path;
 
 use serde_json::{Value, json};
 
+use crate::migrate::{fixture, place_with};
 use crate::place::Place;
-
-fn fixture(name: &str) -> Vec<u8> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/localstorage").join(name);
-    fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
-
-fn place_with(names: &[&str]) -> Place {
-    let place = Place::new();
-    for name in names {
-        place.write(Path::new(name).file_name().expect("a name"), fixture(name));
-    }
-    place
-}
 
 const DEVICES: [&str; 2] = ["devices/phone.json", "devices/tablet.json"];
 const PHONE: &str = "migrate phone.json --captured-at 2025-11-01 --to progress-logs --into";

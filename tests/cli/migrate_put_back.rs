@@ -1,24 +1,11 @@
 //! What was in browsers is put back: as a file for Playwright, and as a text for a console.
 
-use std::fs;
 use std::path::Path;
 
 use serde_json::{Value, json};
 
+use crate::migrate::{fixture, place_with};
 use crate::place::Place;
-
-fn fixture(name: &str) -> Vec<u8> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/localstorage").join(name);
-    fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
-
-fn place_with(names: &[&str]) -> Place {
-    let place = Place::new();
-    for name in names {
-        place.write(Path::new(name).file_name().expect("a name"), fixture(name));
-    }
-    place
-}
 
 const DEVICES: [&str; 2] = ["devices/phone.json", "devices/tablet.json"];
 const ORIGIN: &str = "--origin https://app.example";
@@ -29,13 +16,7 @@ fn read_json(place: &Place, name: &str) -> Value {
 
 /// The rows of the view, as the expected ones are written.
 fn progress(place: &Place, database: &str) -> Value {
-    let text = place.ask(
-        database,
-        "SELECT json_group_array(json_object('program_id', program_id, 'week_number', week_number, 'day_number', day_number,
-           'completed', json(iif(completed, 'true', 'false')), 'completed_at', completed_at, 'feedback', json(feedback)))
-         FROM (SELECT * FROM progress_logs ORDER BY program_id, week_number, day_number)",
-    );
-    serde_json::from_str(text.trim_matches('\'')).expect("rows")
+    Value::from(crate::migrate::progress(place, database))
 }
 
 #[test]
