@@ -12,13 +12,18 @@ use sha2::{Digest as _, Sha256};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64, xxh3_128};
 
 use crate::schema::{Cell, DatabaseHeader, SchemaObject};
+use crate::varint::{push_varint, take_varint};
 
 const TAG_NULL: u8 = 0;
-const TAG_INTEGER: u8 = 1;
-const TAG_REAL: u8 = 2;
-const TAG_TEXT: u8 = 3;
-const TAG_BLOB: u8 = 4;
-const TAG_RAW_TEXT: u8 = 5;
+/// An integer's tag is the number of its bytes: from 1 to this.
+const MOST_INTEGER_BYTES: u8 = 8;
+const TAG_REAL: u8 = 9;
+const TAG_TEXT: u8 = 10;
+const TAG_BLOB: u8 = 11;
+const TAG_RAW_TEXT: u8 = 12;
+
+/// What a rowid takes at the beginning of a row's encoding.
+const ROWID_BYTES: usize = 8;
 
 /// The content digest of a set of rows: how many, and the sum of their hashes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -79,8 +84,9 @@ impl<'de> Deserialize<'de> for ContentDigest {
 /// row no copy is made.
 ///
 /// Canonical encoding of a row: the rowid as 8 bytes little-endian if the table has one; then each stored
-/// column in declaration order (the rowid alias once, as INTEGER): a tag, then 8 bytes little-endian for
-/// numbers, or a u64 little-endian length and the bytes for text and blobs.
+/// column in declaration order (the rowid alias once, as INTEGER): a tag, then as few bytes as hold an integer in two's
+/// complement, little-endian, which the tag counts; 8 bytes of a real; or a length (see `varint`) and the bytes of text and
+/// blobs. There is one encoding of a row only. It is short because rows that are sorted lie in it on disk.
 #[derive(Default)]
 pub struct RowHasher {
     /// The row so far, or what of it has not been hashed.
@@ -131,8 +137,11 @@ impl RowHasher {
     pub fn add_cell(&mut self, cell: Cell<'_>) {
         match cell {
             Cell::Null => self.buffer.push(TAG_NULL),
-            Cell::Integer(value) => self.add_number(TAG_INTEGER, value.to_le_bytes()),
-            Cell::Real(value) => self.add_number(TAG_REAL, value.to_bits().to_le_bytes()),
+            Cell::Integer(value) => self.add_integer(value),
+            Cell::Real(value) => {
+                self.buffer.push(TAG_REAL);
+                self.buffer.extend_from_slice(&value.to_bits().to_le_bytes());
+            }
             Cell::Text(text) => self.add_bytes(TAG_TEXT, text.as_bytes()),
             Cell::Blob(bytes) => self.add_bytes(TAG_BLOB, bytes),
             Cell::RawText(bytes) => self.add_bytes(TAG_RAW_TEXT, bytes),
@@ -183,14 +192,17 @@ impl RowHasher {
         std::mem::take(&mut self.digest)
     }
 
-    fn add_number(&mut self, tag: u8, bytes: [u8; 8]) {
+    fn add_integer(&mut self, value: i64) {
+        let tag = integer_bytes(value);
         self.buffer.push(tag);
-        self.buffer.extend_from_slice(&bytes);
+        // All 8 bytes and then fewer: a copy of a fixed size is faster.
+        self.buffer.extend_from_slice(&value.to_le_bytes());
+        self.buffer.truncate(self.buffer.len() - usize::from(MOST_INTEGER_BYTES - tag));
     }
 
     fn add_bytes(&mut self, tag: u8, bytes: &[u8]) {
         self.buffer.push(tag);
-        self.buffer.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+        push_varint(bytes.len() as u64, &mut self.buffer);
         if self.keeps_rows || self.buffer.len().saturating_add(bytes.len()) <= GATHERED_BYTES {
             if bytes.len() > GATHERED_BYTES {
                 // Not twice as much, as a buffer that grows by itself.
@@ -207,8 +219,15 @@ impl RowHasher {
     }
 }
 
+/// How many bytes hold an integer in two's complement.
+fn integer_bytes(value: i64) -> u8 {
+    // Without the sign's own bits; what is left has one more of them.
+    let bits = 64 - (value ^ (value >> 63)).leading_zeros();
+    (bits / 8).to_le_bytes()[0] + 1
+}
+
 /// Reads a canonical encoding back, the other way round than [`RowHasher`] writes it: the rowid if the table has one, and
-/// the cells, which borrow from `encoded`. `None` for what was never written so.
+/// the cells, which borrow from `encoded`. `None` where it does not end with a cell, or has a cell of no class.
 #[must_use]
 pub fn read_encoded_row(encoded: &[u8], has_rowid: bool) -> Option<(Option<i64>, Vec<Cell<'_>>)> {
     let mut cells = Vec::new();
@@ -225,31 +244,53 @@ pub fn read_encoded_cells<'r>(
 ) -> Option<Option<i64>> {
     cells.clear();
     let mut rest = encoded;
-    let mut take = |count: usize| -> Option<&'r [u8]> {
-        let (taken, left) = rest.split_at_checked(count)?;
-        rest = left;
-        Some(taken)
-    };
-    let number = |bytes: &[u8]| bytes.try_into().ok().map(u64::from_le_bytes);
-    let rowid = if has_rowid { Some(number(take(8)?)?.cast_signed()) } else { None };
-    while let Some(tag) = take(1) {
-        cells.push(match tag[0] {
+    let rowid = if has_rowid { Some(i64::from_le_bytes(take_8(&mut rest)?)) } else { None };
+    while let Some((&tag, after)) = rest.split_first() {
+        rest = after;
+        cells.push(match tag {
             TAG_NULL => Cell::Null,
-            TAG_INTEGER => Cell::Integer(number(take(8)?)?.cast_signed()),
-            TAG_REAL => Cell::Real(f64::from_bits(number(take(8)?)?)),
-            tag @ (TAG_TEXT | TAG_BLOB | TAG_RAW_TEXT) => {
-                let length = usize::try_from(number(take(8)?)?).ok()?;
-                let bytes = take(length)?;
-                match tag {
-                    TAG_TEXT => Cell::Text(std::str::from_utf8(bytes).ok()?),
-                    TAG_BLOB => Cell::Blob(bytes),
-                    _ => Cell::RawText(bytes),
-                }
-            }
+            1..=MOST_INTEGER_BYTES => Cell::Integer(take_integer(&mut rest, tag)?),
+            TAG_REAL => Cell::Real(f64::from_bits(u64::from_le_bytes(take_8(&mut rest)?))),
+            TAG_TEXT => Cell::Text(std::str::from_utf8(take_bytes(&mut rest)?).ok()?),
+            TAG_BLOB => Cell::Blob(take_bytes(&mut rest)?),
+            TAG_RAW_TEXT => Cell::RawText(take_bytes(&mut rest)?),
             _ => return None,
         });
     }
     Some(rowid)
+}
+
+/// The encoding of a row without the rowid that it begins with.
+#[must_use]
+pub fn without_rowid(encoded: &[u8]) -> &[u8] {
+    encoded.get(ROWID_BYTES..).unwrap_or_default()
+}
+
+fn take_8(rest: &mut &[u8]) -> Option<[u8; 8]> {
+    let (taken, left) = rest.split_first_chunk()?;
+    *rest = left;
+    Some(*taken)
+}
+
+/// An integer of `count` bytes, which are from 1 to 8.
+fn take_integer(rest: &mut &[u8], count: u8) -> Option<i64> {
+    let (taken, left) = rest.split_at_checked(usize::from(count))?;
+    let all = match rest.first_chunk() {
+        // With what follows, for speed; it is shifted out.
+        Some(all) => i64::from_le_bytes(*all),
+        None => taken.iter().rev().fold(0, |all, &byte| all << 8 | i64::from(byte)),
+    };
+    *rest = left;
+    let shift = 64 - 8 * u32::from(count);
+    Some(all << shift >> shift)
+}
+
+/// A length, and so many bytes.
+fn take_bytes<'r>(rest: &mut &'r [u8]) -> Option<&'r [u8]> {
+    let length = take_varint(rest)?;
+    let (taken, left) = rest.split_at_checked(usize::try_from(length).ok()?)?;
+    *rest = left;
+    Some(taken)
 }
 
 /// A SHA-256, written as 64 lower-case hex digits.
@@ -455,18 +496,16 @@ mod tests {
             let cells =
                 [Cell::Integer(7), Cell::Blob(bytes), Cell::Null, Cell::Blob(b"y"), Cell::Blob(bytes)];
             let counted = hasher.add_row(Some(1), &cells);
-            let length = |size: usize| (size as u64).to_le_bytes();
+            let length = |size: usize| {
+                let [low, middle, high] = [size & 0x7f | 0x80, size >> 7 & 0x7f | 0x80, size >> 14];
+                [low, middle, high].map(|bits| u8::try_from(bits).expect("7 bits"))
+            };
             let encoding = [
                 &1_i64.to_le_bytes()[..],
-                &[TAG_INTEGER],
-                &7_i64.to_le_bytes(),
-                &[TAG_BLOB],
+                &[1, 7, TAG_BLOB],
                 &length(size),
                 bytes,
-                &[TAG_NULL, TAG_BLOB],
-                &length(1),
-                b"y",
-                &[TAG_BLOB],
+                &[TAG_NULL, TAG_BLOB, 1, b'y', TAG_BLOB],
                 &length(size),
                 bytes,
             ]
@@ -508,7 +547,47 @@ mod tests {
             hasher.add_encoded(&encoded);
             assert_eq!((hasher.last_hash(), hasher.take()), (hash, digest));
         }
-        assert_eq!(read_encoded_row(&[9], false), None);
+        for never_written in
+            [&[13_u8] as &[u8], &[TAG_TEXT], &[TAG_BLOB, 0x80], &[TAG_BLOB, 0xff, 0xff], &[2, 0]]
+        {
+            assert_eq!(read_encoded_row(never_written, false), None, "{never_written:?}");
+        }
+        let endless = [&[TAG_BLOB][..], &[0xff; 20]].concat();
+        assert_eq!(read_encoded_row(&endless, false), None);
+    }
+
+    #[test]
+    fn an_integer_has_as_few_bytes_as_hold_it() {
+        let mut values = vec![0, i64::MIN, i64::MAX];
+        for bits in 0..63 {
+            let power = 1_i64 << bits;
+            values.extend([power - 1, power, -power, -power - 1]);
+        }
+        for value in values {
+            let fits =
+                |count: u32| count == 8 || (-1 << (8 * count - 1)..1 << (8 * count - 1)).contains(&value);
+            let fewest = (1..=8).find(|&count| fits(count)).expect("8 hold every integer");
+            for following in [&[][..], &[Cell::Null], &[Cell::Real(-1.5)]] {
+                let cells = [&[Cell::Integer(value)], following].concat();
+                let mut hasher = RowHasher::keeping_rows();
+                hasher.add_row(None, &cells);
+                assert_eq!(u32::from(hasher.last_row()[0]), fewest, "{value}");
+                assert_eq!(read_encoded_row(hasher.last_row(), false), Some((None, cells)));
+            }
+        }
+    }
+
+    #[test]
+    fn texts_of_every_length_of_their_length_read_back() {
+        for length in [0, 1, 127, 128, 129, 16_383, 16_384, 2_097_151, 2_097_152] {
+            let text = "a".repeat(length);
+            let cells = [Cell::Text(&text), Cell::RawText(b"\xff")];
+            let mut hasher = RowHasher::keeping_rows();
+            let size = hasher.add_row(Some(length as i64), &cells);
+            assert_eq!(size, hasher.last_row().len());
+            let read = read_encoded_row(hasher.last_row(), true);
+            assert!(read == Some((Some(length as i64), cells.to_vec())), "{length}");
+        }
     }
 
     #[test]

@@ -70,5 +70,6 @@ pub mod schema;
 pub mod snapshot;
 pub mod sqlite;
 pub mod subject;
+mod varint;
 pub mod verify;
 pub mod verify_database;

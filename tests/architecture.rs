@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// The modules of the library from the bottom up; a module may use those of lower ranks and itself.
 const RANKS: [&[&str]; 9] = [
-    &["error", "progress", "clock", "budget"],
+    &["error", "progress", "clock", "budget", "varint"],
     &["schema", "run"],
     &["digest", "durable"],
     &["sqlite", "frame"],

@@ -19,6 +19,8 @@ Row = tuple[int | None, tuple[Cell, ...]]
 Term = tuple[int | None, bool]
 SortKey = tuple[int, int | float | bytes]
 
+# What texts, blobs and raw texts begin with in the canonical encoding.
+ENCODED_TAGS = {TEXT: 10, BLOB: 11, RAW_TEXT: 12}
 NULL_CELL: Cell = (NULL, None)
 CODECS = {"UTF-8": "utf-8", "UTF-16le": "utf-16-le", "UTF-16be": "utf-16-be"}
 
@@ -46,16 +48,28 @@ def text_cell(stored: bytes, codec: str) -> Cell:
         return (RAW_TEXT, stored)
 
 
+def encode_length(length: int) -> bytes:
+    """Seven bits in a byte, the lowest first; all bytes but the last have their upper bit."""
+    encoded = bytearray()
+    while length > 127:
+        encoded.append(length % 128 + 128)
+        length //= 128
+    encoded.append(length)
+    return bytes(encoded)
+
+
 def encode_cell(cell: Cell) -> bytes:
-    """The canonical encoding: a tag, then 8 bytes of a number, or a length of 8 bytes and the bytes."""
+    """The canonical encoding: a tag, then as many bytes of an integer as it counts, 8 of a real, or a length and bytes."""
     tag, value = cell
     if value is None:
         return b"\0"
     if isinstance(value, int):
-        return b"\1" + value.to_bytes(8, "little", signed=True)
+        # A byte has room for 7 bits and a sign.
+        count = (value if value >= 0 else ~value).bit_length() // 8 + 1
+        return bytes((count,)) + value.to_bytes(count, "little", signed=True)
     if tag == REAL:
-        return b"\2" + value
-    return bytes((tag,)) + len(value).to_bytes(8, "little") + value
+        return b"\x09" + value
+    return bytes((ENCODED_TAGS[tag],)) + encode_length(len(value)) + value
 
 
 def encode_row(row: Row) -> bytes:

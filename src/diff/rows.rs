@@ -9,7 +9,7 @@ use crate::content::Content;
 use crate::diff::packed::{PackedRows, Reading, row_channel, unreadable};
 use crate::diff::shown::{ShownCell, shown, shown_pair};
 use crate::diff::{DiffOptions, Side};
-use crate::digest::{ContentDigest, RowHasher, read_encoded_row};
+use crate::digest::{ContentDigest, RowHasher, read_encoded_row, without_rowid};
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::order::OrderKey;
 use crate::progress::{Phase, PhaseKind};
@@ -290,7 +290,7 @@ impl Merge<'_> {
             self.hasher.add_encoded(row);
             self.seen[side].add(self.hasher.take());
             if self.tables[side].has_rowid() {
-                self.without_rowids[side].add_encoded(row.get(8..).unwrap_or_default());
+                self.without_rowids[side].add_encoded(without_rowid(row));
             }
         }
         Ok(())

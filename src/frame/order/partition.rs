@@ -14,9 +14,7 @@ use super::splitters::{Splitters, common_prefix, parts_for, word};
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::weight::byte_count;
 use crate::run::Interrupt;
-
-/// What stands before a row: the length of its key, and its own.
-const HEAD_BYTES: usize = 4 + 8;
+use crate::varint::{push_varint, take_varint};
 
 /// What a row takes in memory beside its bytes while its range is sorted.
 const ENTRY_BYTES: u64 = size_of::<Entry>() as u64;
@@ -39,6 +37,8 @@ pub struct Partitions {
     buffers: Buffers,
     scratch: Option<Scratch>,
     ranges: Vec<Range>,
+    /// What stands before a row: the lengths of its key and of itself.
+    head: Vec<u8>,
 }
 
 /// The rows of one range so far.
@@ -58,36 +58,33 @@ impl Partitions {
         let share = usize::try_from(memory_bytes).unwrap_or(usize::MAX) / parts;
         let buffers = Buffers::new(parts, share.clamp(*BUFFER_BYTES.start(), *BUFFER_BYTES.end()));
         let ranges = (0..parts).map(|_| Range::default()).collect();
-        Self { splitters, folder: folder.to_path_buf(), buffers, scratch: None, ranges }
+        Self { splitters, folder: folder.to_path_buf(), buffers, scratch: None, ranges, head: Vec::new() }
     }
 
     /// Takes a row: its key and its canonical encoding.
     ///
     /// # Errors
-    /// [`ErrorKind::Failed`] where it cannot be put on disk, or its key is too large.
+    /// [`ErrorKind::Failed`] where it cannot be put on disk.
     pub fn push(&mut self, key: &[u8], row: &[u8]) -> Result<()> {
-        let key_bytes = u32::try_from(key.len()).map_err(|_| {
-            Error::new(ErrorKind::Failed, "the values that a row is ordered by are too large to sort by")
-                .hint("order this table by something else with --order-by")
-        })?;
         let part = self.splitters.part_of(key);
-        let size = HEAD_BYTES + key.len() + row.len();
+        self.head.clear();
+        push_varint(byte_count(key.len()), &mut self.head);
+        push_varint(byte_count(row.len()), &mut self.head);
+        let size = self.head.len() + key.len() + row.len();
         let range = &mut self.ranges[part];
         range.rows += 1;
         range.bytes += byte_count(size);
-        let (key_bytes, row_bytes) = (key_bytes.to_le_bytes(), byte_count(row.len()).to_le_bytes());
         if size > self.buffers.each_bytes() {
             // Of a large row no copy is made.
-            let parts: [&[u8]; 4] = [&key_bytes, &row_bytes, key, row];
-            return scratch_of(&mut self.scratch, &self.folder)?.append_parts(&mut range.pieces, parts);
+            return scratch_of(&mut self.scratch, &self.folder)?
+                .append_parts(&mut range.pieces, [&self.head, key, row]);
         }
         if self.buffers.room(part) < size {
             let scratch = scratch_of(&mut self.scratch, &self.folder)?;
             scratch.append(&mut range.pieces, &mut self.buffers, part)?;
         }
         // Not in a loop: what is known to be small is moved without a call.
-        self.buffers.push(part, &key_bytes);
-        self.buffers.push(part, &row_bytes);
+        self.buffers.push(part, &self.head);
         self.buffers.push(part, key);
         self.buffers.push(part, row);
         Ok(())
@@ -277,10 +274,11 @@ impl<'run> PartitionedRows<'run> {
 /// The key and the row at the beginning of `bytes`, and what follows.
 fn split_row(bytes: &[u8]) -> Result<(&[u8], &[u8], &[u8])> {
     let split = || {
-        let (key_bytes, rest) = bytes.split_first_chunk()?;
-        let (row_bytes, rest) = rest.split_first_chunk()?;
-        let (key, rest) = rest.split_at_checked(usize::try_from(u32::from_le_bytes(*key_bytes)).ok()?)?;
-        let (row, rest) = rest.split_at_checked(usize::try_from(u64::from_le_bytes(*row_bytes)).ok()?)?;
+        let mut rest = bytes;
+        let key_bytes = usize::try_from(take_varint(&mut rest)?).ok()?;
+        let row_bytes = usize::try_from(take_varint(&mut rest)?).ok()?;
+        let (key, rest) = rest.split_at_checked(key_bytes)?;
+        let (row, rest) = rest.split_at_checked(row_bytes)?;
         Some((key, row, rest))
     };
     split().ok_or_else(not_what_was_written)

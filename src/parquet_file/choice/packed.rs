@@ -2,6 +2,7 @@
 //! point into a dictionary. Made for a sample, to see how large they are; what is written is the encoder's.
 
 use super::distinct::lower;
+use crate::varint::push_varint;
 
 /// Integers as packed differences, as they stand in a page but for what little heads take.
 ///
@@ -47,7 +48,7 @@ pub(super) fn pack_hybrid(numbers: &[u32], bits: u32, packed: &mut Vec<u8>) {
     while at < numbers.len() {
         let run = run_length(&numbers[at..]);
         if run >= GROUP || run == numbers.len() - at {
-            push_varint(run << 1, packed);
+            push_varint((run << 1) as u64, packed);
             packed.extend_from_slice(&numbers[at].to_le_bytes()[..bits.div_ceil(u8::BITS) as usize]);
             at += run;
             continue;
@@ -80,12 +81,4 @@ fn pack_bits(values: impl Iterator<Item = u64>, bits: u32, packed: &mut Vec<u8>)
             count -= u8::BITS;
         }
     }
-}
-
-fn push_varint(mut value: usize, bytes: &mut Vec<u8>) {
-    while value >= 0x80 {
-        bytes.push(value.to_le_bytes()[0] | 0x80);
-        value >>= 7;
-    }
-    bytes.push(value.to_le_bytes()[0]);
 }
