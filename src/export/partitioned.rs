@@ -120,9 +120,8 @@ impl TableJob<'_> {
             _ => 1,
         };
         // All but the first reader; where one cannot see the same commit, the others do its work.
-        let others: Vec<Source> = (1..wanted)
-            .map_while(|_| self.source.second_reader(&self.catalog.tables, self.run.interrupt))
-            .collect();
+        let (tables, interrupt) = (&self.catalog.tables, self.run.interrupt);
+        let others = self.readers.open(self.source, tables, wanted - 1, interrupt);
         let count = others.len() + 1;
         let ranges = if count > 1 { self.ranges(count * RANGES_PER_READER)? } else { Ranges::whole() };
         let for_readers = count as u64 * READER_BYTES;
@@ -153,10 +152,10 @@ impl TableJob<'_> {
         let (next, failed) = (&AtomicUsize::new(0), &AtomicBool::new(false));
         let done = std::thread::scope(|scope| -> Result<Vec<Reader<'_>>> {
             let mut threads = Vec::with_capacity(others.len());
-            for source in others {
+            for other in others {
                 let reader = new_reader();
                 // Where the system has no thread left, the others do its work.
-                threads.extend(start_thread(scope, move || reader.run(&source, next, failed)).ok());
+                threads.extend(start_thread(scope, move || reader.run(&other.source, next, failed)).ok());
             }
             let mut done = vec![new_reader().run(self.source, next, failed)];
             for thread in threads {
