@@ -22,6 +22,7 @@ mod sort_beside;
 mod table;
 mod tables;
 mod trials;
+mod turns;
 
 use std::path::{Path, PathBuf};
 

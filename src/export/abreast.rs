@@ -224,3 +224,6 @@ fn splice(splicer: &mut Splicer, piece: Piece, queue: &mut FrameQueue<'_>) -> Re
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -64,6 +64,17 @@ impl FurtherReaders {
         (0..wanted).map_while(open_one).collect()
     }
 
+    /// So many.
+    #[cfg(test)]
+    pub(super) fn of(count: usize) -> Self {
+        Self { left: AtomicUsize::new(count) }
+    }
+
+    /// How many may still be opened.
+    pub(super) fn left(&self) -> usize {
+        self.left.load(Ordering::Relaxed)
+    }
+
     fn place(&self) -> Option<Place<'_>> {
         let take = |left: usize| left.checked_sub(1);
         self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).ok()?;
