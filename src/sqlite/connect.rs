@@ -1,6 +1,6 @@
 //! Connections, and what each of this program has: defences against a hostile schema, limits, a wait for locks.
 //!
-//! No other module opens a connection to a file that it did not make, and none is used that was not configured here.
+//! No other module opens a connection to a file.
 
 use std::ffi::CStr;
 use std::path::Path;
