@@ -139,15 +139,14 @@ fn several_readers_that_meet_rows_of_a_few_mebibytes_write_the_bytes_that_one_wr
     // Around what a piece and a frame may take: alone, side by side, and in every range.
     let sizes =
         [1_000_000, 1_048_000, 1_048_576, 1_049_000, 1_500_000, 2_100_000, 3_000_000, 4_194_000, 4_194_304];
-    let mut large = String::new();
-    for (number, size) in sizes.into_iter().chain([1_100_000; 6]).enumerate() {
+    let large = sizes.into_iter().chain([1_100_000; 6]).enumerate().map(|(number, size)| {
         let place = if number < sizes.len() { 4_000 + number * 3_900 } else { 21_000 + number };
-        large += &format!(
+        format!(
             "UPDATE notes SET mixed = CAST(printf('%0{size}d', {number}) AS BLOB), short = {number}
              WHERE id = (SELECT id FROM notes LIMIT 1 OFFSET {place});"
-        );
-    }
-    same_bytes_with_any_threads(&notes("a few mebibytes", &large));
+        )
+    });
+    same_bytes_with_any_threads(&notes("a few mebibytes", &large.collect::<Vec<_>>().concat()));
 }
 
 #[test]
