@@ -209,13 +209,13 @@ impl Error {
 
 /// Whether this process or the system may open no more files.
 #[cfg(unix)]
-fn is_out_of_descriptors(error: &std::io::Error) -> bool {
+pub(crate) fn is_out_of_descriptors(error: &std::io::Error) -> bool {
     use rustix::io::Errno;
     [Errno::MFILE, Errno::NFILE].iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
 }
 
 #[cfg(not(unix))]
-fn is_out_of_descriptors(_: &std::io::Error) -> bool {
+pub(crate) fn is_out_of_descriptors(_: &std::io::Error) -> bool {
     false
 }
 

@@ -6,6 +6,7 @@
 mod abreast;
 mod alone;
 mod encoders;
+mod further_readers;
 mod matched;
 mod order;
 mod partitioned;
@@ -21,6 +22,7 @@ mod sort_beside;
 mod table;
 mod tables;
 mod trials;
+mod turns;
 
 use std::path::{Path, PathBuf};
 
@@ -45,6 +47,7 @@ pub use plan::{ExportPlan, OutputForm, PlannedTable, plan_export};
 pub use report::{ExportReport, ExportedTable};
 pub use selection::Selection;
 
+use further_readers::FurtherReaders;
 use plan::PlannedSource;
 use tables::TableFiles;
 
@@ -94,7 +97,8 @@ pub fn export(path: &Path, options: &ExportOptions, run: Run<'_>) -> Result<Expo
     let stage = Stage::create_and_clear(&parent)?;
     let temp = options.temp_folder.as_deref().map(Stage::create_and_clear).transpose()?;
     let spill_folder = temp.as_ref().unwrap_or(&stage).path();
-    let report = Export { options, planned: &planned, stage: &stage, spill_folder, run }.write()?;
+    let readers = &FurtherReaders::counted(options.threads);
+    let report = Export { options, planned: &planned, stage: &stage, spill_folder, readers, run }.write()?;
     stage.remove_or_tell(run.progress);
     Ok(report)
 }
@@ -108,6 +112,7 @@ struct Export<'a> {
     stage: &'a Stage,
     /// Where rows go that are sorted and do not fit into memory.
     spill_folder: &'a Path,
+    readers: &'a FurtherReaders,
     run: Run<'a>,
 }
 
@@ -155,8 +160,8 @@ impl Export<'_> {
 
     fn files(&self) -> TableFiles<'_> {
         let PlannedSource { catalog, plan, .. } = self.planned;
-        let Export { options, stage, spill_folder, run, .. } = *self;
-        TableFiles { options, catalog, plan, stage, spill_folder, run }
+        let Export { options, stage, spill_folder, readers, run, .. } = *self;
+        TableFiles { options, catalog, plan, stage, spill_folder, readers, run }
     }
 
     fn write_table(&self, planned: &PlannedTable, before: &[TableEntry]) -> Result<TableEntry> {

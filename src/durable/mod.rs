@@ -11,6 +11,7 @@
 //! Nothing here opens a source or target database, with one exception told at [`keep_aside`]: closing any
 //! descriptor of a database drops the locks that this process holds on it.
 
+mod descriptors;
 mod leftovers;
 mod lock;
 mod neighbours;
@@ -24,6 +25,7 @@ mod stage;
 mod sync;
 mod sync_ahead;
 
+pub use descriptors::free_descriptors;
 pub use leftovers::clear_leftovers;
 pub use neighbours::{
     drop_second_names, identity_of, keep_aside, orphan_neighbours, refuse_orphans, remove_stale_shared_memory,

@@ -10,6 +10,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use crate::budget::Budget;
 use crate::error::{ErrorKind, Result};
 use crate::export::encoders::FrameQueue;
+use crate::export::further_readers::FurtherReader;
 use crate::export::ranges::{EndsCheck, Ranges};
 use crate::export::read::Read;
 use crate::export::sample::Sample;
@@ -18,7 +19,6 @@ use crate::frame::order::OrderKey;
 use crate::frame::{Piece, Splicer, TableMapping};
 use crate::progress::{Phase, PhaseKind};
 use crate::run::start_thread;
-use crate::sqlite::open::Source;
 
 mod reader;
 
@@ -42,15 +42,15 @@ const READERS_SHARE: u64 = 8;
 const WAITING_MESSAGES: usize = 64;
 
 /// The readers of one table, and what they may take.
-pub(super) struct Abreast {
-    sources: Vec<Source>,
+pub(super) struct Abreast<'r> {
+    readers: Vec<FurtherReader<'r>>,
     ranges: Ranges,
 }
 
-impl Abreast {
+impl Abreast<'_> {
     /// What the readers take of the memory for frames.
     pub(super) fn memory_bytes(&self) -> u64 {
-        self.sources.len() as u64 * READER_BYTES
+        self.readers.len() as u64 * READER_BYTES
     }
 }
 
@@ -69,12 +69,12 @@ struct Lane<'b> {
     answers: SyncSender<()>,
 }
 
-impl TableJob<'_> {
+impl<'a> TableJob<'a> {
     /// Several readers, where the table is large enough for them and there is room.
     ///
     /// # Errors
     /// `Interrupted`.
-    pub(super) fn abreast(&self, sample: &Sample) -> Result<Option<Abreast>> {
+    pub(super) fn abreast(&self, sample: &Sample) -> Result<Option<Abreast<'a>>> {
         match self.readers(sample) {
             // One reader says it better: he knows the row.
             Err(error) if error.kind() != ErrorKind::Interrupted => Ok(None),
@@ -82,7 +82,7 @@ impl TableJob<'_> {
         }
     }
 
-    fn readers(&self, sample: &Sample) -> Result<Option<Abreast>> {
+    fn readers(&self, sample: &Sample) -> Result<Option<Abreast<'a>>> {
         let table = self.table();
         // They would only take turns, each with SQLite's copy of such a row.
         if sample.largest_row_bytes > LARGE_ROW_BYTES {
@@ -95,13 +95,12 @@ impl TableJob<'_> {
         if wanted < 2 || ranges < LEAST_RANGES || self.source.rowid_bounds(table)?.is_none() {
             return Ok(None);
         }
-        let second = || self.source.second_reader(&self.catalog.tables, self.run.interrupt);
-        let sources: Vec<Source> = (0..wanted).map_while(|_| second()).collect();
-        if sources.len() < 2 {
+        let readers = self.readers.open(self.source, &self.catalog.tables, wanted, self.run.interrupt);
+        if readers.len() < 2 {
             return Ok(None);
         }
         let ranges = self.ranges(usize::try_from(ranges).unwrap_or(usize::MAX))?;
-        Ok(Some(Abreast { sources, ranges }))
+        Ok(Some(Abreast { readers, ranges }))
     }
 
     /// Reads all rows and hands them over as frames, as long as they fit `mapping` and are in order; `None` where one reader
@@ -111,7 +110,7 @@ impl TableJob<'_> {
     /// As [`FrameQueue::send`]; `Interrupted`.
     pub(super) fn read_abreast(
         &self,
-        abreast: Abreast,
+        abreast: Abreast<'_>,
         mapping: &TableMapping,
         queue: FrameQueue<'_>,
     ) -> Result<Option<Read>> {
@@ -122,19 +121,19 @@ impl TableJob<'_> {
         self.run.progress.begin(Phase { kind, subject: &subject, total_rows, total_bytes: None });
         let key = OrderKey::new(self.order, table)?;
         let key = (!key.is_rowid_ascending()).then_some(key);
-        let Abreast { sources, ranges } = abreast;
-        let (shared, step) = (Shared::default(), sources.len());
-        let budgets: Vec<Budget> = sources.iter().map(|_| Budget::new(WAITING_BYTES)).collect();
+        let Abreast { readers, ranges } = abreast;
+        let (shared, step) = (Shared::default(), readers.len());
+        let budgets: Vec<Budget> = readers.iter().map(|_| Budget::new(WAITING_BYTES)).collect();
         let read = std::thread::scope(|scope| {
             let _lets_go = LetsGo(&budgets);
             let mut lanes = Vec::with_capacity(step);
-            for (index, (source, budget)) in sources.into_iter().zip(&budgets).enumerate() {
+            for (index, (further, budget)) in readers.into_iter().zip(&budgets).enumerate() {
                 let (sender, messages) = sync_channel(WAITING_MESSAGES);
                 let (answers, answered) = sync_channel(1);
                 let wires = Wires { budget, sender, answered };
                 let reader = Reader::new(self, mapping, key.clone(), &shared, wires);
                 let ranges = &ranges;
-                if start_thread(scope, move || reader.run(&source, ranges, index, step)).is_err() {
+                if start_thread(scope, move || reader.run(&further.source, ranges, index, step)).is_err() {
                     return Ok(None);
                 }
                 lanes.push(Lane { messages, answers });
@@ -225,3 +224,6 @@ fn splice(splicer: &mut Splicer, piece: Piece, queue: &mut FrameQueue<'_>) -> Re
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

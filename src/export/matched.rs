@@ -23,6 +23,8 @@ impl TableFiles<'_> {
     /// `Mismatch` for the first table whose file is not what was read; I/O failures; `Interrupted`.
     pub(super) fn match_all(&self, entries: &[TableEntry]) -> Result<()> {
         let ExportOptions { threads, memory_limit_bytes, .. } = *self.options;
+        // Each thread opens files, as a reader does; the readers are gone.
+        let threads = threads.min(self.readers.left() + 1);
         let all = MatchingResources { threads, memory_limit_bytes };
         let share = free_bytes(memory_limit_bytes) / threads.max(1) as u64;
         let files = entries
@@ -33,7 +35,7 @@ impl TableFiles<'_> {
             files.partition(|(_, (entry, _))| threads > 1 && decoding_bytes(entry) <= share);
         if small.len() > 1 {
             small.sort_by_key(|(_, (entry, _))| std::cmp::Reverse(entry.content_bytes));
-            self.match_side_by_side(small, share)?;
+            self.match_side_by_side(small, threads, share)?;
         } else {
             small
                 .into_iter()
@@ -42,12 +44,17 @@ impl TableFiles<'_> {
         large.into_iter().try_for_each(|(_, (entry, file))| self.match_file(entry, file, all, self.run))
     }
 
-    fn match_side_by_side(&self, files: Vec<(usize, (&TableEntry, &DataFile))>, share: u64) -> Result<()> {
+    fn match_side_by_side(
+        &self,
+        files: Vec<(usize, (&TableEntry, &DataFile))>,
+        threads: usize,
+        share: u64,
+    ) -> Result<()> {
         let resources = MatchingResources { threads: 1, memory_limit_bytes: limit_for(share) };
         let rows = files.iter().map(|(_, (_, file))| file.digest.row_count).sum();
         let kind = PhaseKind::Matching;
         self.run.progress.begin(Phase { kind, subject: "", total_rows: Some(rows), total_bytes: None });
-        let workers = self.options.threads.min(files.len());
+        let workers = threads.min(files.len());
         let queue = Queue::new(files);
         let work = || {
             queue.work(|(entry, file)| {

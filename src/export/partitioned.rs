@@ -4,8 +4,8 @@
 //! is sorted and encoded. The table is read once: which Parquet columns there are is decided when all rows are known.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::budget::Budget;
 use crate::digest::{ContentDigest, RowHasher, read_encoded_cells};
@@ -16,6 +16,7 @@ use crate::export::read::{count, refuse_half_units};
 use crate::export::sample::start_of_key;
 use crate::export::sort_beside::{SortedRanges, sort_beside};
 use crate::export::table::{COPIES_OF_ROW, FooterOf, ROWS_PER_STEP, ReadTable, TableJob, WrittenTable};
+use crate::export::turns::Turns;
 use crate::frame::order::{OrderKey, PartitionedRows, Partitions, Splitters, parts_for};
 use crate::frame::{ClassCounts, FRAME_BYTES, FrameBuilder, TableMapping, plan_mapping, row_size};
 use crate::parquet_file::{TableEncoder, TableWriter, sorting_terms};
@@ -120,20 +121,15 @@ impl TableJob<'_> {
             _ => 1,
         };
         // All but the first reader; where one cannot see the same commit, the others do its work.
-        let others: Vec<Source> = (1..wanted)
-            .map_while(|_| self.source.second_reader(&self.catalog.tables, self.run.interrupt))
-            .collect();
+        let (tables, interrupt) = (&self.catalog.tables, self.run.interrupt);
+        let others = self.readers.open(self.source, tables, wanted - 1, interrupt);
         let count = others.len() + 1;
         let ranges = if count > 1 { self.ranges(count * RANGES_PER_READER)? } else { Ranges::whole() };
         let for_readers = count as u64 * READER_BYTES;
         let share = self.bytes_for_frames().saturating_sub(for_readers) / 4 / count as u64;
         let memory_bytes = share * 3;
         // SQLite's copy of it and its encoding fit beside that, and into what is kept for the reader.
-        let turns = Turns {
-            large_row_bytes: share / 2 + READER_BYTES / 8,
-            large_row_was_met: AtomicBool::new(false),
-            turn: Mutex::new(()),
-        };
+        let turns = Turns::new(share / 2 + READER_BYTES / 8);
         let new_reader = || Reader {
             catalog: self.catalog,
             ordinal: self.ordinal,
@@ -153,10 +149,10 @@ impl TableJob<'_> {
         let (next, failed) = (&AtomicUsize::new(0), &AtomicBool::new(false));
         let done = std::thread::scope(|scope| -> Result<Vec<Reader<'_>>> {
             let mut threads = Vec::with_capacity(others.len());
-            for source in others {
+            for other in others {
                 let reader = new_reader();
                 // Where the system has no thread left, the others do its work.
-                threads.extend(start_thread(scope, move || reader.run(&source, next, failed)).ok());
+                threads.extend(start_thread(scope, move || reader.run(&other.source, next, failed)).ok());
             }
             let mut done = vec![new_reader().run(self.source, next, failed)];
             for thread in threads {
@@ -253,14 +249,6 @@ impl Drop for StopsOthers<'_> {
     }
 }
 
-/// Who reads large rows: one reader at a time. From the first of them on the others wait, since they do not know how large
-/// the next row is before SQLite has made a copy of it.
-struct Turns {
-    large_row_bytes: u64,
-    large_row_was_met: AtomicBool,
-    turn: Mutex<()>,
-}
-
 /// One reader and what it has dealt out.
 struct Reader<'a> {
     catalog: &'a Catalog,
@@ -306,18 +294,11 @@ impl Reader<'_> {
     ) -> Result<Option<RangeEnds>> {
         let (catalog, run) = (self.catalog, self.run);
         let mut step = (0, 0);
-        // Kept to the end of the range; who has it waits for nobody.
-        let (turns, mut turn) = (self.turns, None);
+        let mut turn = self.turns.of_range();
         let ends = scan_range(source, (catalog, self.ordinal), self.ranges, range, |rowid, cells| {
             refuse_half_units(catalog, cells)?;
             count(&mut self.dealt.counts, cells);
-            let is_large = row_size(cells, 0) > turns.large_row_bytes;
-            if is_large {
-                turns.large_row_was_met.store(true, Ordering::Relaxed);
-            }
-            if turn.is_none() && turns.large_row_was_met.load(Ordering::Relaxed) {
-                turn = Some(turns.turn.lock().unwrap_or_else(PoisonError::into_inner));
-            }
+            let is_large = turn.take(row_size(cells, 0));
             let size_bytes = self.hasher.add_row(rowid, cells) as u64;
             self.dealt.content_bytes += size_bytes;
             self.key_bytes.clear();

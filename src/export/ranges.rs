@@ -29,7 +29,7 @@ impl Ranges {
     }
 
     /// Where a range begins and where it ends, if it is there.
-    fn bounds(&self, range: usize) -> Option<(Option<i64>, Option<i64>)> {
+    pub(super) fn bounds(&self, range: usize) -> Option<(Option<i64>, Option<i64>)> {
         let &from = self.0.get(range)?;
         Some((from, self.0.get(range + 1).copied().flatten()))
     }

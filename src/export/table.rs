@@ -14,6 +14,7 @@ use crate::durable::Stage;
 use crate::error::{Error, ErrorKind, Result};
 use crate::export::abreast::Abreast;
 use crate::export::encoders::{ENCODER_BYTES, EncodingResources, encode_in_parallel};
+use crate::export::further_readers::FurtherReaders;
 use crate::export::read::Read;
 use crate::export::sample::Sample;
 use crate::frame::{ClassCounts, TableMapping, plan_mapping};
@@ -42,6 +43,7 @@ pub(crate) struct TableJob<'a> {
     pub(crate) staged_name: &'a Path,
     /// A private folder for rows that do not fit into memory while they are sorted.
     pub(crate) spill_folder: &'a Path,
+    pub(super) readers: &'a FurtherReaders,
     pub(crate) settings: WriterSettings,
     pub(crate) memory_limit_bytes: u64,
     pub(crate) threads: usize,
@@ -113,9 +115,8 @@ impl TableJob<'_> {
         let mut read_before = None;
         let differ = || place(Error::new(ErrorKind::Mismatch, "two readings of the table differ"));
         let (pass, writer) = loop {
-            let abreast =
-                if disorder == Disorder::Ends { self.abreast(sample).map_err(place)? } else { None };
-            let mut pass = self.pass(&mapping, disorder, abreast).map_err(place)?;
+            let by_several = (disorder == Disorder::Ends).then_some(sample);
+            let mut pass = self.pass(&mapping, disorder, by_several).map_err(place)?;
             let written = pass.written.take();
             let is_whole = pass.in_order || disorder == Disorder::IsSorted;
             if is_whole {
@@ -153,11 +154,18 @@ impl TableJob<'_> {
     }
 
     /// Reads all rows; writes them as long as they fit `mapping` and, unless they are to be sorted, are in order.
-    fn pass(&self, mapping: &TableMapping, disorder: Disorder, abreast: Option<Abreast>) -> Result<Pass> {
+    ///
+    /// `by_several`: where several readers may do so, what [`Self::sample`] has shown.
+    fn pass(&self, mapping: &TableMapping, disorder: Disorder, by_several: Option<&Sample>) -> Result<Pass> {
         let table = self.table();
         let encoder = TableEncoder::new(mapping, &self.settings, sorting_terms(table, mapping, self.order))?;
         let file = self.stage.create_file(self.staged_name)?;
         let writer = TableWriter::create(file, &self.stage.path_of(self.staged_name)?, &encoder)?;
+        // After the file: of what this process may open, that comes first.
+        let abreast = match by_several {
+            Some(sample) => self.abreast(sample)?,
+            None => None,
+        };
         // The window has a batch on its way in, one on its way out, and one half of which is gone.
         let windowed = self.held_back_bytes() + 3 * self.window_batch_bytes();
         let for_window = if disorder == Disorder::IsSmall { windowed } else { 0 };

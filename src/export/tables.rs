@@ -10,6 +10,7 @@ use crate::budget::{free_bytes, limit_for};
 use crate::durable::Stage;
 use crate::error::{Error, ErrorKind, Result};
 use crate::export::encoders::ENCODER_BYTES;
+use crate::export::further_readers::{FurtherReader, FurtherReaders};
 use crate::export::plan::{ExportPlan, OutputForm, PlannedTable};
 use crate::export::sample::Sample;
 use crate::export::shares::{Shares, Wanted};
@@ -37,6 +38,7 @@ pub(super) struct TableFiles<'a> {
     pub(super) stage: &'a Stage,
     /// Where rows go that are sorted and do not fit into memory.
     pub(super) spill_folder: &'a Path,
+    pub(super) readers: &'a FurtherReaders,
     pub(super) run: Run<'a>,
 }
 
@@ -88,9 +90,7 @@ impl TableFiles<'_> {
         if self.plan.form == OutputForm::File || wanted < 2 {
             return Ok(entries);
         }
-        let others: Vec<Source> = (1..wanted)
-            .map_while(|_| source.second_reader(&self.catalog.tables, self.run.interrupt))
-            .collect();
+        let others = self.readers.open(source, &self.catalog.tables, wanted - 1, self.run.interrupt);
         if others.is_empty() {
             return Ok(entries);
         }
@@ -107,7 +107,9 @@ impl TableFiles<'_> {
         let done = std::thread::scope(|scope| -> Result<Vec<Done>> {
             let shared = &shared;
             // Where the system has no thread left, fewer of them do the same work.
-            let start = |other: Source| start_thread(scope, move || self.write_some(&other, shared)).ok();
+            let start = |other: FurtherReader<'_>| {
+                start_thread(scope, move || self.write_some(&other.source, shared)).ok()
+            };
             let threads: Vec<_> = others.into_iter().map_while(start).collect();
             let mut done = vec![self.write_some(source, shared)];
             for thread in threads {
@@ -215,6 +217,7 @@ impl TableFiles<'_> {
             stage: self.stage,
             staged_name,
             spill_folder: self.spill_folder,
+            readers: self.readers,
             settings: self.options.settings,
             memory_limit_bytes: 0,
             threads: 1,

@@ -10,8 +10,9 @@ use crate::schema::{
     IndexOrigin, IndexedValue, JournalMode, ObjectKind, SchemaObject, SqlText, Table, TextEncoding,
 };
 use crate::sqlite::failure::{RECOVER_HINT, failure};
+use crate::sqlite::main_file::read_file_header;
 use crate::sqlite::schema_check::check_schema;
-use crate::sqlite::statement::{Statement, read_file_header};
+use crate::sqlite::statement::Statement;
 
 /// What a database consists of, as of one commit.
 #[derive(Debug, Clone, PartialEq, Eq)]

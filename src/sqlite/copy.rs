@@ -9,8 +9,9 @@ use rusqlite::backup::{Backup, StepResult};
 use crate::error::{Error, ErrorKind, Result};
 use crate::progress::{Phase, PhaseKind};
 use crate::run::Run;
+use crate::sqlite::connect::{configure, open_connection};
 use crate::sqlite::failure::failure;
-use crate::sqlite::open::{Source, configure, open_connection};
+use crate::sqlite::open::Source;
 
 const PAGES_PER_STEP: i32 = 2048;
 

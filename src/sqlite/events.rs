@@ -19,8 +19,8 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::error::Result;
 use crate::run::Interrupt;
+use crate::sqlite::connect::{open_connection, wait_and_stop};
 use crate::sqlite::failure::failure;
-use crate::sqlite::open::{open_connection, wait_and_stop};
 
 pub use captures::{StoredCapture, StoredValue};
 pub use progress::ProgressRow;

@@ -1,8 +1,8 @@
 //! What SQLite's result codes mean to a user: kind, and what to do next.
 
-use std::ffi::c_int;
+use std::ffi::{CStr, c_int};
 
-use rusqlite::ffi;
+use rusqlite::{Connection, ffi};
 
 use crate::error::{Error, ErrorKind};
 
@@ -99,6 +99,17 @@ pub(crate) fn failure_of_code(code: c_int, message: String) -> Error {
         Some(hint) => error.hint(hint),
         None => error,
     }
+}
+
+/// Turns the result code of a call on `connection` into an error, in SQLite's words.
+#[expect(unsafe_code, reason = "copies a message out of SQLite")]
+pub(super) fn last_failure(connection: &Connection, code: c_int) -> Error {
+    // SAFETY: the connection is open; the message is copied before any further call on it.
+    let message = unsafe {
+        let text = ffi::sqlite3_errmsg(connection.handle());
+        if text.is_null() { String::new() } else { CStr::from_ptr(text).to_string_lossy().into_owned() }
+    };
+    failure_of_code(code, message)
 }
 
 /// SQLite repeats names in its messages, and those of a hostile schema may be megabytes long.

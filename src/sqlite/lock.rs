@@ -10,8 +10,8 @@ use rusqlite::{Connection, OpenFlags};
 use crate::durable::orphan_neighbours;
 use crate::error::{Error, ErrorKind, Result};
 use crate::run::Interrupt;
+use crate::sqlite::connect::{configure, open_connection};
 use crate::sqlite::failure::failure;
-use crate::sqlite::open::{configure, open_connection};
 
 /// Refuses a database in rollback mode beside which a WAL with content lies: that WAL belongs to another one.
 ///

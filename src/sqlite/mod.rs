@@ -8,13 +8,18 @@
 mod authorizer;
 pub mod catalog;
 pub mod check;
+mod connect;
 pub mod copy;
 pub(crate) mod database;
 mod ddl;
 pub mod events;
 pub(crate) mod failure;
+mod imposter;
 mod key_order;
 pub mod lock;
+mod looks;
+mod main_file;
+mod modules;
 pub mod name;
 pub mod not_kept;
 pub mod open;

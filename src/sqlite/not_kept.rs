@@ -9,7 +9,8 @@ use crate::error::{ErrorKind, Result};
 use crate::schema::{Column, Identifier, Index, IndexColumn, IndexOrigin, IndexedValue, Table};
 use crate::sqlite::catalog::Catalog;
 use crate::sqlite::failure::{failure, sqlite_message};
-use crate::sqlite::statement::{Statement, forget_imposters};
+use crate::sqlite::imposter::forget_imposters;
+use crate::sqlite::statement::Statement;
 
 /// Something of the schema that a restore cannot rebuild with this SQLite.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

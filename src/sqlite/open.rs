@@ -4,24 +4,19 @@
 //! of it would drop this process's locks (SQLite, "How To Corrupt An SQLite Database File", section 2.2).
 
 use std::cell::RefCell;
-use std::ffi::CStr;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
-use rusqlite::config::DbConfig;
-use rusqlite::limits::Limit;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
 
 use crate::durable::Stage;
 use crate::error::{Error, ErrorKind, Result};
 use crate::run::{Interrupt, Run};
 use crate::schema::Table;
-use crate::sqlite::authorizer::authorize;
+use crate::sqlite::connect::open_read_only;
 use crate::sqlite::failure::failure;
+use crate::sqlite::looks::Looks;
 use crate::sqlite::not_kept::{NotKept, read_unknown_collations};
-use crate::sqlite::read_ahead::read_ahead;
-use crate::sqlite::read_only_vfs::{Sharing, read_only_vfs};
-use crate::sqlite::statement::keep_modules;
 use crate::sqlite::wal_index::{FoldedIn, LastCommit, folded_in, last_commit};
 
 /// How a database is opened.
@@ -74,7 +69,7 @@ impl Source {
     pub fn open(path: &Path, options: &OpenOptions, interrupt: &Interrupt) -> Result<Self> {
         check_file(path, options)?;
         let before = Looks::of(path);
-        let connection = open_read_only(path, options, interrupt)?;
+        let connection = open_read_only(path, options.busy_timeout, interrupt)?;
         let mut source = Self::of(connection, path, None, Reading::Locked);
         source.begin().map_err(|error| error.at(path))?;
         source.seen = source.begin_again().map_err(|error| error.at(path))?;
@@ -89,8 +84,7 @@ impl Source {
     /// # Errors
     /// What SQLite says.
     pub(crate) fn open_own(path: &Path, interrupt: &Interrupt) -> Result<Self> {
-        let options = OpenOptions { busy_timeout: Duration::ZERO, allow_empty: true };
-        let connection = open_read_only(path, &options, interrupt)?;
+        let connection = open_read_only(path, Duration::ZERO, interrupt)?;
         let source = Self::of(connection, path, None, Reading::Locked);
         source.begin().map_err(|error| error.at(path))?;
         Ok(source)
@@ -211,8 +205,7 @@ impl Source {
             Reading::Alone => return None,
             Reading::Copy(copy, _) => copy,
         };
-        let options = OpenOptions { busy_timeout: Duration::ZERO, ..OpenOptions::default() };
-        let connection = open_read_only(path, &options, interrupt).ok()?;
+        let connection = open_read_only(path, Duration::ZERO, interrupt).ok()?;
         // Another file may have been put in the place of the one that the first reader has open.
         let is_here = |still: &Looks| Looks::of(path).is_some_and(|now| now.identity == still.identity);
         if !self.still.as_ref().is_none_or(is_here) {
@@ -239,45 +232,6 @@ impl Source {
     }
 }
 
-/// How a file looks from outside. It is never opened for this: closing it would drop this process's locks.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Looks {
-    pub(super) identity: (u64, u64),
-    pub(super) size_bytes: u64,
-    modified: Option<SystemTime>,
-}
-
-impl Looks {
-    pub(super) fn of(path: &Path) -> Option<Self> {
-        let found = std::fs::metadata(path).ok()?;
-        Some(Self::of_metadata(&found))
-    }
-
-    /// How the file looks that was opened after it looked as `before`. Where another one lies there now, nobody knows which
-    /// of them was opened: it looks as before, so that it is not taken for the one that lies there.
-    fn since(before: Option<Self>, path: &Path) -> Option<Self> {
-        let now = Self::of(path);
-        let is_another =
-            before.as_ref().map(|looks| looks.identity) != now.as_ref().map(|looks| looks.identity);
-        if is_another && before.is_some() { before } else { now }
-    }
-
-    pub(super) fn of_metadata(found: &std::fs::Metadata) -> Self {
-        Self { identity: identity(found), size_bytes: found.len(), modified: found.modified().ok() }
-    }
-}
-
-#[cfg(unix)]
-fn identity(found: &std::fs::Metadata) -> (u64, u64) {
-    use std::os::unix::fs::MetadataExt as _;
-    (found.dev(), found.ino())
-}
-
-#[cfg(not(unix))]
-fn identity(_found: &std::fs::Metadata) -> (u64, u64) {
-    (0, 0)
-}
-
 pub(super) fn check_file(path: &Path, options: &OpenOptions) -> Result<()> {
     use std::io::ErrorKind as Io;
     let metadata = match std::fs::metadata(path) {
@@ -302,152 +256,6 @@ pub(super) fn check_file(path: &Path, options: &OpenOptions) -> Result<()> {
             .map_err(|error| error.hint("if the empty database is meant, say --allow-empty"));
     }
     Ok(())
-}
-
-fn open_read_only(path: &Path, options: &OpenOptions, interrupt: &Interrupt) -> Result<Connection> {
-    let flags =
-        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_EXRESCODE;
-    let mut connection = open_connection(path, flags)?;
-    configure(&mut connection, options.busy_timeout, interrupt)
-        .and_then(|()| configure_to_read(&connection))
-        .map_err(|error| error.at(path))?;
-    Ok(connection)
-}
-
-/// What every connection has that rows of a database are read from.
-pub(super) fn configure_to_read(connection: &Connection) -> Result<()> {
-    connection
-        .execute_batch(
-            // No memory map: another process may truncate the file, which would kill this one.
-            "PRAGMA query_only=ON; PRAGMA cell_size_check=ON; PRAGMA mmap_size=0; PRAGMA temp_store=MEMORY;",
-        )
-        .map_err(failure)?;
-    read_ahead(connection);
-    Ok(())
-}
-
-/// SQLite's own default.
-const LEAST_CACHE_KIB: u64 = 2_000;
-
-/// Opens a database a second time to run checks on it, which need a connection that may write in SQLite's eyes.
-///
-/// Not in the system's eyes: the file is opened for reading only, wherever SQLite can be made to do so. A source
-/// that is open already keeps everybody from writing meanwhile.
-pub(crate) fn open_to_check(path: &Path, sharing: Sharing, interrupt: &Interrupt) -> Result<Connection> {
-    let connection = open_to_check_in(path, read_only_vfs(sharing), interrupt)?;
-    if sharing == Sharing::Alone {
-        connection.execute_batch("PRAGMA locking_mode=EXCLUSIVE;").map_err(failure)?;
-    }
-    Ok(connection)
-}
-
-/// As [`open_to_check`], for a private file that this program has just built; with `cache_bytes` of it in memory.
-pub(crate) fn open_own_to_check(path: &Path, cache_bytes: u64, interrupt: &Interrupt) -> Result<Connection> {
-    let connection = open_to_check_in(path, read_only_vfs(Sharing::Locked), interrupt)?;
-    // What is checked of every page by the check itself need not be checked again whenever it is read.
-    let pragmas = format!(
-        "PRAGMA cache_size=-{}; PRAGMA cell_size_check=OFF;",
-        (cache_bytes / 1024).max(LEAST_CACHE_KIB)
-    );
-    connection.execute_batch(&pragmas).map_err(failure)?;
-    Ok(connection)
-}
-
-fn open_to_check_in(path: &Path, vfs: Option<&CStr>, interrupt: &Interrupt) -> Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-        | OpenFlags::SQLITE_OPEN_NO_MUTEX
-        | OpenFlags::SQLITE_OPEN_EXRESCODE;
-    let mut connection = match vfs {
-        Some(vfs) => open_in(path, flags, vfs)?,
-        None => open_connection(path, flags)?,
-    };
-    configure(&mut connection, Duration::ZERO, interrupt)?;
-    connection
-        .execute_batch("PRAGMA query_only=ON; PRAGMA cell_size_check=ON; PRAGMA mmap_size=0;")
-        .map_err(failure)?;
-    read_ahead(&connection);
-    Ok(connection)
-}
-
-/// Opens the database with a file system other than the default one; see [`read_only_vfs`].
-pub(super) fn open_in(path: &Path, flags: OpenFlags, vfs: &std::ffi::CStr) -> Result<Connection> {
-    let absolute =
-        std::path::absolute(path).map_err(|error| Error::io("finding the database", path, error))?;
-    Connection::open_with_flags_and_vfs(absolute, flags, vfs).map_err(|error| failure(error).at(path))
-}
-
-/// Opens a connection without SQLite ever taking the path for a URI.
-pub(crate) fn open_connection(path: &Path, flags: OpenFlags) -> Result<Connection> {
-    let absolute =
-        std::path::absolute(path).map_err(|error| Error::io("finding the database", path, error))?;
-    Connection::open_with_flags(absolute, flags).map_err(|error| failure(error).at(path))
-}
-
-/// Nothing of another program's schema runs by itself, and nothing of it is trusted. A view is never looked into,
-/// not even to learn its columns. (Double-quoted strings stay: honest schemas have them.)
-const SETTINGS: [(DbConfig, bool); 8] = [
-    (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
-    (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
-    (DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false),
-    (DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false),
-    (DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, false),
-    (DbConfig::SQLITE_DBCONFIG_ENABLE_FTS3_TOKENIZER, false),
-    (DbConfig::SQLITE_DBCONFIG_ENABLE_ATTACH_CREATE, false),
-    (DbConfig::SQLITE_DBCONFIG_ENABLE_ATTACH_WRITE, false),
-];
-
-/// What no statement of this program needs, however large the database. (A program of that many operations takes
-/// 240 MB. Columns computed from columns computed from columns can make one that doubles with each.)
-const LIMITS: [(Limit, i32); 4] = [
-    (Limit::SQLITE_LIMIT_ATTACHED, 0),
-    (Limit::SQLITE_LIMIT_TRIGGER_DEPTH, 1),
-    (Limit::SQLITE_LIMIT_WORKER_THREADS, 0),
-    (Limit::SQLITE_LIMIT_VDBE_OP, 10_000_000),
-];
-
-/// The modules of virtual tables that keep tables of their own, and so have something to check.
-const MODULES: &[&CStr] = &[c"fts3", c"fts4", c"fts5", c"rtree", c"rtree_i32"];
-
-/// What every connection of this program has: defences against a hostile schema, a wait for locks, and a way
-/// to stop long statements.
-pub(crate) fn configure(
-    connection: &mut Connection,
-    busy_timeout: Duration,
-    interrupt: &Interrupt,
-) -> Result<()> {
-    for (setting, on) in SETTINGS {
-        connection.set_db_config(setting, on).map_err(failure)?;
-    }
-    for (limit, most) in LIMITS {
-        connection.set_limit(limit, most).map_err(failure)?;
-    }
-    keep_modules(connection, MODULES)?;
-    authorize(connection)?;
-    wait_and_stop(connection, busy_timeout, interrupt)
-}
-
-/// Makes a connection wait for locks as long as asked, and end what it does when the run is interrupted.
-pub(super) fn wait_and_stop(
-    connection: &mut Connection,
-    busy_timeout: Duration,
-    interrupt: &Interrupt,
-) -> Result<()> {
-    const OPERATIONS_BETWEEN_CHECKS: i32 = 100_000;
-    let stop = interrupt.clone();
-    connection.progress_handler(OPERATIONS_BETWEEN_CHECKS, Some(move || stop.is_set())).map_err(failure)?;
-    let stop = interrupt.clone();
-    let mut since = Instant::now();
-    let wait = move |tries: i32| {
-        if tries == 0 {
-            since = Instant::now();
-        }
-        if stop.is_set() || since.elapsed() >= busy_timeout {
-            return false;
-        }
-        std::thread::sleep(Duration::from_millis(5));
-        true
-    };
-    connection.busy_handler(Some(wait)).map_err(failure)
 }
 
 #[cfg(test)]

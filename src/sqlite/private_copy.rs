@@ -16,8 +16,9 @@ use crate::durable::{Stage, parent_of, require_space};
 use crate::error::{Error, ErrorKind, Result};
 use crate::progress::{Phase, PhaseKind};
 use crate::run::Run;
-use crate::sqlite::open::{Looks, open_connection};
-use crate::sqlite::statement::read_main_file;
+use crate::sqlite::connect::open_connection;
+use crate::sqlite::looks::Looks;
+use crate::sqlite::main_file::read_main_file;
 use crate::sqlite::super_journal::{MAGIC_BYTES, MOST_TAIL_BYTES, super_journal_named_in};
 use crate::sqlite::untouched::{busy, may_try_again};
 

@@ -16,7 +16,7 @@ use std::ptr;
 
 use rusqlite::{Connection, ffi};
 
-use crate::sqlite::statement::main_file;
+use crate::sqlite::main_file::main_file;
 
 /// How much one call reads: fits the cache of a core, so that pages are copied out of it and not out of memory.
 const PIECE_BYTES: usize = 128 * 1024;

@@ -9,9 +9,10 @@ use rusqlite::Connection;
 use crate::error::{Error, ErrorKind, Result};
 use crate::schema::{Cell, Identifier, Table, TextEncoding};
 use crate::sqlite::failure::failure;
+use crate::sqlite::imposter::{ImposterMode, define_imposter, forget_imposters};
 use crate::sqlite::rowids::{free_rowid_name, rowid_bounds, rowid_in_sql};
 use crate::sqlite::scan_guard::{ScanGuard, most_rows};
-use crate::sqlite::statement::{ImposterMode, Statement, define_imposter, forget_imposters};
+use crate::sqlite::statement::Statement;
 
 /// How many columns a SELECT may have in the bundled SQLite, which is also how many a table may have.
 const MOST_RESULT_COLUMNS: usize = 2_000;

@@ -13,8 +13,9 @@ use crate::run::Run;
 use crate::schema::{SchemaObject, Table};
 use crate::sqlite::catalog::{Catalog, read_catalog};
 use crate::sqlite::check::{BROKEN_CHECK, count_lost_parents, for_each_finding, lies_in_the_data};
+use crate::sqlite::connect::open_to_check;
 use crate::sqlite::failure::{extended_code, sqlite_message};
-use crate::sqlite::open::{Source, open_to_check};
+use crate::sqlite::open::Source;
 use crate::sqlite::schema_check::mentions_check;
 use crate::sqlite::watch::{Extent, Watch, bound_expressions};
 

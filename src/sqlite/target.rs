@@ -10,7 +10,6 @@
 //! definitions. The replacement of schema rows relies on `PRAGMA writable_schema` of the bundled SQLite and
 //! is pinned by tests.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -19,18 +18,21 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::run::Interrupt;
-use crate::schema::{
-    AutoVacuum, DatabaseHeader, Identifier, Index, IndexedValue, JournalMode, SchemaObject, SqlText, Table,
-    TextEncoding,
-};
-use crate::sqlite::catalog::read_catalog;
-use crate::sqlite::failure::{failure, is_of_machine};
-use crate::sqlite::open::{configure, open_connection, open_in};
+use crate::schema::{AutoVacuum, DatabaseHeader, JournalMode, SchemaObject, Table};
+use crate::sqlite::connect::{configure, open_connection, open_in};
+use crate::sqlite::failure::failure;
+use crate::sqlite::imposter::{ImposterMode, define_imposter};
+use crate::sqlite::modules::keep_modules;
 use crate::sqlite::piecewise_vfs::piecewise_vfs;
-use crate::sqlite::stand_in::{StandIn, TableLoader, index_term};
-use crate::sqlite::statement::{ImposterMode, Statement, define_imposter, keep_modules};
-use crate::sqlite::target_plan::{PlannedObject, Storage, TargetPlan};
+use crate::sqlite::stand_in::{StandIn, TableLoader};
+use crate::sqlite::statement::Statement;
+use crate::sqlite::target_plan::{Storage, TargetPlan};
 use crate::sqlite::watch::{Extent, Watch, bound_expressions};
+
+use indexes::cannot_be_built;
+
+mod indexes;
+mod schema;
 
 /// A database being built.
 pub struct Target {
@@ -228,158 +230,6 @@ impl Target {
         self.execute(format!("PRAGMA max_page_count={most}").as_bytes())
     }
 
-    /// Makes sure that SQLite reads the tables out of the schema that were loaded, in the layout they were given.
-    fn read_schema_back(&self, made: Finish<'_>) -> Result<()> {
-        self.load_schema()?;
-        let catalog = read_catalog(&self.connection)?;
-        if catalog.objects != made.plan.schema_objects() {
-            let message = "the restored schema is not the one the manifest names";
-            return Err(Error::new(ErrorKind::Mismatch, message));
-        }
-        if catalog.header.legacy_format != self.header.legacy_format {
-            let message = "the restored database has another schema format than the manifest names";
-            return Err(Error::new(ErrorKind::Mismatch, message));
-        }
-        made.plan.expect_tables(made.tables, &catalog.tables)
-    }
-
-    fn build_plain_index(
-        &self,
-        position: usize,
-        table_ordinal: usize,
-        table: &Table,
-        index: usize,
-    ) -> Result<()> {
-        let columns = table.indexes[index].columns.iter().filter(|column| column.is_key);
-        let terms = columns.map(|column| index_term(table, column)).collect::<Result<Vec<_>>>()?;
-        let sql = format!(
-            "CREATE INDEX main.\"{}\" ON \"{}\"({})",
-            index_name(position),
-            stand_in_name(table_ordinal),
-            terms.join(", ")
-        );
-        self.execute(sql.as_bytes()).map_err(|error| error.in_table(&table.name))
-    }
-
-    /// Makes an empty b-tree of the kind indexes have.
-    fn reserve_index(&self, position: usize) -> Result<()> {
-        let sql = format!("CREATE TABLE main.\"{}\"(c0 PRIMARY KEY) WITHOUT ROWID", index_name(position));
-        self.execute(sql.as_bytes())
-    }
-
-    fn put_schema_in(&self, plan: &TargetPlan) -> Result<()> {
-        let roots = self.root_pages()?;
-        self.set_defensive(false)?;
-        self.execute(b"PRAGMA writable_schema=ON")?;
-        self.execute(b"DELETE FROM main.sqlite_schema")?;
-        let text = if self.header.encoding == TextEncoding::Utf8 { "?" } else { "CAST(? AS TEXT)" };
-        let sql = format!(
-            "INSERT INTO main.sqlite_schema(rowid, type, name, tbl_name, rootpage, sql)
-             VALUES (?, ?, {text}, {text}, ?, {text})"
-        );
-        let mut insert = Statement::prepare(&self.connection, sql.as_bytes())?;
-        for (position, PlannedObject { object, storage }) in plan.objects.iter().enumerate() {
-            let root = match storage {
-                Storage::None => 0,
-                Storage::Table(table) => {
-                    *roots.get(&stand_in_name(*table)).ok_or_else(stand_in_is_missing)?
-                }
-                Storage::PlainIndex { .. } | Storage::DeferredIndex { .. } => {
-                    *roots.get(&index_name(position)).ok_or_else(stand_in_is_missing)?
-                }
-            };
-            insert.bind_integer(1, object.rowid)?;
-            insert.bind_text_bytes(2, object.kind.name().as_bytes())?;
-            self.bind_sql_text(&mut insert, 3, &object.name)?;
-            self.bind_sql_text(&mut insert, 4, &object.table_name)?;
-            insert.bind_integer(5, i64::from(root))?;
-            match &object.sql {
-                Some(sql) => self.bind_sql_text(&mut insert, 6, sql)?,
-                None => insert.bind_null(6)?,
-            }
-            insert.execute()?;
-        }
-        drop(insert);
-        self.execute(b"COMMIT")?;
-        self.forget_schema()
-    }
-
-    fn bind_sql_text(&self, statement: &mut Statement<'_>, parameter: usize, text: &SqlText) -> Result<()> {
-        match (self.header.encoding, text) {
-            (TextEncoding::Utf8, text) => statement.bind_text_bytes(parameter, text.as_bytes()),
-            (encoding, SqlText::Valid(text)) => statement.bind_blob(parameter, &encoding.encode(text)),
-            (_, SqlText::Raw(bytes)) => statement.bind_blob(parameter, bytes),
-        }
-    }
-
-    /// Makes SQLite parse the schema rows that were written when it needs them next.
-    fn forget_schema(&self) -> Result<()> {
-        self.execute(b"PRAGMA writable_schema=RESET")?;
-        self.set_defensive(true)
-    }
-
-    fn load_schema(&self) -> Result<()> {
-        self.execute(b"SELECT 1 FROM main.sqlite_schema").map_err(|error| match error.kind() {
-            ErrorKind::Interrupted => error,
-            // Of the machine, not of the schema.
-            _ if is_of_machine(&error) => error,
-            _ => Error::new(ErrorKind::Damaged, "SQLite cannot parse the snapshot's schema")
-                .hint("the schema is not one that SQLite itself makes: it was damaged or made up")
-                .because(error),
-        })
-    }
-
-    /// Builds an index under its true definition, but as if it were not unique: rows that violate it were in the
-    /// source as well, and a build that fails midway cannot be undone without a journal.
-    fn build_deferred_index(&self, planned: &PlannedObject, table: &Table, index: &Index) -> Result<()> {
-        let place = |error: Error| error.in_table(&table.name);
-        let relaxed = match &planned.object.sql {
-            _ if !index.unique => None,
-            Some(sql) => without_unique(sql),
-            None => Some(created_index(table, index)),
-        };
-        let Some(relaxed) = relaxed else {
-            let name = Identifier::from_bytes(planned.object.name.as_bytes());
-            return self.reindex(&name).map_err(place);
-        };
-        // SQLite wants a definition's row to have the definition's name.
-        let name = match &planned.object.sql {
-            Some(_) => planned.object.name.clone(),
-            None => SqlText::Valid(BUILT_NAME.into()),
-        };
-        let SchemaObject { rowid, name: true_name, sql: true_sql, .. } = &planned.object;
-        self.replace_definition(*rowid, &name, Some(&relaxed)).map_err(place)?;
-        self.reindex(&Identifier::from_bytes(name.as_bytes())).map_err(place)?;
-        self.replace_definition(*rowid, true_name, true_sql.as_ref()).map_err(place)
-    }
-
-    fn reindex(&self, name: &Identifier) -> Result<()> {
-        self.execute(&[b"REINDEX main.".as_slice(), &name.quoted()].concat())
-    }
-
-    fn replace_definition(&self, rowid: i64, name: &SqlText, sql: Option<&SqlText>) -> Result<()> {
-        self.set_defensive(false)?;
-        self.execute(b"PRAGMA writable_schema=ON")?;
-        let text = |parameter: u8| match self.header.encoding {
-            TextEncoding::Utf8 => format!("?{parameter}"),
-            _ => format!("CAST(?{parameter} AS TEXT)"),
-        };
-        let (name_text, sql_text) = (text(1), text(2));
-        let statement =
-            format!("UPDATE main.sqlite_schema SET name = {name_text}, sql = {sql_text} WHERE rowid = ?3");
-        let mut update = Statement::prepare(&self.connection, statement.as_bytes())?;
-        self.bind_sql_text(&mut update, 1, name)?;
-        match sql {
-            Some(sql) => self.bind_sql_text(&mut update, 2, sql)?,
-            None => update.bind_null(2)?,
-        }
-        update.bind_integer(3, rowid)?;
-        update.execute()?;
-        drop(update);
-        self.forget_schema()?;
-        self.load_schema()
-    }
-
     fn finish_header(self) -> Result<()> {
         let DatabaseHeader { user_version, application_id, journal_mode, default_cache_size, .. } =
             self.header;
@@ -403,33 +253,6 @@ impl Target {
     fn execute(&self, sql: &[u8]) -> Result<()> {
         Statement::prepare(&self.connection, sql)?.execute()
     }
-
-    fn set_defensive(&self, on: bool) -> Result<()> {
-        self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, on).map(|_| ()).map_err(failure)
-    }
-
-    fn root_pages(&self) -> Result<HashMap<String, u32>> {
-        let mut statement =
-            self.connection.prepare("SELECT name, rootpage FROM main.sqlite_schema").map_err(failure)?;
-        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).map_err(failure)?;
-        rows.collect::<rusqlite::Result<_>>().map_err(failure)
-    }
-}
-
-/// An index that `export` found nothing wrong with: its expressions make values or files that are far too large, or
-/// something that its rows did not have in the source.
-fn cannot_be_built(name: &str, table: &Identifier, error: Error) -> Error {
-    if error.kind() != ErrorKind::Failed {
-        return error;
-    }
-    Error::new(ErrorKind::Failed, format!("index {name:?} cannot be built"))
-        .in_table(table)
-        .hint("its expressions fail, or make far more than its rows hold: the schema may be made up; nothing was published")
-        .because(error)
-}
-
-fn stand_in_is_missing() -> Error {
-    Error::new(ErrorKind::Failed, "a table was not loaded before the schema was put in")
 }
 
 fn stand_in_name(ordinal: usize) -> String {
@@ -438,44 +261,4 @@ fn stand_in_name(ordinal: usize) -> String {
 
 fn index_name(position: usize) -> String {
     format!("parklite index {position}")
-}
-
-/// The name an automatic index has while it is built.
-const BUILT_NAME: &str = "parklite index";
-
-/// A definition that builds what an automatic index over virtual columns holds.
-fn created_index(table: &Table, index: &Index) -> SqlText {
-    let mut sql = format!("CREATE INDEX \"{BUILT_NAME}\" ON ").into_bytes();
-    sql.extend_from_slice(&table.name.quoted());
-    let mut separator = b'(';
-    for key in index.columns.iter().filter(|column| column.is_key) {
-        let IndexedValue::Column(column) = key.value else { continue };
-        let Some(column) = table.columns.get(column) else { continue };
-        sql.push(separator);
-        sql.extend_from_slice(&column.name.quoted());
-        sql.extend_from_slice(b" COLLATE ");
-        sql.extend_from_slice(&key.collation.quoted());
-        if key.descending {
-            sql.extend_from_slice(b" DESC");
-        }
-        separator = b',';
-    }
-    sql.push(b')');
-    sql_text(sql)
-}
-
-fn sql_text(sql: Vec<u8>) -> SqlText {
-    match String::from_utf8(sql) {
-        Ok(text) => SqlText::Valid(text),
-        Err(error) => SqlText::Raw(error.into_bytes()),
-    }
-}
-
-/// The text of a CREATE UNIQUE INDEX without its UNIQUE.
-///
-/// SQLite stores the text of an index beginning with exactly these words, whatever was typed.
-fn without_unique(sql: &SqlText) -> Option<SqlText> {
-    const UNIQUE: &[u8] = b"CREATE UNIQUE INDEX";
-    let rest = sql.as_bytes().strip_prefix(UNIQUE)?;
-    Some(sql_text([b"CREATE INDEX".as_slice(), rest].concat()))
 }

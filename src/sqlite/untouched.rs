@@ -20,13 +20,13 @@ use rusqlite::OpenFlags;
 use crate::durable::Stage;
 use crate::error::{Error, ErrorKind, Result};
 use crate::run::Run;
+use crate::sqlite::connect::{configure, configure_to_read, open_connection, open_in};
 use crate::sqlite::failure::failure;
-use crate::sqlite::open::{
-    Looks, OpenOptions, Reading, Source, check_file, configure, configure_to_read, open_connection, open_in,
-};
+use crate::sqlite::looks::Looks;
+use crate::sqlite::main_file::read_file_header;
+use crate::sqlite::open::{OpenOptions, Reading, Source, check_file};
 use crate::sqlite::private_copy::{copy_privately, find_side_files, real_path};
 use crate::sqlite::read_only_vfs::{Sharing, read_only_vfs};
-use crate::sqlite::statement::read_file_header;
 
 impl Source {
     /// Opens the database at `path` as SQLite would find it after its recovery, without touching it.

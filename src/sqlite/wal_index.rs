@@ -11,7 +11,7 @@ use rusqlite::Connection;
 
 use crate::error::Result;
 use crate::sqlite::failure::failure;
-use crate::sqlite::statement::main_file;
+use crate::sqlite::main_file::main_file;
 
 /// How far a WAL has been folded in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -112,6 +112,16 @@ fn a_report_that_cannot_be_written_is_a_failure_and_the_result_stays() {
     }
 }
 
+/// Whether limits can be set; says so where they cannot.
+pub(crate) fn has_prlimit() -> bool {
+    let probe = Command::new("prlimit").args(["--nofile=64", "true"]).output();
+    let found = probe.is_ok_and(|output| output.status.success());
+    if !found {
+        say("skipped: there is no prlimit here, so nothing runs within narrow limits");
+    }
+    found
+}
+
 /// Runs each job under each of `limits`, as options of `prlimit`: success, or an error whose text `is_clear`.
 ///
 /// `leftovers`: with so little not even everything can be removed, which the next run does.
@@ -120,9 +130,7 @@ fn run_within(
     leftovers: bool,
     is_clear: impl Fn(&Output) -> bool + Sync,
 ) -> Option<Sweep> {
-    let probe = Command::new("prlimit").args(["--nofile=64", "true"]).output();
-    if !probe.is_ok_and(|output| output.status.success()) {
-        say("skipped: there is no prlimit here, so nothing runs within narrow limits");
+    if !has_prlimit() {
         return None;
     }
     let mut all = Sweep::default();

@@ -23,6 +23,7 @@ mod memory;
 mod neighbours;
 mod points;
 mod power_loss;
+mod readers;
 mod recovery;
 mod signals;
 mod sources;

@@ -5,6 +5,7 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
+use rusqlite::OpenFlags;
 use tempfile::TempDir;
 
 use super::*;

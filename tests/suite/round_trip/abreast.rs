@@ -45,8 +45,18 @@ fn exported_by(
     threads: usize,
     order: &str,
 ) -> Result<(Vec<Vec<u8>>, bool), String> {
-    let order_by =
-        if order.is_empty() { vec![] } else { vec![format!("t={order}").parse().expect("an order")] };
+    let order = if order.is_empty() { String::new() } else { format!("t={order}") };
+    exported_by_column(database, output, threads, &order)
+}
+
+/// As [`exported_by`], of any table: `order` is as it is typed.
+fn exported_by_column(
+    database: &Path,
+    output: &Path,
+    threads: usize,
+    order: &str,
+) -> Result<(Vec<Vec<u8>>, bool), String> {
+    let order_by = if order.is_empty() { vec![] } else { vec![order.parse().expect("an order")] };
     let memory_limit_bytes = if order.is_empty() { 1 << 30 } else { 80 << 20 };
     let options =
         ExportOptions { memory_limit_bytes, order_by, threads, verify: false, ..export_options(output) };
@@ -122,6 +132,36 @@ fn several_readers_that_meet_large_rows_write_the_bytes_that_one_writes() {
     let large =
         "UPDATE notes SET mixed = zeroblob(5000000) WHERE id IN (30000, 60000, 60003, 1090000, 4119000);";
     same_bytes_with_any_threads(&notes("large rows", large));
+}
+
+#[test]
+fn several_readers_that_meet_rows_of_a_few_mebibytes_write_the_bytes_that_one_writes() {
+    // Around what a piece and a frame may take: alone, side by side, and in every range.
+    let sizes =
+        [1_000_000, 1_048_000, 1_048_576, 1_049_000, 1_500_000, 2_100_000, 3_000_000, 4_194_000, 4_194_304];
+    let large = sizes.into_iter().chain([1_100_000; 6]).enumerate().map(|(number, size)| {
+        let place = if number < sizes.len() { 4_000 + number * 3_900 } else { 21_000 + number };
+        format!(
+            "UPDATE notes SET mixed = CAST(printf('%0{size}d', {number}) AS BLOB), short = {number}
+             WHERE id = (SELECT id FROM notes LIMIT 1 OFFSET {place});"
+        )
+    });
+    same_bytes_with_any_threads(&notes("a few mebibytes", &large.collect::<Vec<_>>().concat()));
+}
+
+#[test]
+fn a_large_row_among_rows_in_no_order_does_not_show_whoever_reads_it() {
+    let fixture = notes(
+        "dealt out",
+        "UPDATE notes SET short = id * 7919 % 104729;
+         UPDATE notes SET mixed = zeroblob(12000000) WHERE id = (SELECT id FROM notes LIMIT 1 OFFSET 9000);",
+    );
+    let of = |threads: usize| {
+        let output = fixture.folder().join(format!("dealt out {threads}"));
+        exported_by_column(&fixture.path, &output, threads, "notes=short").expect("exported").0
+    };
+    let one = of(1);
+    assert!(of(4) == one && of(8) == one);
 }
 
 #[test]
