@@ -27,6 +27,9 @@ pub use progress::ProgressRow;
 pub use progress_table::{KeptValue, ProgressFilled, ProgressTable};
 pub use writer::EventWriter;
 
+/// How much of the database is kept in memory, in KiB.
+const CACHE_KIB: u32 = 128 * 1024;
+
 /// Where the programs of a run are noted, for as long as it lasts: a table with the one column `program_id`.
 pub const PROGRAMS: &str = "temp.parklite_programs";
 
@@ -207,8 +210,9 @@ impl EventStore {
             self.connection.set_db_config(setting, on).map_err(failure)?;
         }
         wait_and_stop(&mut self.connection, busy_timeout, interrupt)?;
+        // Identities come in no order, so that every part of their indexes is needed all the time.
         let begin = format!(
-            "PRAGMA mmap_size=0; CREATE TEMP TABLE {} (program_id TEXT PRIMARY KEY) WITHOUT ROWID; BEGIN IMMEDIATE",
+            "PRAGMA mmap_size=0; PRAGMA cache_size=-{CACHE_KIB}; CREATE TEMP TABLE {} (program_id TEXT PRIMARY KEY) WITHOUT ROWID; BEGIN IMMEDIATE",
             PROGRAMS.trim_start_matches("temp.")
         );
         self.connection.execute_batch(&begin).map_err(failure)?;
