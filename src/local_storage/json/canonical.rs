@@ -8,7 +8,6 @@
 //! names. Counts are 64 bits; the high byte comes first everywhere. This never changes: identities depend on it.
 
 use super::{Json, Kind};
-use crate::local_storage::code_units::CodeUnits;
 
 /// How deep an element may nest: deeper than any store of an app, and shallow enough for any stack.
 pub const MAX_DEPTH: usize = 128;
@@ -35,22 +34,33 @@ fn push(out: &mut Vec<u8>, json: Json<'_>, depth: usize) -> bool {
         }
         Kind::String => {
             out.push(b's');
-            push_units(out, &json.to_units().unwrap_or_default());
+            push_string(out, json);
         }
         Kind::Array => {
             out.push(b'a');
-            push_count(out, json.elements().count());
-            return json.elements().all(|element| push(out, element, depth + 1));
+            let (at, mut count) = (out.len(), 0);
+            push_count(out, count);
+            for element in json.elements() {
+                count += 1;
+                if !push(out, element, depth + 1) {
+                    return false;
+                }
+            }
+            let place = out.get_mut(at..).and_then(<[u8]>::first_chunk_mut);
+            place.into_iter().for_each(|place| *place = bytes_of(count));
         }
         Kind::Object => {
             out.push(b'o');
-            let mut members: Vec<(CodeUnits, Json<'_>)> =
-                json.members().map(|(name, value)| (name.to_units().unwrap_or_default(), value)).collect();
+            let mut members: Vec<(Json<'_>, Json<'_>)> = json.members().collect();
             // Stable, so that members of the same name keep their order.
-            members.sort_by(|(a, _), (b, _)| a.cmp(b));
+            if members.iter().all(|(name, _)| name.ascii().is_some()) {
+                members.sort_by_key(|(name, _)| name.ascii());
+            } else {
+                members.sort_by_cached_key(|(name, _)| name.to_units());
+            }
             push_count(out, members.len());
             return members.into_iter().all(|(name, value)| {
-                push_units(out, &name);
+                push_string(out, name);
                 push(out, value, depth + 1)
             });
         }
@@ -58,19 +68,31 @@ fn push(out: &mut Vec<u8>, json: Json<'_>, depth: usize) -> bool {
     true
 }
 
-fn push_units(out: &mut Vec<u8>, units: &CodeUnits) {
-    push_count(out, units.len());
-    out.extend(units.as_slice().iter().flat_map(|unit| unit.to_be_bytes()));
+/// The count of a string's code units, and these.
+fn push_string(out: &mut Vec<u8>, json: Json<'_>) {
+    if let Some(plain) = json.ascii() {
+        push_count(out, plain.len());
+        plain.iter().for_each(|&byte| out.extend_from_slice(&u16::from(byte).to_be_bytes()));
+    } else {
+        let units = json.to_units().unwrap_or_default();
+        push_count(out, units.len());
+        units.as_slice().iter().for_each(|unit| out.extend_from_slice(&unit.to_be_bytes()));
+    }
 }
 
 fn push_count(out: &mut Vec<u8>, count: usize) {
+    out.extend_from_slice(&bytes_of(count));
+}
+
+fn bytes_of(count: usize) -> [u8; 8] {
     // Nothing in memory has more than 64 bits count.
-    out.extend_from_slice(&u64::try_from(count).unwrap_or(u64::MAX).to_be_bytes());
+    u64::try_from(count).unwrap_or(u64::MAX).to_be_bytes()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::local_storage::code_units::CodeUnits;
 
     fn form(text: &str) -> Option<Vec<u8>> {
         canonical(Json::parse(text.as_bytes()).expect("JSON"))

@@ -12,6 +12,7 @@
 //!
 //! Source: RFC 8259. Of members of the same name the last one counts, as in `JSON.parse`.
 
+mod bytes;
 pub mod canonical;
 pub mod pointer;
 mod scan;
@@ -180,6 +181,11 @@ impl<'a> Json<'a> {
     #[must_use]
     pub fn to_i64(self) -> Option<i64> {
         (self.kind() == Kind::Number).then(|| std::str::from_utf8(self.text).ok()?.parse().ok()).flatten()
+    }
+
+    /// What stands between the quotes of a string of which each byte is one code unit as it stands there.
+    pub(super) fn ascii(self) -> Option<&'a [u8]> {
+        self.inside_quotes().filter(|inside| inside.is_ascii() && !inside.contains(&b'\\'))
     }
 
     fn inside_quotes(self) -> Option<&'a [u8]> {

@@ -1,7 +1,8 @@
 //! Walking over text that was checked: what ends where is found by counting brackets.
 
 use super::Json;
-use super::scan::{before, skip_space};
+use super::bytes::before;
+use super::scan::skip_space;
 
 /// The members of an object, in their order, with those whose name comes twice.
 #[derive(Debug, Clone)]
@@ -75,22 +76,24 @@ fn value_end(text: &[u8], start: usize) -> usize {
 
 fn container_end(text: &[u8], start: usize) -> usize {
     let (mut at, mut depth) = (start, 0_usize);
-    while let Some(byte) = text.get(at) {
-        match byte {
-            b'"' => {
+    loop {
+        at += before(text.get(at..).unwrap_or_default(), |eight| {
+            eight.equal(b'"') | eight.equal_in_any_case(b'{') | eight.equal_in_any_case(b'}')
+        });
+        match text.get(at) {
+            None => return at,
+            Some(b'"') => {
                 at = string_end(text, at);
                 continue;
             }
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' => depth = depth.saturating_sub(1),
-            _ => {}
+            Some(b'{' | b'[') => depth += 1,
+            Some(_) => depth = depth.saturating_sub(1),
         }
         at += 1;
         if depth == 0 {
-            break;
+            return at;
         }
     }
-    at
 }
 
 fn string_end(text: &[u8], start: usize) -> usize {
@@ -99,7 +102,11 @@ fn string_end(text: &[u8], start: usize) -> usize {
         at = match byte {
             b'"' => return at + 1,
             b'\\' => at + 2,
-            _ => at + before(text.get(at..).unwrap_or_default(), |byte| byte == b'"' || byte == b'\\'),
+            _ => {
+                at + before(text.get(at..).unwrap_or_default(), |eight| {
+                    eight.equal(b'"') | eight.equal(b'\\')
+                })
+            }
         };
     }
     text.len()
