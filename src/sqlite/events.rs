@@ -30,8 +30,15 @@ pub use writer::EventWriter;
 /// How much of the database is kept in memory, in KiB.
 const CACHE_KIB: u32 = 128 * 1024;
 
-/// Where the programs of a run are noted, for as long as it lasts: a table with the one column `program_id`.
+/// Where the programs of a run are noted, for as long as it lasts: a table with the columns `program_id` and `has_rivals`,
+/// which is 0 only where no two events are known to be of one session.
 pub const PROGRAMS: &str = "temp.parklite_programs";
+
+/// Marks the programs that came with more than one value: each may have its own events of a session.
+const MARK_RIVALS: &str = "UPDATE temp.parklite_programs SET has_rivals = 1
+    WHERE (SELECT count(*) FROM main.event_migrations WHERE marker = 'migrated-' || program_id) > 1";
+/// The same where there may be events that this run did not add.
+const MARK_ALL: &str = "UPDATE temp.parklite_programs SET has_rivals = 1";
 
 /// All that an events database has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -152,6 +159,8 @@ pub struct EventStore {
     /// Views that could not be made.
     notes: Vec<String>,
     has_triggers: bool,
+    /// Whether all events are of this run.
+    was_empty: bool,
     /// Events that keep a later time than that at which they were seen first.
     later_times: Cell<u64>,
 }
@@ -196,6 +205,7 @@ impl EventStore {
             schema: schema.clone(),
             notes: Vec::new(),
             has_triggers: false,
+            was_empty: false,
             later_times: Cell::new(0),
         };
         store.prepare(busy_timeout, interrupt).map_err(|error| error.at(path))?;
@@ -212,13 +222,14 @@ impl EventStore {
         wait_and_stop(&mut self.connection, busy_timeout, interrupt)?;
         // Identities come in no order, so that every part of their indexes is needed all the time.
         let begin = format!(
-            "PRAGMA mmap_size=0; PRAGMA cache_size=-{CACHE_KIB}; CREATE TEMP TABLE {} (program_id TEXT PRIMARY KEY) WITHOUT ROWID; BEGIN IMMEDIATE",
+            "PRAGMA mmap_size=0; PRAGMA cache_size=-{CACHE_KIB}; CREATE TEMP TABLE {} (program_id TEXT PRIMARY KEY, has_rivals INTEGER NOT NULL) WITHOUT ROWID; BEGIN IMMEDIATE",
             PROGRAMS.trim_start_matches("temp.")
         );
         self.connection.execute_batch(&begin).map_err(failure)?;
         layout::prepare_tables(&self.connection, &self.schema)?;
         self.notes = views::make_views(&self.connection, &self.schema)?;
         self.has_triggers = layout::has_triggers(&self.connection, &self.schema.table.table)?;
+        self.was_empty = layout::is_empty(&self.connection, &self.schema.table.table)?;
         Ok(())
     }
 
@@ -241,11 +252,14 @@ impl EventStore {
     /// # Errors
     /// What SQLite says.
     pub fn conflicts(&self, most: usize) -> Result<Vec<Conflict>> {
+        // Most programs have none, and then none of their sessions need be read.
+        let mark = if self.was_empty && !self.has_triggers { MARK_RIVALS } else { MARK_ALL };
+        self.connection.execute_batch(mark).map_err(|error| failure(error).at(&self.path))?;
         let found = views::conflicts(&self.connection, &self.schema.conflicts, most);
         found.map_err(|error| error.at(&self.path))
     }
 
-    /// How many of those there are.
+    /// How many of those there are, once [`Self::conflicts`] was asked for.
     ///
     /// # Errors
     /// What SQLite says.

@@ -4,7 +4,7 @@
 //! written is the same for every number of threads. A large file is read a dump at a time when its turn has come.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::rc::Rc;
@@ -17,8 +17,7 @@ use crate::budget::{Budget, Reservation};
 use crate::error::{Error, Result};
 use crate::local_storage::dump::{Dump, DumpOptions, Dumps};
 use crate::local_storage::item::{Item, Storage};
-use crate::local_storage::json::Json;
-use crate::local_storage::mapping::event::{WORKOUT_SESSION, item_event, value_sha256};
+use crate::local_storage::mapping::event::{item_event, value_sha256};
 use crate::local_storage::mapping::{Mapped, MappedEvent, map_item};
 use crate::local_storage::moment::Moment;
 use crate::migrate::MigrateOptions;
@@ -45,8 +44,8 @@ pub(super) struct Kept {
     /// The value, where it is text that SQLite can have.
     pub(super) text: Option<String>,
     pub(super) event: MappedEvent,
-    /// The program of each of its elements.
-    pub(super) programs: Vec<Option<String>>,
+    /// The programs of which it has a session twice.
+    pub(super) doubled: BTreeSet<String>,
 }
 
 /// Whose a storage is, and whether it is taken.
@@ -86,22 +85,22 @@ impl<'s> Whose<'s> {
         let mapped = map_item(&options.mapping, origin, item, self.captured_at);
         let is_known = mapped.events.is_some() || mapped.marker.is_some();
         let is_kept = options.takes() && self.is_taken() && (options.all_keys || is_known);
-        let kept = is_kept.then(|| Kept {
-            sha256: value_sha256(&item.value),
+        let kept = is_kept.then(|| value_sha256(&item.value)).map(|sha256| Kept {
             text: item.value.to_utf8().filter(|text| !text.contains('\0')),
-            event: item_event(origin, partition, item, self.captured_at),
-            programs: mapped.events.iter().flatten().map(program_of).collect(),
+            event: item_event(origin, partition, item, &sha256, self.captured_at),
+            sha256,
+            doubled: doubled(&mapped),
         });
         Prepared { mapped, kept }
     }
 }
 
-/// The program of a session.
-fn program_of(event: &MappedEvent) -> Option<String> {
-    if event.event_type != WORKOUT_SESSION {
-        return None;
-    }
-    Json::parse(event.payload.as_bytes()).ok()?.member("program_id")?.to_utf8()
+/// The programs of which there is a session twice.
+fn doubled(mapped: &Mapped) -> BTreeSet<String> {
+    let mut slots: Vec<_> = mapped.events.iter().flatten().filter_map(|event| event.slot.as_ref()).collect();
+    slots.sort_unstable();
+    let doubled = slots.windows(2).filter(|pair| matches!(pair, [a, b] if a == b));
+    doubled.filter_map(|pair| Some(pair.first()?.program.clone())).collect()
 }
 
 /// Reads a file dump by dump; whether it was changed meanwhile. What cannot be read is handed over as well.

@@ -61,8 +61,9 @@ impl Import<'_> {
         add(&kept.event, 0)?;
         let (mut new, mut known, mut skipped) = (0, 0, 0);
         let mut programs: BTreeMap<&str, u64> = BTreeMap::new();
-        for ((position, event), program) in (0..).zip(mapped.events.iter().flatten()).zip(&kept.programs) {
-            if program.as_ref().is_some_and(|program| context.left_out.contains(program)) {
+        for (position, event) in (0..).zip(mapped.events.iter().flatten()) {
+            let program = event.slot.as_ref().map(|slot| &*slot.program);
+            if program.is_some_and(|program| context.left_out.contains(program)) {
                 skipped += 1;
                 continue;
             }
@@ -79,7 +80,7 @@ impl Import<'_> {
         totals.elements_known += known;
         totals.skipped_as_migrated += skipped;
         for (program, sessions) in programs {
-            writer.add_migration(program, sha256, sessions)?;
+            writer.add_migration(program, sha256, sessions, kept.doubled.contains(program))?;
         }
         Ok(())
     }
