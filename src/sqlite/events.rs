@@ -27,8 +27,8 @@ pub use progress::ProgressRow;
 pub use progress_table::{KeptValue, ProgressFilled, ProgressTable};
 pub use writer::EventWriter;
 
-/// How much of the database is kept in memory, in KiB.
-const CACHE_KIB: u32 = 128 * 1024;
+/// How much of the database is kept in memory, in KiB: enough for the indexes of some 300,000 events.
+const CACHE_KIB: u32 = 64 * 1024;
 
 /// Where the programs of a run are noted, for as long as it lasts: a table with the columns `program_id` and `has_rivals`,
 /// which is 0 only where no two events are known to be of one session.

@@ -25,6 +25,11 @@ impl Eight {
         Marks(zeros((self.0 | (ONES * 0x20)) ^ (ONES * u64::from(byte))))
     }
 
+    /// Those that are no ASCII.
+    pub(super) fn not_ascii(self) -> Marks {
+        Marks(self.0 & HIGH)
+    }
+
     /// Control characters, but for U+007F.
     pub(super) fn control(self) -> Marks {
         Marks(self.0.wrapping_sub(ONES * 0x20) & !self.0 & HIGH)
@@ -87,12 +92,14 @@ mod tests {
                         let found = [
                             before(&text, |eight| eight.equal(b'"') | eight.equal(b'\\')),
                             before(&text, Eight::control),
+                            before(&text, Eight::not_ascii),
                             before(&text, |eight| eight.equal_in_any_case(b'{')),
                             before(&text, |eight| eight.equal_in_any_case(b'}') | eight.control()),
                         ];
                         let expected = [
                             slowly(&text, |byte| matches!(byte, b'"' | b'\\')),
                             slowly(&text, |byte| byte < 0x20),
+                            slowly(&text, |byte| byte >= 0x80),
                             slowly(&text, |byte| matches!(byte, b'{' | b'[')),
                             slowly(&text, |byte| matches!(byte, b'}' | b']') || byte < 0x20),
                         ];

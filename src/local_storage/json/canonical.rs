@@ -7,6 +7,8 @@
 //! of bytes and these; for arrays and objects the count of entries and these, members sorted by the code units of their
 //! names. Counts are 64 bits; the high byte comes first everywhere. This never changes: identities depend on it.
 
+use super::scan::skip_space;
+use super::walk::{next_begin, value_end};
 use super::{Json, Kind};
 
 /// How deep an element may nest: deeper than any store of an app, and shallow enough for any stack.
@@ -15,57 +17,101 @@ pub const MAX_DEPTH: usize = 128;
 /// The canonical form, or `None` where arrays and objects nest deeper than [`MAX_DEPTH`].
 #[must_use]
 pub fn canonical(json: Json<'_>) -> Option<Vec<u8>> {
-    let mut out = Vec::with_capacity(json.text().len());
-    push(&mut out, json, 0).then_some(out)
+    let mut out = Vec::with_capacity(2 * json.text().len());
+    push(&mut out, json.text(), 0, 0)?;
+    Some(out)
 }
 
-/// `false` where it nests too deep.
-fn push(out: &mut Vec<u8>, json: Json<'_>, depth: usize) -> bool {
+/// Appends the value that begins at `at`; where it ends, or `None` where it nests too deep.
+///
+/// Each byte of the text is walked over once, however deep it stands.
+fn push(out: &mut Vec<u8>, text: &[u8], at: usize, depth: usize) -> Option<usize> {
     if depth > MAX_DEPTH {
-        return false;
+        return None;
     }
-    match json.kind() {
-        Kind::Null => out.push(b'z'),
-        Kind::Boolean => out.push(if json.to_bool() == Some(true) { b't' } else { b'f' }),
-        Kind::Number => {
-            out.push(b'n');
-            push_count(out, json.text().len());
-            out.extend_from_slice(json.text());
-        }
-        Kind::String => {
-            out.push(b's');
-            push_string(out, json);
-        }
-        Kind::Array => {
+    match text.get(at)? {
+        b'{' => push_object(out, text, at + 1, depth),
+        b'[' => {
             out.push(b'a');
-            let (at, mut count) = (out.len(), 0);
+            let (place, mut count) = (out.len(), 0);
             push_count(out, count);
-            for element in json.elements() {
+            let mut at = at + 1;
+            while let Some(begin) = next_begin(text, at) {
+                at = push(out, text, begin, depth + 1)?;
                 count += 1;
-                if !push(out, element, depth + 1) {
-                    return false;
+            }
+            put_count(out, place, count);
+            Some(behind_bracket(text, at))
+        }
+        b'"' => {
+            let (string, end) = string_at(text, at)?;
+            out.push(b's');
+            push_string(out, string);
+            Some(end)
+        }
+        _ => {
+            let end = value_end(text, at);
+            let scalar = Json::trusted(text.get(at..end)?);
+            match scalar.kind() {
+                Kind::Null => out.push(b'z'),
+                Kind::Boolean => out.push(if scalar.to_bool() == Some(true) { b't' } else { b'f' }),
+                _ => {
+                    out.push(b'n');
+                    push_count(out, scalar.text().len());
+                    out.extend_from_slice(scalar.text());
                 }
             }
-            let place = out.get_mut(at..).and_then(<[u8]>::first_chunk_mut);
-            place.into_iter().for_each(|place| *place = bytes_of(count));
-        }
-        Kind::Object => {
-            out.push(b'o');
-            let mut members: Vec<(Json<'_>, Json<'_>)> = json.members().collect();
-            // Stable, so that members of the same name keep their order.
-            if members.iter().all(|(name, _)| name.ascii().is_some()) {
-                members.sort_by_key(|(name, _)| name.ascii());
-            } else {
-                members.sort_by_cached_key(|(name, _)| name.to_units());
-            }
-            push_count(out, members.len());
-            return members.into_iter().all(|(name, value)| {
-                push_string(out, name);
-                push(out, value, depth + 1)
-            });
+            Some(end)
         }
     }
-    true
+}
+
+/// Appends the object whose first member, if there is one, is to be found from `at` on.
+fn push_object(out: &mut Vec<u8>, text: &[u8], at: usize, depth: usize) -> Option<usize> {
+    out.push(b'o');
+    let place = out.len();
+    push_count(out, 0);
+    let start = out.len();
+    // Each name, with where its member begins in `out` and ends.
+    let mut members: Vec<(Json<'_>, usize, usize)> = Vec::new();
+    let mut at = at;
+    while let Some(begin) = next_begin(text, at) {
+        let (name, end) = string_at(text, begin)?;
+        let from = out.len();
+        push_string(out, name);
+        at = push(out, text, next_begin(text, end)?, depth + 1)?;
+        members.push((name, from, out.len()));
+    }
+    put_count(out, place, members.len());
+    // Stable, so that members of the same name keep their order.
+    if members.iter().all(|(name, ..)| name.ascii().is_some()) {
+        members.sort_by_key(|(name, ..)| name.ascii());
+    } else {
+        members.sort_by_cached_key(|(name, ..)| name.to_units());
+    }
+    if !members.is_sorted_by_key(|&(_, from, _)| from) {
+        let unordered = out.split_off(start);
+        for (_, from, to) in members {
+            out.extend_from_slice(unordered.get(from - start..to - start)?);
+        }
+    }
+    Some(behind_bracket(text, at))
+}
+
+/// The string that begins at `at`, and where it ends.
+fn string_at(text: &[u8], at: usize) -> Option<(Json<'_>, usize)> {
+    let end = value_end(text, at);
+    Some((Json::trusted(text.get(at..end)?), end))
+}
+
+/// Behind the bracket or brace that is next.
+fn behind_bracket(text: &[u8], at: usize) -> usize {
+    skip_space(text, at) + 1
+}
+
+fn put_count(out: &mut [u8], place: usize, count: usize) {
+    let place = out.get_mut(place..).and_then(<[u8]>::first_chunk_mut);
+    place.into_iter().for_each(|place| *place = bytes_of(count));
 }
 
 /// The count of a string's code units, and these.

@@ -185,7 +185,10 @@ impl<'a> Json<'a> {
 
     /// What stands between the quotes of a string of which each byte is one code unit as it stands there.
     pub(super) fn ascii(self) -> Option<&'a [u8]> {
-        self.inside_quotes().filter(|inside| inside.is_ascii() && !inside.contains(&b'\\'))
+        let is_plain = |inside: &&[u8]| {
+            bytes::before(inside, |eight| eight.equal(b'\\') | eight.not_ascii()) == inside.len()
+        };
+        self.inside_quotes().filter(is_plain)
     }
 
     fn inside_quotes(self) -> Option<&'a [u8]> {

@@ -50,19 +50,26 @@ impl<'a> Iterator for Elements<'a> {
 
 /// The next value from `at` on, over one comma or colon; `None` at a closing bracket.
 fn next_value<'a>(text: &'a [u8], at: &mut usize) -> Option<Json<'a>> {
-    let mut start = skip_space(text, *at);
-    if let Some(b',' | b':') = text.get(start) {
-        start = skip_space(text, start + 1);
-    }
-    if let None | Some(b'}' | b']') = text.get(start) {
-        return None;
-    }
+    let start = next_begin(text, *at)?;
     let end = value_end(text, start);
     *at = end;
     text.get(start..end).map(Json::trusted)
 }
 
-fn value_end(text: &[u8], start: usize) -> usize {
+/// Where the next value begins from `at` on, over one comma or colon; `None` at a closing bracket.
+pub(super) fn next_begin(text: &[u8], at: usize) -> Option<usize> {
+    let mut start = skip_space(text, at);
+    if let Some(b',' | b':') = text.get(start) {
+        start = skip_space(text, start + 1);
+    }
+    match text.get(start) {
+        None | Some(b'}' | b']') => None,
+        Some(_) => Some(start),
+    }
+}
+
+/// Where the value ends that begins at `start`.
+pub(super) fn value_end(text: &[u8], start: usize) -> usize {
     match text.get(start) {
         Some(b'"') => string_end(text, start),
         Some(b'{' | b'[') => container_end(text, start),

@@ -25,11 +25,14 @@ use crate::migrate::inputs::{Looks, Source, SourceFile};
 use crate::run::{Run, start_thread};
 
 /// What of files that were read ahead may be in memory.
-const AHEAD_BYTES: u64 = 128 << 20;
+const AHEAD_BYTES: u64 = 64 << 20;
 
 /// How much a file takes once it is read, as a multiple of its size: its strings as UTF-16, the payloads of its events, and
 /// the allocator's share.
 const GROWTH: u64 = 8;
+
+/// What a file takes besides, however small it is.
+const FILE_BYTES: u64 = 16 << 10;
 
 /// What is known of an item before it is written.
 pub(super) struct Prepared {
@@ -220,7 +223,7 @@ impl<'b> Shared<'b> {
             }
             *next += 1;
             if let Some(file) = small_file(self.sources.get(index)?) {
-                let bytes = file.looks.size_bytes.saturating_mul(GROWTH);
+                let bytes = file.looks.size_bytes.saturating_mul(GROWTH).saturating_add(FILE_BYTES);
                 return Some((index, file, self.budget.reserve(bytes)));
             }
         }
