@@ -126,11 +126,11 @@ fn conflicts_within_a_value_between_values_and_with_an_earlier_run_are_all_told(
     assert_eq!(first, ["between", "within"]);
     let in_view =
         "SELECT group_concat(program_id) FROM (SELECT program_id FROM progress_conflicts ORDER BY 1)";
-    assert_eq!(place.ask("new.db", in_view), "between,within");
+    assert_eq!(place.ask("new.db", in_view), "'between,within'");
     write_sessions(&place, "later.json", "alone", &[(1, 1, "hard")]);
     let later: Vec<String> = conflicts_of("later.json");
     assert_eq!(later, ["alone"]);
-    assert_eq!(place.ask("new.db", in_view), "alone,between,within");
+    assert_eq!(place.ask("new.db", in_view), "'alone,between,within'");
 }
 
 /// What docs/MEMORY.md promises.
@@ -166,5 +166,6 @@ fn large_dumps_among_many_small_ones_stay_within_the_memory_that_is_promised() {
     assert_eq!(ended.code(), Some(3), "some dumps are damaged");
     assert!(peak > 0 && peak <= BOUND_KIB, "{peak} KiB resident, {BOUND_KIB} promised");
     let sessions = place.ask("new.db", "SELECT count(*) FROM events WHERE event_type = 'workout_session'");
-    assert_eq!(sessions, (180 * 6).to_string());
+    // After 84 dumps the same sessions come again.
+    assert_eq!(sessions, (84 * 6).to_string());
 }

@@ -110,19 +110,24 @@ fn behind_bracket(text: &[u8], at: usize) -> usize {
 }
 
 fn put_count(out: &mut [u8], place: usize, count: usize) {
-    let place = out.get_mut(place..).and_then(<[u8]>::first_chunk_mut);
-    place.into_iter().for_each(|place| *place = bytes_of(count));
+    if let Some(place) = out.get_mut(place..).and_then(<[u8]>::first_chunk_mut) {
+        *place = bytes_of(count);
+    }
 }
 
 /// The count of a string's code units, and these.
 fn push_string(out: &mut Vec<u8>, json: Json<'_>) {
     if let Some(plain) = json.ascii() {
         push_count(out, plain.len());
-        plain.iter().for_each(|&byte| out.extend_from_slice(&u16::from(byte).to_be_bytes()));
+        for &byte in plain {
+            out.extend_from_slice(&u16::from(byte).to_be_bytes());
+        }
     } else {
         let units = json.to_units().unwrap_or_default();
         push_count(out, units.len());
-        units.as_slice().iter().for_each(|unit| out.extend_from_slice(&unit.to_be_bytes()));
+        for unit in units.as_slice() {
+            out.extend_from_slice(&unit.to_be_bytes());
+        }
     }
 }
 

@@ -235,7 +235,7 @@ mod tests {
         let told = |at: &Found, json: Json<'_>| format!("{} {:?} {}", at.path, at.names, json.to_text());
         pointer.visit(json, &mut |at, json| found.push(told(at, json)));
         pointer.visit_among(json, &json.members().collect::<Vec<_>>(), &mut |at, json| {
-            again.push(told(at, json))
+            again.push(told(at, json));
         });
         assert_eq!(found, again);
         assert_eq!(found, [r#"/by~1Id/a/0 ["a"] 1"#, r#"/by~1Id/a/1 ["a"] 2"#, r#"/by~1Id/c/0 ["c"] 3"#]);
