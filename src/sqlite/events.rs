@@ -30,6 +30,9 @@ pub use writer::EventWriter;
 /// How much of the database is kept in memory, in KiB: enough for the indexes of some 300,000 events.
 const CACHE_KIB: u32 = 64 * 1024;
 
+/// The same once all events are written: sorting takes as much again for each thing that is sorted.
+const CACHE_KIB_OF_QUERIES: u32 = 8 * 1024;
+
 /// Where the programs of a run are noted, for as long as it lasts: a table with the columns `program_id` and `has_rivals`,
 /// which is 0 only where no two events are known to be of one session.
 pub const PROGRAMS: &str = "temp.parklite_programs";
@@ -254,7 +257,8 @@ impl EventStore {
     pub fn conflicts(&self, most: usize) -> Result<Vec<Conflict>> {
         // Most programs have none, and then none of their sessions need be read.
         let mark = if self.was_empty && !self.has_triggers { MARK_RIVALS } else { MARK_ALL };
-        self.connection.execute_batch(mark).map_err(|error| failure(error).at(&self.path))?;
+        let set = format!("PRAGMA cache_size=-{CACHE_KIB_OF_QUERIES}; {mark}");
+        self.connection.execute_batch(&set).map_err(|error| failure(error).at(&self.path))?;
         let found = views::conflicts(&self.connection, &self.schema.conflicts, most);
         found.map_err(|error| error.at(&self.path))
     }
