@@ -33,7 +33,7 @@ pub use report::{
     Totals, WarningReport,
 };
 
-use import::Import;
+use import::{Ahead, Import, Shared};
 use inputs::Source;
 use target::Target;
 
@@ -73,6 +73,8 @@ pub struct MigrateOptions {
     pub temp_folder: Option<PathBuf>,
     /// How long to wait for the lock on an existing database.
     pub busy_timeout: Duration,
+    /// How many threads read and write; what is written is the same for every number.
+    pub threads: usize,
     /// What is made for an app's server of the sessions of the programs that are in the inputs.
     pub bulk_sync: Option<BulkSyncOptions>,
 }
@@ -115,12 +117,18 @@ pub fn migrate(inputs: &[PathBuf], options: &MigrateOptions, run: Run<'_>) -> Re
     });
     let writer = target.as_ref().map(|target| target.store.writer()).transpose()?;
     let mut import = Import::new(options, writer, inputs.skipped, run);
-    for source in &inputs.sources {
-        match source {
-            Source::Dumps(file) => import.file(file)?,
-            Source::Store(store) => import.store(store)?,
+    let budget = import::budget();
+    let shared = Shared::new(&inputs.sources, options, &budget, run);
+    std::thread::scope(|scope| -> Result<()> {
+        let mut ahead = Ahead::start(&shared, scope)?;
+        for (index, source) in inputs.sources.iter().enumerate() {
+            match source {
+                Source::Dumps(file) => import.file(file, ahead.get(index)?)?,
+                Source::Store(store) => import.store(store)?,
+            }
         }
-    }
+        Ok(())
+    })?;
     for error in inputs.unread {
         import.unread(error)?;
     }

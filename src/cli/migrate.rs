@@ -108,6 +108,9 @@ pub(crate) struct MigrateArgs {
     /// An existing folder for a dry run, and for copies of browsers' databases [default: the system's].
     #[arg(long, value_name = "FOLDER", help_heading = MORE)]
     temp_dir: Option<PathBuf>,
+    /// How many threads read dumps and write events [default: one per core].
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=256), help_heading = MORE)]
+    threads: Option<u16>,
     #[command(flatten)]
     busy: BusyArgs,
 }
@@ -147,6 +150,10 @@ pub(crate) fn run(args: &MigrateArgs, json: bool, run: Run<'_>) -> Result<Outcom
         progress_table: args.to.map(|ToTable::ProgressLogs| args.set.clone()),
         temp_folder: args.temp_dir.clone(),
         busy_timeout: args.busy.busy_timeout,
+        threads: args.threads.map_or_else(
+            || std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            usize::from,
+        ),
         bulk_sync: (args.emit == Some(EmitForm::BulkSync)).then(|| BulkSyncOptions {
             all_sessions: args.all_sessions,
             batch_size: args.batch_size,

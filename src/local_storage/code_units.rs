@@ -75,24 +75,29 @@ impl CodeUnits {
     /// As a string, where all surrogates are in pairs.
     #[must_use]
     pub fn to_utf8(&self) -> Option<String> {
-        String::from_utf16(&self.0).ok()
+        // WTF-8 is UTF-8 where no surrogate is unpaired.
+        String::from_utf8(self.to_wtf8()).ok()
     }
 
     /// As WTF-8, from which [`Self::from_wtf8`] makes the same again.
     #[must_use]
     pub fn to_wtf8(&self) -> Vec<u8> {
-        if self.0.iter().all(|&unit| unit < 0x80) {
-            return self.0.iter().flat_map(|&unit| u8::try_from(unit)).collect();
-        }
         let mut bytes = Vec::with_capacity(self.0.len());
         let mut buffer = [0; 4];
-        for unit in char::decode_utf16(self.0.iter().copied()) {
-            match unit {
-                Ok(char) => bytes.extend_from_slice(char.encode_utf8(&mut buffer).as_bytes()),
-                Err(error) => {
-                    let [high, low] = error.unpaired_surrogate().to_be_bytes();
-                    let (a, b) = (high >> 4, (high & 0x0F) << 2 | low >> 6);
-                    bytes.extend_from_slice(&[0xE0 | a, 0x80 | b, 0x80 | (low & 0x3F)]);
+        // Most are ASCII, and then there is nothing to decode.
+        for run in self.0.chunk_by(|&a, &b| (a < 0x80) == (b < 0x80)) {
+            if run.first().is_some_and(|&unit| unit < 0x80) {
+                bytes.extend(run.iter().map(|unit| unit.to_le_bytes()[0]));
+                continue;
+            }
+            for unit in char::decode_utf16(run.iter().copied()) {
+                match unit {
+                    Ok(char) => bytes.extend_from_slice(char.encode_utf8(&mut buffer).as_bytes()),
+                    Err(error) => {
+                        let [high, low] = error.unpaired_surrogate().to_be_bytes();
+                        let (a, b) = (high >> 4, (high & 0x0F) << 2 | low >> 6);
+                        bytes.extend_from_slice(&[0xE0 | a, 0x80 | b, 0x80 | (low & 0x3F)]);
+                    }
                 }
             }
         }
@@ -102,7 +107,11 @@ impl CodeUnits {
     /// As UTF-16 with the low byte first.
     #[must_use]
     pub fn to_utf16le(&self) -> Vec<u8> {
-        self.0.iter().flat_map(|unit| unit.to_le_bytes()).collect()
+        let mut bytes = vec![0; 2 * self.0.len()];
+        for (pair, unit) in bytes.as_chunks_mut::<2>().0.iter_mut().zip(&self.0) {
+            *pair = unit.to_le_bytes();
+        }
+        bytes
     }
 }
 

@@ -22,7 +22,7 @@ pub(super) use database::BrowserDatabase;
 ///
 /// An error of kind `Usage` means that the store holds something else than localStorage; `Busy` that it was written to all the
 /// time. Damage is no error where anything can be read: it is a problem with [`Problem::may_lose_items`].
-pub(super) trait StoreReader: fmt::Debug {
+pub(super) trait StoreReader: fmt::Debug + Sync {
     /// Size and time of the last change of everything that belongs to the store.
     fn looks(&self, path: &Path) -> Result<Looks>;
 

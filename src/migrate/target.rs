@@ -155,7 +155,7 @@ fn schema_of(mapping: &Mapping, has_progress_table: bool) -> (EventSchema, Strin
         table: EventTable { table, event_id, created_at, event_type, payload },
         sessions,
         progress,
-        conflicts: conflicts_of(&events, &programs),
+        conflicts: conflicts_of(&events, &format!("{programs} WHERE has_rivals")),
         progress_of_run: progress_of(&events, &programs),
     };
     (schema, fold)

@@ -27,8 +27,21 @@ pub use progress::ProgressRow;
 pub use progress_table::{KeptValue, ProgressFilled, ProgressTable};
 pub use writer::EventWriter;
 
-/// Where the programs of a run are noted, for as long as it lasts: a table with the one column `program_id`.
+/// How much of the database is kept in memory, in KiB: enough for the indexes of some 300,000 events.
+const CACHE_KIB: u32 = 64 * 1024;
+
+/// The same once all events are written: sorting takes as much again for each thing that is sorted.
+const CACHE_KIB_OF_QUERIES: u32 = 8 * 1024;
+
+/// Where the programs of a run are noted, for as long as it lasts: a table with the columns `program_id` and `has_rivals`,
+/// which is 0 only where no two events are known to be of one session.
 pub const PROGRAMS: &str = "temp.parklite_programs";
+
+/// Marks the programs that came with more than one value: each may have its own events of a session.
+const MARK_RIVALS: &str = "UPDATE temp.parklite_programs SET has_rivals = 1
+    WHERE (SELECT count(*) FROM main.event_migrations WHERE marker = 'migrated-' || program_id) > 1";
+/// The same where there may be events that this run did not add.
+const MARK_ALL: &str = "UPDATE temp.parklite_programs SET has_rivals = 1";
 
 /// All that an events database has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -149,6 +162,8 @@ pub struct EventStore {
     /// Views that could not be made.
     notes: Vec<String>,
     has_triggers: bool,
+    /// Whether all events are of this run.
+    was_empty: bool,
     /// Events that keep a later time than that at which they were seen first.
     later_times: Cell<u64>,
 }
@@ -193,6 +208,7 @@ impl EventStore {
             schema: schema.clone(),
             notes: Vec::new(),
             has_triggers: false,
+            was_empty: false,
             later_times: Cell::new(0),
         };
         store.prepare(busy_timeout, interrupt).map_err(|error| error.at(path))?;
@@ -207,14 +223,16 @@ impl EventStore {
             self.connection.set_db_config(setting, on).map_err(failure)?;
         }
         wait_and_stop(&mut self.connection, busy_timeout, interrupt)?;
+        // Identities come in no order, so that every part of their indexes is needed all the time.
         let begin = format!(
-            "PRAGMA mmap_size=0; CREATE TEMP TABLE {} (program_id TEXT PRIMARY KEY) WITHOUT ROWID; BEGIN IMMEDIATE",
+            "PRAGMA mmap_size=0; PRAGMA cache_size=-{CACHE_KIB}; CREATE TEMP TABLE {} (program_id TEXT PRIMARY KEY, has_rivals INTEGER NOT NULL) WITHOUT ROWID; BEGIN IMMEDIATE",
             PROGRAMS.trim_start_matches("temp.")
         );
         self.connection.execute_batch(&begin).map_err(failure)?;
         layout::prepare_tables(&self.connection, &self.schema)?;
         self.notes = views::make_views(&self.connection, &self.schema)?;
         self.has_triggers = layout::has_triggers(&self.connection, &self.schema.table.table)?;
+        self.was_empty = layout::is_empty(&self.connection, &self.schema.table.table)?;
         Ok(())
     }
 
@@ -237,11 +255,15 @@ impl EventStore {
     /// # Errors
     /// What SQLite says.
     pub fn conflicts(&self, most: usize) -> Result<Vec<Conflict>> {
+        // Most programs have none, and then none of their sessions need be read.
+        let mark = if self.was_empty && !self.has_triggers { MARK_RIVALS } else { MARK_ALL };
+        let set = format!("PRAGMA cache_size=-{CACHE_KIB_OF_QUERIES}; {mark}");
+        self.connection.execute_batch(&set).map_err(|error| failure(error).at(&self.path))?;
         let found = views::conflicts(&self.connection, &self.schema.conflicts, most);
         found.map_err(|error| error.at(&self.path))
     }
 
-    /// How many of those there are.
+    /// How many of those there are, once [`Self::conflicts`] was asked for.
     ///
     /// # Errors
     /// What SQLite says.

@@ -21,6 +21,7 @@ mod migrate_bulk_sync;
 mod migrate_chromium;
 mod migrate_databases;
 mod migrate_dumps;
+mod migrate_many;
 mod migrate_progress;
 mod migrate_put_back;
 mod migrate_target;

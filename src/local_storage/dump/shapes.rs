@@ -14,6 +14,7 @@ type Shaped = Result<(DumpForm, Reading), Fault>;
 /// Reads `json`, which is all of `text` but white space.
 pub(super) fn read(text: &[u8], json: Json<'_>, options: &DumpOptions) -> Shaped {
     match json.kind() {
+        Kind::Object if is_plain(json) => read_object(text, json, options),
         Kind::Object if storage_state::is_state(json) => Ok(storage_state::read_state(json, options)),
         Kind::Object if storage_state::is_origin(json) => Ok(storage_state::read_origin(json, options)),
         Kind::Object if storage_state::is_wrapped(json) => Ok(storage_state::read_wrapped(json, options)),
@@ -23,6 +24,12 @@ pub(super) fn read(text: &[u8], json: Json<'_>, options: &DumpOptions) -> Shaped
         Kind::Array => read_array(text, json, options),
         kind => Err(Fault::new(place_in(text, json), format!("this is no dump but {}", kind.name()))),
     }
+}
+
+/// Whether an object has nothing but strings, as localStorage has, and not redux-persist's own: found out in one walk, since
+/// most dumps are of this form and long.
+fn is_plain(json: Json<'_>) -> bool {
+    json.members().all(|(name, value)| value.kind() == Kind::String && !name.is_string("_persist"))
 }
 
 /// Whether an object is what a library keeps under one key, and not a storage.

@@ -97,14 +97,18 @@ pub fn recognise(key: &CodeUnits, value: &CodeUnits) -> Envelope {
         let library = if begins_like_zustand(&text) { Library::Broken } else { Library::Text };
         return of(library, None, None);
     };
-    let [persist, mps, state, version] = json.named(["_persist", "__mps__", "state", "version"]);
+    // Walked over once, since values are long.
+    let members: Vec<_> = json.members().collect();
+    let last = |name: &str| members.iter().rfind(|(key, _)| key.is_string(name)).map(|(_, value)| *value);
+    let [persist, mps, state, version] = ["_persist", "__mps__", "state", "version"].map(last);
+    let is_bare = members.iter().all(|(name, _)| name.is_string("state") || name.is_string("version"));
     match json.kind() {
         Kind::Object if persist.is_some() || is_redux_key(key) => redux::decode(json),
         Kind::Object if mps.is_some() => {
             let version = mps.and_then(|meta| meta.member("version"));
             of(Library::MobxPersistStore, version, Some(json))
         }
-        Kind::Object if state.is_some() && is_bare(json) => of(Library::Zustand, version, Some(json)),
+        Kind::Object if state.is_some() && is_bare => of(Library::Zustand, version, Some(json)),
         Kind::Object => of(Library::BareObject, None, Some(json)),
         _ => of(Library::BareValue, None, Some(json)),
     }
@@ -113,11 +117,6 @@ pub fn recognise(key: &CodeUnits, value: &CodeUnits) -> Envelope {
 /// As `JSON.stringify` writes it, which puts in no white space.
 fn begins_like_zustand(text: &[u8]) -> bool {
     text.trim_ascii_start().starts_with(b"{\"state\":")
-}
-
-/// Nothing but `state` and `version`.
-fn is_bare(json: Json<'_>) -> bool {
-    json.members().all(|(name, _)| matches!(name.to_utf8().as_deref(), Some("state" | "version")))
 }
 
 fn is_redux_key(key: &CodeUnits) -> bool {

@@ -12,6 +12,7 @@
 //!
 //! Source: RFC 8259. Of members of the same name the last one counts, as in `JSON.parse`.
 
+mod bytes;
 pub mod canonical;
 pub mod pointer;
 mod scan;
@@ -180,6 +181,14 @@ impl<'a> Json<'a> {
     #[must_use]
     pub fn to_i64(self) -> Option<i64> {
         (self.kind() == Kind::Number).then(|| std::str::from_utf8(self.text).ok()?.parse().ok()).flatten()
+    }
+
+    /// What stands between the quotes of a string of which each byte is one code unit as it stands there.
+    pub(super) fn ascii(self) -> Option<&'a [u8]> {
+        let is_plain = |inside: &&[u8]| {
+            bytes::before(inside, |eight| eight.equal(b'\\') | eight.not_ascii()) == inside.len()
+        };
+        self.inside_quotes().filter(is_plain)
     }
 
     fn inside_quotes(self) -> Option<&'a [u8]> {

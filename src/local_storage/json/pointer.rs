@@ -81,6 +81,25 @@ impl Pointer {
     pub fn visit<'a>(&self, json: Json<'a>, visit: &mut dyn FnMut(&Found, Json<'a>)) {
         visit_from(&self.steps, json, &mut Found::default(), visit);
     }
+
+    /// The same where the members of the object that `json` is were taken out before.
+    pub fn visit_among<'a>(
+        &self,
+        json: Json<'a>,
+        members: &[(Json<'a>, Json<'a>)],
+        visit: &mut dyn FnMut(&Found, Json<'a>),
+    ) {
+        match self.steps.split_first() {
+            Some((Step::Name(name), rest)) if json.kind() == Kind::Object => {
+                if let Some((_, value)) = members.iter().rfind(|(key, _)| key.is_string(name)) {
+                    let mut found = Found::default();
+                    push_step(&mut found.path, name);
+                    visit_from(rest, *value, &mut found, visit);
+                }
+            }
+            _ => self.visit(json, visit),
+        }
+    }
 }
 
 fn find_from<'a>(steps: &[Step], json: Json<'a>) -> Option<Json<'a>> {
@@ -212,9 +231,13 @@ mod tests {
         let json = Json::parse(br#"{"by/Id":{"a":[1,2],"b":[],"c":[3]},"x":9}"#).expect("JSON");
         let mut found = Vec::new();
         let pointer = Pointer::parse("/by~1Id/*/*").expect("a pointer");
-        pointer.visit(json, &mut |at, json| {
-            found.push(format!("{} {:?} {}", at.path, at.names, json.to_text()));
+        let mut again = Vec::new();
+        let told = |at: &Found, json: Json<'_>| format!("{} {:?} {}", at.path, at.names, json.to_text());
+        pointer.visit(json, &mut |at, json| found.push(told(at, json)));
+        pointer.visit_among(json, &json.members().collect::<Vec<_>>(), &mut |at, json| {
+            again.push(told(at, json));
         });
+        assert_eq!(found, again);
         assert_eq!(found, [r#"/by~1Id/a/0 ["a"] 1"#, r#"/by~1Id/a/1 ["a"] 2"#, r#"/by~1Id/c/0 ["c"] 3"#]);
     }
 }

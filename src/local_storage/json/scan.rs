@@ -1,5 +1,7 @@
 //! Where a JSON value ends, and where text is not JSON.
 
+use super::bytes::before;
+
 /// Why text is not JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Syntax {
@@ -129,22 +131,11 @@ fn string_end(text: &[u8], at: usize) -> Scan<usize> {
             Some(0..0x20) => return wrong(at, "a control character stands in a string as it is"),
             Some(_) => {
                 let rest = text.get(at..).unwrap_or_default();
-                at + before(rest, |byte| byte == b'"' || byte == b'\\' || byte < 0x20)
+                at + before(rest, |eight| eight.equal(b'"') | eight.equal(b'\\') | eight.control())
             }
             None => return cut_string(at),
         };
     }
-}
-
-/// How many bytes come before the first that is special.
-///
-/// Sixteen at a time, which compilers turn into a few instructions: values are mostly long strings.
-pub(super) fn before(rest: &[u8], is_special: impl Fn(u8) -> bool + Copy) -> usize {
-    let (chunks, _) = rest.as_chunks::<16>();
-    let is_plain = |chunk: &&[u8; 16]| !chunk.iter().fold(false, |any, &byte| any | is_special(byte));
-    let plain = 16 * chunks.iter().take_while(is_plain).count();
-    let rest = rest.get(plain..).unwrap_or_default();
-    plain + rest.iter().position(|&byte| is_special(byte)).unwrap_or(rest.len())
 }
 
 fn escape_end(text: &[u8], at: usize) -> Scan<usize> {

@@ -2,16 +2,22 @@
 
 use std::fmt::Write as _;
 
-use super::scan::before;
+use super::bytes::before;
 use crate::local_storage::code_units::CodeUnits;
 
 /// The code units of what stands between the quotes of a string that was checked.
 pub(super) fn unescape(inside: &[u8]) -> CodeUnits {
     let mut units = Vec::with_capacity(inside.len());
     let mut rest = inside;
+    let is_ascii = inside.is_ascii();
     loop {
-        let at = before(rest, |byte| byte == b'\\');
-        push_units(&mut units, rest.get(..at).unwrap_or_default());
+        let at = before(rest, |eight| eight.equal(b'\\'));
+        let plain = rest.get(..at).unwrap_or_default();
+        if is_ascii {
+            units.extend(plain.iter().copied().map(u16::from));
+        } else {
+            push_units(&mut units, plain);
+        }
         if at == rest.len() {
             break;
         }
@@ -85,8 +91,10 @@ pub fn push_text(out: &mut String, text: &str) {
     let mut rest = text;
     // Everything that must not stand as it is has one byte.
     while !rest.is_empty() {
-        let is_special = |byte| byte < 0x20 || byte == 0x7F || byte == b'"' || byte == b'\\';
-        let (plain, special) = rest.split_at(before(rest.as_bytes(), is_special));
+        let at = before(rest.as_bytes(), |eight| {
+            eight.control() | eight.equal(0x7F) | eight.equal(b'"') | eight.equal(b'\\')
+        });
+        let (plain, special) = rest.split_at(at);
         out.push_str(plain);
         let mut chars = special.chars();
         chars.by_ref().take(1).for_each(|char| push_char(out, char));

@@ -1,7 +1,8 @@
 //! Walking over text that was checked: what ends where is found by counting brackets.
 
 use super::Json;
-use super::scan::{before, skip_space};
+use super::bytes::before;
+use super::scan::skip_space;
 
 /// The members of an object, in their order, with those whose name comes twice.
 #[derive(Debug, Clone)]
@@ -49,19 +50,26 @@ impl<'a> Iterator for Elements<'a> {
 
 /// The next value from `at` on, over one comma or colon; `None` at a closing bracket.
 fn next_value<'a>(text: &'a [u8], at: &mut usize) -> Option<Json<'a>> {
-    let mut start = skip_space(text, *at);
-    if let Some(b',' | b':') = text.get(start) {
-        start = skip_space(text, start + 1);
-    }
-    if let None | Some(b'}' | b']') = text.get(start) {
-        return None;
-    }
+    let start = next_begin(text, *at)?;
     let end = value_end(text, start);
     *at = end;
     text.get(start..end).map(Json::trusted)
 }
 
-fn value_end(text: &[u8], start: usize) -> usize {
+/// Where the next value begins from `at` on, over one comma or colon; `None` at a closing bracket.
+pub(super) fn next_begin(text: &[u8], at: usize) -> Option<usize> {
+    let mut start = skip_space(text, at);
+    if let Some(b',' | b':') = text.get(start) {
+        start = skip_space(text, start + 1);
+    }
+    match text.get(start) {
+        None | Some(b'}' | b']') => None,
+        Some(_) => Some(start),
+    }
+}
+
+/// Where the value ends that begins at `start`.
+pub(super) fn value_end(text: &[u8], start: usize) -> usize {
     match text.get(start) {
         Some(b'"') => string_end(text, start),
         Some(b'{' | b'[') => container_end(text, start),
@@ -75,22 +83,24 @@ fn value_end(text: &[u8], start: usize) -> usize {
 
 fn container_end(text: &[u8], start: usize) -> usize {
     let (mut at, mut depth) = (start, 0_usize);
-    while let Some(byte) = text.get(at) {
-        match byte {
-            b'"' => {
+    loop {
+        at += before(text.get(at..).unwrap_or_default(), |eight| {
+            eight.equal(b'"') | eight.equal_in_any_case(b'{') | eight.equal_in_any_case(b'}')
+        });
+        match text.get(at) {
+            None => return at,
+            Some(b'"') => {
                 at = string_end(text, at);
                 continue;
             }
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' => depth = depth.saturating_sub(1),
-            _ => {}
+            Some(b'{' | b'[') => depth += 1,
+            Some(_) => depth = depth.saturating_sub(1),
         }
         at += 1;
         if depth == 0 {
-            break;
+            return at;
         }
     }
-    at
 }
 
 fn string_end(text: &[u8], start: usize) -> usize {
@@ -99,7 +109,11 @@ fn string_end(text: &[u8], start: usize) -> usize {
         at = match byte {
             b'"' => return at + 1,
             b'\\' => at + 2,
-            _ => at + before(text.get(at..).unwrap_or_default(), |byte| byte == b'"' || byte == b'\\'),
+            _ => {
+                at + before(text.get(at..).unwrap_or_default(), |eight| {
+                    eight.equal(b'"') | eight.equal(b'\\')
+                })
+            }
         };
     }
     text.len()

@@ -16,6 +16,9 @@ use crate::local_storage::moment::Moment;
 /// How many characters of a rejected element are shown.
 const EXCERPT: usize = 80;
 
+/// The members of a store, if it is an object.
+type Members<'e> = Vec<(Json<'e>, Json<'e>)>;
+
 /// Applies the first rule that is for the item.
 pub(super) fn apply(
     rules: &[Rule],
@@ -26,8 +29,10 @@ pub(super) fn apply(
     mapped: &mut Mapped,
 ) {
     let mut lost = None;
+    // Taken out once, since values are long.
+    let members: Members<'_> = envelope.json().map(|json| json.members().collect()).unwrap_or_default();
     for rule in rules.iter().filter(|rule| rule.is_for(origin, &item.key)) {
-        let Some(store) = open(rule.wrapping, envelope) else {
+        let Some(store) = open(rule.wrapping, envelope, &members) else {
             match misfit(rule, item, envelope) {
                 Misfit::OfNoConcern => {}
                 Misfit::Other(what) => mapped.warn("", what),
@@ -40,12 +45,12 @@ pub(super) fn apply(
             }
             continue;
         };
-        if rule.if_present && !has_array(rule, store) {
+        if rule.if_present && !has_array(rule, store, &members) {
             continue;
         }
         if rule.wrapping == Wrapping::Zustand {
             // Also of one with more members than Zustand writes.
-            let version = store.member("version").filter(|version| version.kind() != Kind::Null);
+            let version = member(&members, "version").filter(|version| version.kind() != Kind::Null);
             mapped.version = version.and_then(Json::to_i64);
             mapped.version_text = version.map(Json::to_text);
         }
@@ -55,7 +60,7 @@ pub(super) fn apply(
         mapped.events = Some(Vec::new());
         match unknown_version(rule, mapped) {
             Some(reason) => mapped.reject("", reason, store.text()),
-            None => map_elements(rule, &item.key, store, captured_at, mapped),
+            None => map_elements(rule, &item.key, (store, &members), captured_at, mapped),
         }
         return;
     }
@@ -66,22 +71,27 @@ pub(super) fn apply(
 }
 
 /// The JSON that the rule's pointers go through, if the value is wrapped as the rule expects.
-fn open(wrapping: Wrapping, envelope: &Envelope) -> Option<Json<'_>> {
+fn open<'e>(wrapping: Wrapping, envelope: &'e Envelope, members: &Members<'e>) -> Option<Json<'e>> {
     let json = envelope.json()?;
     let fits = match wrapping {
-        Wrapping::Zustand => json.member("state").is_some(),
+        Wrapping::Zustand => member(members, "state").is_some(),
         Wrapping::ReduxPersist => envelope.library == Library::ReduxPersist,
         Wrapping::None => true,
     };
     fits.then_some(json)
 }
 
-fn has_array(rule: &Rule, store: Json<'_>) -> bool {
+/// The last of that name.
+fn member<'e>(members: &Members<'e>, name: &str) -> Option<Json<'e>> {
+    members.iter().rfind(|(key, _)| key.is_string(name)).map(|(_, value)| *value)
+}
+
+fn has_array<'e>(rule: &Rule, store: Json<'e>, members: &Members<'e>) -> bool {
     match &rule.elements {
         Elements::Each(pointer) if !pointer.has_wildcard() => {
-            pointer.find(store).is_some_and(|found| found.kind() == Kind::Array)
+            pointer.find_among(store, members).is_some_and(|found| found.kind() == Kind::Array)
         }
-        Elements::Each(pointer) | Elements::One(pointer) => pointer.find(store).is_some(),
+        Elements::Each(pointer) | Elements::One(pointer) => pointer.find_among(store, members).is_some(),
     }
 }
 
@@ -95,9 +105,14 @@ fn unknown_version(rule: &Rule, mapped: &Mapped) -> Option<String> {
     Some(format!("the store has {version}; the mapping understands {}", known.join(", ")))
 }
 
-fn map_elements(rule: &Rule, key: &CodeUnits, json: Json<'_>, captured_at: Moment, mapped: &mut Mapped) {
-    let members: Vec<_> = json.members().collect();
-    let value = |field: &Field| (!field.is_of_element()).then(|| field.value(json, &members));
+fn map_elements<'e>(
+    rule: &Rule,
+    key: &CodeUnits,
+    (json, members): (Json<'e>, &Members<'e>),
+    captured_at: Moment,
+    mapped: &mut Mapped,
+) {
+    let value = |field: &Field| (!field.is_of_element()).then(|| field.value(json, members));
     let mut store = Store {
         rule,
         shared: rule.fields.iter().map(value).collect(),
@@ -106,7 +121,7 @@ fn map_elements(rule: &Rule, key: &CodeUnits, json: Json<'_>, captured_at: Momen
     let mut found = false;
     let (Elements::Each(pointer) | Elements::One(pointer)) = &rule.elements;
     let are_elements = pointer.ends_with_wildcard() || matches!(rule.elements, Elements::One(_));
-    pointer.visit(json, &mut |at, there| {
+    pointer.visit_among(json, members, &mut |at, there| {
         found = true;
         match there.kind() {
             _ if are_elements => store.map(at, there, mapped),

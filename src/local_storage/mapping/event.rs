@@ -60,6 +60,19 @@ pub struct MappedEvent {
     pub payload: String,
     /// Where the element stands in the store, as a JSON pointer after the envelope's decoding.
     pub pointer: String,
+    /// Of a [`WORKOUT_SESSION`]: whose it is.
+    pub slot: Option<Slot>,
+}
+
+/// Which session of which program it is: two events of one slot are two accounts of one session.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Slot {
+    /// The program.
+    pub program: String,
+    /// The week, where it is an integer.
+    pub week: Option<i64>,
+    /// The day, likewise.
+    pub day: Option<i64>,
 }
 
 /// SHA-256 of a value's code units, low byte first, in hexadecimal digits: the name of its original.
@@ -68,12 +81,13 @@ pub fn value_sha256(value: &CodeUnits) -> String {
     hex(&Sha256::digest(value.to_utf16le()))
 }
 
-/// The event that a key with its value is, whatever they mean.
+/// The event that a key with its value is, whatever they mean; the value with its [`value_sha256`].
 #[must_use]
 pub fn item_event(
     origin: Option<&str>,
     partition: Option<&str>,
     item: &Item,
+    value_sha256: &str,
     captured_at: Moment,
 ) -> MappedEvent {
     let (key, value) = (item.key.to_utf16le(), item.value.to_utf16le());
@@ -89,7 +103,7 @@ pub fn item_event(
     push_member(&mut payload, "partition", |out| push_optional(out, partition));
     push_member(&mut payload, "key", |out| push_string(out, &item.key));
     push_member(&mut payload, "value_units", |out| out.push_str(&item.value.len().to_string()));
-    push_member(&mut payload, "value_sha256", |out| push_text(out, &hex(&Sha256::digest(&value))));
+    push_member(&mut payload, "value_sha256", |out| push_text(out, value_sha256));
     push_member(&mut payload, "created_from", |out| push_text(out, CAPTURED_AT));
     payload.push('}');
     MappedEvent {
@@ -99,6 +113,7 @@ pub fn item_event(
         event_type: LOCALSTORAGE_ITEM.to_owned(),
         payload,
         pointer: String::new(),
+        slot: None,
     }
 }
 
@@ -167,6 +182,7 @@ impl<'r> Elements<'r> {
             event_type: rule.event.clone(),
             payload,
             pointer: element.at.path.clone(),
+            slot: (rule.event == WORKOUT_SESSION).then(|| slot_of(values)).flatten(),
         }
     }
 
@@ -203,6 +219,25 @@ impl<'r> Elements<'r> {
         parts.push(element.canonical.to_vec());
         identity_of(&parts)
     }
+}
+
+/// The program, the week and the day are the first fields of a session; one whose program is no text has no slot.
+fn slot_of(values: &[Value]) -> Option<Slot> {
+    let [program, week, day, ..] = values else { return None };
+    let as_json = |value: &Value| {
+        let mut json = String::new();
+        value.push_json(&mut json);
+        json
+    };
+    let number = |value: &Value| match value {
+        Value::Int(number) => Some(*number),
+        value => Json::parse(as_json(value).as_bytes()).ok()?.to_i64(),
+    };
+    let program = match program {
+        Value::Text(text) => text.clone(),
+        value => Json::parse(as_json(value).as_bytes()).ok()?.to_utf8()?,
+    };
+    Some(Slot { program, week: number(week), day: number(day) })
 }
 
 /// A text as it is, everything else as JSON.

@@ -52,7 +52,14 @@ fn identities_never_change() {
     let item = Item { key: "a".into(), value: "b".into() };
     let captured = Moment::from_ms(0).expect("a moment");
     assert_eq!(
-        event::item_event(Some("https://a.example"), None, &item, captured).id,
+        event::item_event(
+            Some("https://a.example"),
+            None,
+            &item,
+            &event::value_sha256(&item.value),
+            captured
+        )
+        .id,
         "a6171a7ca42ad54e01bec95e5e7e5751"
     );
     assert_eq!(
@@ -412,7 +419,13 @@ fn very_many_rejects_are_counted_and_the_first_are_told() {
 #[test]
 fn items_become_events_whatever_they_hold() {
     let item = Item { key: CodeUnits::new(vec![0xD83D, 0]), value: CodeUnits::new(vec![0xDE00]) };
-    let event = event::item_event(None, Some("p"), &item, Moment::from_ms(0).expect("a moment"));
+    let event = event::item_event(
+        None,
+        Some("p"),
+        &item,
+        &event::value_sha256(&item.value),
+        Moment::from_ms(0).expect("a moment"),
+    );
     assert_eq!(
         event.payload,
         format!(

@@ -1,27 +1,27 @@
 //! One dump after the other: what it holds, what becomes of it, and what is said of that.
 
 mod findings;
+mod read;
 mod store;
 mod write;
 
-use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io;
 use std::path::Path;
-use std::rc::Rc;
 
 use super::MigrateOptions;
 use super::inputs::{Looks, SkippedFile, SourceFile, unread};
 use super::report::{MigrateReport, OriginReport, SourceReport, StoreReport, Totals};
 use crate::error::{Error, ErrorKind, Result};
 use crate::local_storage::code_units::CodeUnits;
-use crate::local_storage::dump::{Dump, DumpOptions, Dumps};
+use crate::local_storage::dump::Dump;
 use crate::local_storage::item::{Item, Problem, Storage};
-use crate::local_storage::mapping::map_item;
 use crate::local_storage::moment::Moment;
 use crate::run::Run;
 use crate::sqlite::events::EventWriter;
+
+pub(super) use read::{Ahead, Shared, budget};
+use read::{Prepared, ReadDump, ReadFile, Whose, read_dumps};
 
 /// The storage of an origin, or of a part of it.
 type OriginKey = (Option<String>, Option<String>);
@@ -83,15 +83,38 @@ impl<'a> Import<'a> {
         }
     }
 
-    /// Reads one file, dump by dump.
-    pub(super) fn file(&mut self, file: &SourceFile) -> Result<()> {
+    /// Takes one file, dump by dump, which may have been read before.
+    pub(super) fn file(&mut self, file: &SourceFile, read: Option<ReadFile<'_>>) -> Result<()> {
         let path = &*file.path;
         let captured_at = self.captured_at(path, file.looks)?;
         let totals = self.report.totals;
         let mut told = SourceReport::of(path, Some(captured_at));
-        match File::open(path) {
-            Ok(opened) => self.dumps(file, opened, captured_at, &mut told)?,
-            Err(error) => self.unreadable(Error::io("opening the dump", path, error), &mut told)?,
+        let (run, options) = (self.run, self.options);
+        let was_changed = if let Some(read) = read {
+            for dump in read.dumps {
+                run.interrupt.check()?;
+                match dump {
+                    Ok(ReadDump { dump, prepared }) => {
+                        self.dump(path, captured_at, dump, Some(prepared), &mut told)?;
+                    }
+                    Err(error) => self.unreadable(error, &mut told)?,
+                }
+            }
+            run.progress.advance(0, file.looks.size_bytes);
+            read.was_changed
+        } else {
+            read_dumps(file, options, &|bytes| run.progress.advance(0, bytes), &mut |dump| {
+                run.interrupt.check()?;
+                match dump {
+                    Ok(dump) => self.dump(path, captured_at, dump, None, &mut told),
+                    Err(error) => self.unreadable(error, &mut told),
+                }
+            })?
+        };
+        if was_changed {
+            let message = "the file was changed while it was read".to_owned();
+            let problem = Problem { place: String::new(), message, may_lose_items: true };
+            told.add_problem(problem, &mut self.report.totals);
         }
         self.report.totals.files += 1;
         self.report.totals.dumps += told.dumps;
@@ -123,34 +146,6 @@ impl<'a> Import<'a> {
         let mut told = SourceReport::of(&path, None);
         self.unreadable(error, &mut told)?;
         self.report.sources.push(told);
-        Ok(())
-    }
-
-    fn dumps(
-        &mut self,
-        file: &SourceFile,
-        opened: File,
-        captured_at: Moment,
-        told: &mut SourceReport,
-    ) -> Result<()> {
-        let path = &*file.path;
-        let before = Looks::of(path).ok();
-        let taken = Rc::new(Cell::new(0));
-        let reader = BufReader::with_capacity(1 << 16, Counted { file: opened, taken: Rc::clone(&taken) });
-        let dump_options = DumpOptions { key: self.options.key.clone(), ..DumpOptions::default() };
-        for dump in Dumps::new(reader, dump_options) {
-            self.run.interrupt.check()?;
-            match dump {
-                Ok(dump) => self.dump(path, captured_at, dump, told)?,
-                Err(error) => self.unreadable(error.at(path), told)?,
-            }
-            self.run.progress.advance(0, taken.take());
-        }
-        if before.is_none() || Looks::of(path).ok() != before {
-            let message = "the file was changed while it was read".to_owned();
-            let problem = Problem { place: String::new(), message, may_lose_items: true };
-            told.add_problem(problem, &mut self.report.totals);
-        }
         Ok(())
     }
 
@@ -190,7 +185,14 @@ impl<'a> Import<'a> {
         Ok(())
     }
 
-    fn dump(&mut self, path: &Path, captured_at: Moment, dump: Dump, told: &mut SourceReport) -> Result<()> {
+    fn dump(
+        &mut self,
+        path: &Path,
+        captured_at: Moment,
+        dump: Dump,
+        prepared: Option<Vec<Vec<Prepared>>>,
+        told: &mut SourceReport,
+    ) -> Result<()> {
         told.dumps += 1;
         self.has_read_anything = true;
         let format = dump.form.name();
@@ -207,70 +209,67 @@ impl<'a> Import<'a> {
                 .at(path)
                 .hint("migrate it by itself, with the one --origin that it is of"));
         }
+        let mut prepared = prepared.into_iter().flatten();
         for storage in &dump.reading.storages {
-            self.storage(path, dump.line, format, captured_at, storage)?;
+            let prepared = prepared.next().unwrap_or_default();
+            self.storage(path, (dump.line, format), captured_at, storage, prepared)?;
         }
         Ok(())
     }
 
+    /// Takes one storage of a source with its line and format; what is not prepared of its items is so now.
     fn storage(
         &mut self,
         path: &Path,
-        line: Option<u64>,
-        format: &'static str,
+        (line, format): (Option<u64>, &'static str),
         captured_at: Moment,
         storage: &Storage,
+        prepared: Vec<Prepared>,
     ) -> Result<()> {
-        let changed_at = storage.changed_at_us.and_then(Moment::from_us);
-        let captured_at = self.options.captured_at.or(changed_at).unwrap_or(captured_at);
-        // Whoever names one origin says by that whose an unnamed storage is.
-        let named = match &self.options.origins[..] {
-            [only] => Some(only),
-            _ => None,
-        };
-        let origin = storage.origin.as_ref().or(named);
-        let is_wanted = self.options.origins.is_empty()
-            || storage.origin.as_ref().is_none_or(|origin| self.options.origins.contains(origin));
-        let is_left_out = storage.partition.as_ref().is_some_and(|partition| {
-            !self.options.with_partitioned && !self.options.partitions.contains(partition)
-        });
+        let options = self.options;
+        let whose = Whose::of(storage, captured_at, options);
         let totals = &mut self.report.totals;
-        totals.storages_left_out += u64::from(!is_wanted);
-        totals.partitions_left_out += u64::from(is_wanted && is_left_out);
-        let is_taken = is_wanted && !is_left_out;
-        let migrated = self.markers(path, origin, storage, captured_at);
+        totals.storages_left_out += u64::from(!whose.is_wanted);
+        totals.partitions_left_out += u64::from(whose.is_wanted && whose.is_left_out);
+        let migrated = self.markers(path, whose.origin, storage, whose.captured_at);
         let nothing = BTreeSet::new();
-        let left_out = if self.options.skip_migrated { &migrated } else { &nothing };
-        self.note_origin(origin, storage, captured_at, is_taken, &migrated);
+        let left_out = if options.skip_migrated { &migrated } else { &nothing };
+        self.note_origin(whose.origin, storage, whose.captured_at, whose.is_taken(), &migrated);
         let context = Context {
             path,
             line,
             format,
-            origin: origin.map(String::as_str),
+            origin: whose.origin.map(String::as_str),
             partition: storage.partition.as_deref(),
-            captured_at,
+            captured_at: whose.captured_at,
             left_out,
         };
+        let mut prepared = prepared.into_iter();
         for item in &storage.items {
             self.run.interrupt.check()?;
-            self.item(&context, item, is_taken)?;
+            let prepared = prepared.next().unwrap_or_else(|| whose.prepare(item, context.partition, options));
+            self.item(&context, item, &prepared, whose.is_taken())?;
         }
         Ok(())
     }
 
-    fn item(&mut self, context: &Context<'_>, item: &Item, is_taken: bool) -> Result<()> {
-        let mapped = map_item(&self.options.mapping, context.origin, item, context.captured_at);
-        self.note_store(context, item, &mapped);
+    fn item(
+        &mut self,
+        context: &Context<'_>,
+        item: &Item,
+        prepared: &Prepared,
+        is_taken: bool,
+    ) -> Result<()> {
+        self.note_store(context, item, &prepared.mapped);
         if !is_taken {
             return Ok(());
         }
         self.report.totals.items += 1;
-        self.note_findings(context, item, &mapped);
-        let is_kept = self.options.all_keys || mapped.events.is_some() || mapped.marker.is_some();
-        if is_kept && self.writer.is_some() {
-            self.write(context, item, &mapped)?;
+        self.note_findings(context, item, &prepared.mapped);
+        match &prepared.kept {
+            Some(kept) => self.write(context, item, &prepared.mapped, kept),
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 
@@ -299,18 +298,4 @@ fn first_of(names: &BTreeSet<String>) -> String {
     let shown: Vec<&str> = names.iter().take(MOST).map(String::as_str).collect();
     let more = if names.len() > MOST { format!(" and {} more", names.len() - MOST) } else { String::new() };
     shown.join(", ") + &more
-}
-
-/// A file that counts what was taken of it.
-struct Counted {
-    file: File,
-    taken: Rc<Cell<u64>>,
-}
-
-impl Read for Counted {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.file.read(buffer)?;
-        self.taken.set(self.taken.get() + count as u64);
-        Ok(count)
-    }
 }

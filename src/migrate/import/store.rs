@@ -86,7 +86,7 @@ impl Import<'_> {
                 }
                 // Those of which nobody can tell whose they are come with every group.
                 if storage.origin.is_some() || index == 0 {
-                    self.storage(&store.path, None, listing.format, captured_at, storage)?;
+                    self.storage(&store.path, (None, listing.format), captured_at, storage, Vec::new())?;
                 }
             }
         }

@@ -2,29 +2,33 @@
 
 use std::collections::BTreeMap;
 
+use super::read::Kept;
 use super::{Context, Import};
 use crate::error::Result;
 use crate::local_storage::item::Item;
-use crate::local_storage::json::Json;
-use crate::local_storage::mapping::event::{
-    CAPTURED_AT, WORKOUT_SESSION, capture_identity, item_event, value_sha256,
-};
+use crate::local_storage::mapping::event::{CAPTURED_AT, capture_identity};
 use crate::local_storage::mapping::{Mapped, MappedEvent};
 use crate::sqlite::events::{Event, Original, Sighting};
 
 impl Import<'_> {
     /// Stores the untouched value, the event that it is, and those of its elements.
-    pub(super) fn write(&mut self, context: &Context<'_>, item: &Item, mapped: &Mapped) -> Result<()> {
+    pub(super) fn write(
+        &mut self,
+        context: &Context<'_>,
+        item: &Item,
+        mapped: &Mapped,
+        kept: &Kept,
+    ) -> Result<()> {
         let Some(writer) = &mut self.writer else { return Ok(()) };
-        let sha256 = value_sha256(&item.value);
+        let sha256 = &kept.sha256;
         let key = item.key.to_wtf8();
         let captured_at = context.captured_at.to_string();
         let source =
             [Some(context.format), self.options.device.as_deref(), context.origin, context.partition];
-        let import_id = capture_identity(source, &item.key, &sha256, context.captured_at);
-        match item.value.to_utf8().filter(|text| !text.contains('\0')) {
-            Some(text) => writer.add_original(&sha256, Original::Text(&text))?,
-            None => writer.add_original(&sha256, Original::Utf16Le(&item.value.to_utf16le()))?,
+        let import_id = capture_identity(source, &item.key, sha256, context.captured_at);
+        match &kept.text {
+            Some(text) => writer.add_original(sha256, Original::Text(text))?,
+            None => writer.add_original(sha256, Original::Utf16Le(&item.value.to_utf16le()))?,
         };
         let totals = &mut self.report.totals;
         let mut add = |event: &MappedEvent, position: u64| -> Result<bool> {
@@ -46,7 +50,7 @@ impl Import<'_> {
                 format: context.format,
                 store_key: &key,
                 store_version: mapped.version,
-                value_sha256: &sha256,
+                value_sha256: sha256,
                 pointer: &event.pointer,
                 position,
                 line: context.line,
@@ -54,12 +58,12 @@ impl Import<'_> {
             })?;
             Ok(is_new)
         };
-        add(&item_event(context.origin, context.partition, item, context.captured_at), 0)?;
+        add(&kept.event, 0)?;
         let (mut new, mut known, mut skipped) = (0, 0, 0);
-        let mut programs: BTreeMap<String, u64> = BTreeMap::new();
+        let mut programs: BTreeMap<&str, u64> = BTreeMap::new();
         for (position, event) in (0..).zip(mapped.events.iter().flatten()) {
-            let program = program_of(event);
-            if program.as_ref().is_some_and(|program| context.left_out.contains(program)) {
+            let program = event.slot.as_ref().map(|slot| &*slot.program);
+            if program.is_some_and(|program| context.left_out.contains(program)) {
                 skipped += 1;
                 continue;
             }
@@ -76,16 +80,8 @@ impl Import<'_> {
         totals.elements_known += known;
         totals.skipped_as_migrated += skipped;
         for (program, sessions) in programs {
-            writer.add_migration(&program, &sha256, sessions)?;
+            writer.add_migration(program, sha256, sessions, kept.doubled.contains(program))?;
         }
         Ok(())
     }
-}
-
-/// The program of a session.
-fn program_of(event: &MappedEvent) -> Option<String> {
-    if event.event_type != WORKOUT_SESSION {
-        return None;
-    }
-    Json::parse(event.payload.as_bytes()).ok()?.member("program_id")?.to_utf8()
 }

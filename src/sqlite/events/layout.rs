@@ -122,6 +122,12 @@ pub(super) fn has_triggers(connection: &Connection, table: &str) -> Result<bool>
     connection.query_row(SQL, [table], |row| row.get(0)).map_err(failure)
 }
 
+/// Whether a table has no row.
+pub(super) fn is_empty(connection: &Connection, table: &str) -> Result<bool> {
+    let sql = format!("SELECT NOT EXISTS (SELECT 1 FROM {})", quoted(table));
+    connection.query_row(&sql, [], |row| row.get(0)).map_err(failure)
+}
+
 /// A word for a kind of thing, with its article.
 pub(super) fn with_article(kind: &str) -> String {
     let article = if kind.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };

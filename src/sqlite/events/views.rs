@@ -104,7 +104,7 @@ pub(super) fn conflicts(connection: &Connection, query: &str, most: usize) -> Re
     );
     let read = || -> rusqlite::Result<Vec<Conflict>> {
         let mut conflicts: Vec<Conflict> = Vec::new();
-        let any = format!("SELECT EXISTS (SELECT 1 FROM {PROGRAMS})");
+        let any = format!("SELECT EXISTS (SELECT 1 FROM {PROGRAMS} WHERE has_rivals)");
         if !connection.query_row(&any, [], |row| row.get::<_, bool>(0))? {
             return Ok(conflicts);
         }

@@ -64,7 +64,10 @@ impl<'a> EventWriter<'a> {
             sighting: prepare(ADD_SIGHTING)?,
             original: prepare(ADD_ORIGINAL)?,
             migration: prepare(ADD_MIGRATION)?,
-            program: prepare(&format!("INSERT OR IGNORE INTO {PROGRAMS} VALUES (?1)"))?,
+            program: prepare(&format!(
+                "INSERT INTO {PROGRAMS} VALUES (?1, ?2)
+                 ON CONFLICT (program_id) DO UPDATE SET has_rivals = 1 WHERE excluded.has_rivals"
+            ))?,
             has_triggers,
             later_times,
         })
@@ -140,12 +143,18 @@ impl<'a> EventWriter<'a> {
         }
     }
 
-    /// Notes that a value's sessions of a program are here; whether that is new.
+    /// Notes that a value's sessions of a program are here, and whether it has one of them twice; whether that is new.
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn add_migration(&mut self, program: &str, value_sha256: &str, sessions: u64) -> Result<bool> {
-        change(self.path, &mut self.program, [program])?;
+    pub fn add_migration(
+        &mut self,
+        program: &str,
+        value_sha256: &str,
+        sessions: u64,
+        is_doubled: bool,
+    ) -> Result<bool> {
+        change(self.path, &mut self.program, params![program, is_doubled])?;
         let marker = format!("migrated-{program}");
         change(self.path, &mut self.migration, params![marker, value_sha256, in_sql(sessions)])
     }

@@ -1,0 +1,171 @@
+//! Many dumps at once, read by several threads.
+
+use std::fs::{self, File};
+use std::process::Stdio;
+use std::time::{Duration, SystemTime};
+
+use rustix::process::{Pid, Signal};
+use serde_json::{Value, json};
+
+use crate::place::{Place, told};
+use crate::signals::signal_one_in_phase;
+
+/// A folder of dumps with times of their own, some of them damaged; each has so many bytes of filler.
+fn folder(count: u64, filler: usize) -> Place {
+    let place = Place::new();
+    fs::create_dir(place.path("dumps")).expect("a folder");
+    for number in 0..count {
+        let sessions: Vec<Value> = (1..=6)
+            .map(|day| {
+                json!({"weekNumber": number % 3 + 1, "dayNumber": day, "completed": true,
+                       "completedAt": format!("2025-01-{:02}T10:00:00Z", number % 28 + 1),
+                       "notes": "n".repeat(filler / 6)})
+            })
+            .collect();
+        let state =
+            json!({"progressHistory": {"programId": format!("p{}", number % 7), "sessions": sessions}});
+        let mut text = json!({"store": json!({"state": state, "version": 1}).to_string()}).to_string();
+        if number % 10 == 3 {
+            text.truncate(text.len() / 2);
+        }
+        let name = format!("dumps/{number:03}.json");
+        place.write(&name, &text);
+        // Not in the order of their names.
+        let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000 + number * 7919 % 1000);
+        let file = File::options().append(true).open(place.path(&name)).expect("the file opens");
+        file.set_modified(at).expect("a time");
+    }
+    place
+}
+
+#[test]
+fn what_is_written_and_told_is_the_same_for_every_number_of_threads() {
+    let place = folder(120, 600);
+    let mut first = None;
+    for threads in [1, 2, 8] {
+        let ran = place.run(&format!("migrate dumps --into new.db --threads {threads} --json"));
+        let document = ran.exits(3).document();
+        assert_eq!(document["totals"]["files"], 120);
+        assert_eq!(document["totals"]["unreadable"], 12);
+        let bytes = place.read("new.db");
+        let (known_bytes, known) = first.get_or_insert_with(|| (bytes.clone(), document.clone()));
+        assert!(bytes == *known_bytes, "{threads} threads wrote another file");
+        assert_eq!(document, *known, "{threads} threads");
+        fs::remove_file(place.path("new.db")).expect("removed");
+    }
+}
+
+/// Files that need several times what may be in memory at once.
+#[test]
+fn files_wait_for_room_in_their_order_and_a_failure_ends_those_that_wait() {
+    let place = folder(45, 1 << 20);
+    let ran = place.run("migrate dumps --into new.db --threads 5 --json");
+    assert_eq!(ran.exits(3).document()["totals"]["files"], 45);
+    let sessions = place.ask("new.db", "SELECT count(*) FROM events WHERE event_type = 'workout_session'");
+    assert_eq!(sessions, "240");
+    place.execute(
+        "strict.db",
+        "CREATE TABLE events (_event_id TEXT PRIMARY KEY, _created_at TEXT, event_type TEXT CHECK (event_type = 'other'),
+                              payload TEXT)",
+    );
+    place.run("migrate dumps --into strict.db --threads 5").exits(1);
+}
+
+/// Every file by name, in another order each time.
+#[test]
+fn the_order_in_which_files_are_named_makes_no_difference() {
+    let place = folder(30, 600);
+    let mut names: Vec<String> = (0..30).map(|number| format!("dumps/{number:03}.json")).collect();
+    let mut first = None;
+    for _ in 0..3 {
+        names.rotate_left(11);
+        names.swap(3, 20);
+        place.run(&format!("migrate {} --into new.db --threads 4", names.join(" "))).exits(3);
+        let bytes = place.read("new.db");
+        assert!(bytes == *first.get_or_insert_with(|| bytes.clone()), "{names:?}");
+        fs::remove_file(place.path("new.db")).expect("removed");
+    }
+}
+
+#[test]
+fn an_interrupted_run_with_many_threads_leaves_nothing() {
+    let place = folder(60, 1 << 20);
+    let words = "migrate dumps --into new.db --threads 5";
+    let ran = signal_one_in_phase(&place, words, "migrating", Signal::INT, Pid::from_child);
+    ran.fails(130, "interrupted; nothing partial was published").changes_nothing();
+}
+
+/// A dump with these sessions of one program, none with a time; each of its week and day, with how hard it was.
+fn write_sessions(place: &Place, name: &str, program: &str, sessions: &[(u64, u64, &str)]) {
+    let sessions: Vec<Value> = sessions
+        .iter()
+        .map(|(week, day, rating)| {
+            json!({"weekNumber": week, "dayNumber": day, "completed": true, "intensityRating": rating})
+        })
+        .collect();
+    let state = json!({"progressHistory": {"programId": program, "sessions": sessions}});
+    let store = json!({"state": state, "version": 1}).to_string();
+    place.write(name, json!({"store": store}).to_string());
+}
+
+/// Only sessions of programs that can have two events of one session are looked into; the view looks into all.
+#[test]
+fn conflicts_within_a_value_between_values_and_with_an_earlier_run_are_all_told() {
+    let place = Place::new();
+    write_sessions(&place, "alone.json", "alone", &[(1, 1, "easy"), (1, 2, "hard")]);
+    write_sessions(&place, "within.json", "within", &[(1, 1, "easy"), (1, 2, "easy"), (1, 1, "hard")]);
+    write_sessions(&place, "one.json", "between", &[(2, 1, "easy"), (2, 2, "easy")]);
+    write_sessions(&place, "other.json", "between", &[(2, 1, "hard"), (2, 2, "easy")]);
+    let conflicts_of = |words: &str| {
+        let ran = place.run(&format!("migrate {words} --into new.db --json"));
+        let document = ran.exits(0).document();
+        let conflicts = document["conflicts"].as_array().expect("an array").clone();
+        conflicts.iter().map(|conflict| conflict["program_id"].as_str().unwrap_or("").to_owned()).collect()
+    };
+    let first: Vec<String> = conflicts_of("alone.json within.json one.json other.json");
+    assert_eq!(first, ["between", "within"]);
+    let in_view =
+        "SELECT group_concat(program_id) FROM (SELECT program_id FROM progress_conflicts ORDER BY 1)";
+    assert_eq!(place.ask("new.db", in_view), "'between,within'");
+    write_sessions(&place, "later.json", "alone", &[(1, 1, "hard")]);
+    let later: Vec<String> = conflicts_of("later.json");
+    assert_eq!(later, ["alone"]);
+    assert_eq!(place.ask("new.db", in_view), "'alone,between,within'");
+}
+
+/// What docs/MEMORY.md promises.
+#[cfg(target_os = "linux")]
+#[test]
+fn large_dumps_among_many_small_ones_stay_within_the_memory_that_is_promised() {
+    const BOUND_KIB: u64 = 256 * 1024;
+    let place = folder(200, 6_000);
+    // Kept by nobody, so that the time goes into reading.
+    let filled = |size: usize| json!({"cache": "c".repeat(size), "theme": "dark"}).to_string();
+    let line = filled(1 << 19) + "\n";
+    place.write("dumps/lines.ndjson", line.repeat(200));
+    for number in 0..12 {
+        place.write(format!("dumps/large-{number}.json"), filled(6 << 20));
+    }
+    let mut command = place.command();
+    command.args(["migrate", "dumps", "--into", "new.db", "--threads", "8"]);
+    command.env_remove("MALLOC_ARENA_MAX").stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = command.spawn().expect("the program starts");
+    let status = format!("/proc/{}/status", child.id());
+    let mut peak = 0;
+    let ended = loop {
+        // The kernel's own mark never falls: what counts is the last look at it.
+        let status = fs::read_to_string(&status).unwrap_or_default();
+        let mark = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.strip_suffix("kB"));
+        peak = mark.and_then(|mark| mark.trim().parse().ok()).unwrap_or(peak);
+        if let Some(ended) = child.try_wait().expect("a child") {
+            break ended;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    };
+    told(&format!("migrate, {} MiB in 213 files: {peak} KiB resident of {BOUND_KIB}", 200 / 2 + 12 * 6 + 2));
+    assert_eq!(ended.code(), Some(3), "some dumps are damaged");
+    assert!(peak > 0 && peak <= BOUND_KIB, "{peak} KiB resident, {BOUND_KIB} promised");
+    let sessions = place.ask("new.db", "SELECT count(*) FROM events WHERE event_type = 'workout_session'");
+    // After 84 dumps the same sessions come again.
+    assert_eq!(sessions, (84 * 6).to_string());
+}
