@@ -17,6 +17,7 @@ mod export_source;
 mod help;
 mod inspect;
 mod migrate;
+mod migrate_browser;
 mod migrate_bulk_sync;
 mod migrate_chromium;
 mod migrate_databases;
