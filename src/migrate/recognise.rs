@@ -100,9 +100,12 @@ pub(super) fn folder_kind(folder: &Path, paths: &[PathBuf]) -> FolderKind {
     if has_manifest && has("CURRENT") || ends(".ldb") || may_be_leveldb && is_leveldb(folder) {
         return FolderKind::Store(&ChromiumLevelDb);
     }
-    // A profile, or the folder of all profiles.
+    let has_one_of = |wanted: &[&str]| names().any(|name| wanted.contains(&name));
+    // A profile, or the folder of all profiles; also where pages have not stored anything yet, as a browser's settings are no
+    // dumps. A browser that was just started has not written `Preferences` yet.
     let is_chromium = has("Local Storage")
-        || has("LocalStorage") && has("Preferences")
+        || has("Preferences") && has_one_of(&["LocalStorage", "Secure Preferences", "History", "Cookies"])
+        || has("Local State") && has_one_of(&["Default", "Last Version", "Variations", "Preferences"])
         || has("Local State") && paths.iter().any(|path| path.join("Preferences").is_file());
     let is_firefox = has("profiles.ini")
         || has("webappsstore.sqlite") && (has("prefs.js") || has("places.sqlite"))
