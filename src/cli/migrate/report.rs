@@ -22,7 +22,7 @@ pub(crate) fn report_text(report: &MigrateReport) -> String {
         push_origin(&mut text, origin);
     }
     if let Some(emitted) = &report.bulk_sync {
-        push_programs(&mut text, emitted);
+        push_programs(&mut text, emitted, report.dry_run);
     }
     if let Some(made) = &report.put_back {
         push_put_back(&mut text, made, report.dry_run);
@@ -129,13 +129,16 @@ fn push_put_back(text: &mut String, made: &PutBackReport, is_dry_run: bool) {
             writeln!(text, "put back: {} values of storage inside other sites stay out", made.partitioned);
     }
     if let Some(output) = &made.output {
-        let written = if is_dry_run { "would be written to" } else { "written to" };
-        let _ = writeln!(text, "put back: {written} {}", safe(&output.display().to_string()));
+        let _ = writeln!(text, "put back: {} {}", written(is_dry_run), safe(&output.display().to_string()));
     }
 }
 
+fn written(is_dry_run: bool) -> &'static str {
+    if is_dry_run { "would be written to" } else { "written to" }
+}
+
 /// Which lines are whose: a body does not say it.
-fn push_programs(text: &mut String, emitted: &BulkSyncReport) {
+fn push_programs(text: &mut String, emitted: &BulkSyncReport, is_dry_run: bool) {
     let mut line = 1;
     let lines = emitted.programs.iter().map(|program| {
         let first = line;
@@ -151,7 +154,7 @@ fn push_programs(text: &mut String, emitted: &BulkSyncReport) {
         text.push_str("bulk-sync: there is no session to send\n");
     }
     if let Some(output) = &emitted.output {
-        let _ = writeln!(text, "bulk-sync: written to {}", safe(&output.display().to_string()));
+        let _ = writeln!(text, "bulk-sync: {} {}", written(is_dry_run), safe(&output.display().to_string()));
     }
 }
 
