@@ -14,6 +14,7 @@ mod export_output;
 mod export_report;
 mod export_selection;
 mod export_source;
+mod guide;
 mod help;
 mod inspect;
 mod migrate;
