@@ -1,7 +1,8 @@
 //! Which row of the table each program, week and day has: found for all of them at once.
 //!
 //! An existing table need not have an index by which a row is found, and none is made in it. So what the events come to is
-//! put beside it, with an index of its own, and SQLite joins the two, for which it goes over the table once. Both tables are temporary, and SQLite keeps them on the disk where they are large.
+//! put beside it, with an index of its own, and SQLite joins the two, for which it goes over the table once. What is put
+//! beside it and what is found are temporary tables, which SQLite keeps on the disk where they are large.
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row};
