@@ -151,8 +151,8 @@ pub fn migrate(inputs: &[PathBuf], options: &MigrateOptions, run: Run<'_>) -> Re
         report.put_back =
             put_back.map(|put_back| put_back::make(&target.store, put_back, options)).transpose()?;
         target.finish(run)?;
-        if let (Some(report), Some(options)) = (&mut report.bulk_sync, bulk_sync) {
-            bulk_sync::publish(report, options.output.as_deref(), run)?;
+        if let (Some(report), Some(wanted)) = (&mut report.bulk_sync, bulk_sync) {
+            bulk_sync::publish(report, wanted.output.as_deref(), options.dry_run, run)?;
         }
         if let Some(made) = &report.put_back {
             put_back::publish(made, options.dry_run, run)?;

@@ -54,7 +54,7 @@ impl From<ProgressRow> for Session {
 /// The batches that were made.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct BulkSyncReport {
-    /// The file that has them.
+    /// The file that has them, or would have them but for a dry run.
     #[serde(serialize_with = "crate::report::lossy_path_if_any")]
     pub output: Option<PathBuf>,
     /// Each program, in the order of its lines.
@@ -111,16 +111,24 @@ pub(super) fn is_taken(row: &ProgressRow, options: &BulkSyncOptions) -> bool {
         && options.program.as_ref().is_none_or(|program| *program == row.program_id)
 }
 
-/// Publishes the bodies, where a file was asked for.
-pub(super) fn publish(report: &mut BulkSyncReport, output: Option<&Path>, run: Run<'_>) -> Result<()> {
+/// Publishes the bodies, where a file was asked for, unless it is a dry run.
+pub(super) fn publish(
+    report: &mut BulkSyncReport,
+    output: Option<&Path>,
+    is_dry_run: bool,
+    run: Run<'_>,
+) -> Result<()> {
     const STAGED: &str = "bodies.jsonl";
     let Some(output) = output else { return Ok(()) };
+    report.output = Some(output.to_path_buf());
+    if is_dry_run {
+        return Ok(());
+    }
     let stage = Stage::create_and_clear(&parent_of(output)?)?;
     stage.write_file(STAGED, std::mem::take(&mut report.bodies).as_bytes())?;
     run.interrupt.check()?;
     publish_file(&stage, STAGED, output, Existing::Refuse)?;
     stage.remove_or_tell(run.progress);
-    report.output = Some(output.to_path_buf());
     Ok(())
 }
 

@@ -103,12 +103,21 @@ pub(super) fn folder_kind(folder: &Path, paths: &[PathBuf]) -> FolderKind {
     // A profile, or the folder of all profiles.
     let is_chromium = has("Local Storage")
         || has("LocalStorage") && has("Preferences")
-        || has("Local State") && paths.iter().any(|path| path.join("Preferences").is_file());
+        || has("Local State") && paths.iter().any(|path| path.join("Preferences").is_file())
+        || is_chromium_without_storage(&has);
     let is_firefox = has("profiles.ini")
         || has("webappsstore.sqlite") && (has("prefs.js") || has("places.sqlite"))
         || has("storage") && folder.join("storage/default").is_dir();
     let is_browsers = is_chromium || is_firefox || has("origin") && has_webkit_origin(folder);
     if is_browsers { FolderKind::Browser } else { FolderKind::Other }
+}
+
+/// Whether a Chromium made a folder in which pages have not stored anything yet: its settings are no dumps, and others of its
+/// databases are no localStorage. One that was just started has not written `Preferences` yet.
+fn is_chromium_without_storage(has: &impl Fn(&str) -> bool) -> bool {
+    let has_one_of = |names: &[&str]| names.iter().any(|name| has(name));
+    has("Preferences") && has_one_of(&["Secure Preferences", "History", "Cookies"])
+        || has("Local State") && has_one_of(&["Default", "Last Version", "Variations", "Preferences"])
 }
 
 /// Whether the file `origin` beside a storage of WebKit is here: two origins, of which the first is enough to tell.

@@ -107,6 +107,35 @@ fn bodies_go_to_a_new_file_beside_the_report_and_never_over_another_one() {
 }
 
 #[test]
+fn a_dry_run_writes_no_file_and_no_database_and_reports_what_the_run_then_does() {
+    for form in ["bulk-sync", "storage-state", "console"] {
+        for target in ["", "--into new.db", "--into known.db", "--into new.db --to progress-logs"] {
+            let place = Place::new();
+            place.write("a.json", dump("a", &[(1, 1, true)]));
+            place.write("b.json", dump("a", &[(1, 2, true)]));
+            place.run("migrate b.json --origin https://app.example --into known.db").exits(0);
+            let words =
+                format!("migrate a.json --origin https://app.example {target} --emit {form} -o out.txt");
+            let said = if form == "bulk-sync" { "bulk-sync: " } else { "put back: " };
+            let dry = place.run(&format!("{words} --dry-run"));
+            dry.exits(0).changes_nothing().prints(&format!("\n{said}would be written to out.txt\n"));
+            let dry = place.run(&format!("{words} --dry-run --json"));
+            dry.exits(0).changes_nothing();
+            let emitted = place.run(&words.replace("-o out.txt", "--dry-run"));
+            emitted.exits(0).changes_nothing();
+            let ran = place.run(&format!("{words} --json"));
+            let mut expected = ran.exits(0).document();
+            assert_eq!(expected["dry_run"], false);
+            expected["dry_run"] = json!(true);
+            assert_eq!(dry.document(), expected, "{words}");
+            // Without a file, a dry run prints what would be in it.
+            assert_eq!(emitted.stdout.as_bytes(), place.read("out.txt"), "{words}");
+            place.run(&format!("{words} --dry-run")).fails(12, "the target exists").changes_nothing();
+        }
+    }
+}
+
+#[test]
 fn nothing_is_emitted_where_it_is_not_clear_whose_storage_is_meant() {
     let place = Place::new();
     let dump: Value = serde_json::from_str(&dump("a", &[(1, 1, true)])).expect("JSON");

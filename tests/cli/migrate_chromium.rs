@@ -198,6 +198,30 @@ fn a_partition_stays_out_unless_it_is_asked_for() {
 }
 
 #[test]
+fn the_settings_of_a_profile_without_storage_are_no_dumps() {
+    let place = Place::new();
+    place.make_folder("chrome");
+    place.make_folder("chrome/Default");
+    place.make_folder("chrome/Default/shared_proto_db");
+    let store = fixtures().join("chromium-leveldb").join(STORE);
+    for name in ["CURRENT", "MANIFEST-000001"] {
+        let bytes = fs::read(store.join(name)).expect("a fixture");
+        place.write(format!("chrome/Default/shared_proto_db/{name}"), bytes);
+    }
+    let settings = r#"{"os_crypt":"{\"state\":{},\"version\":0}"}"#;
+    // As a browser leaves it that was started just now, and one that was used and stored nothing.
+    for [folder, file] in [["chrome", "Local State"], ["chrome/Default", "Preferences"]] {
+        place.write(format!("{folder}/{file}"), settings);
+        place.write(format!("{folder}/Last Version"), "156");
+        place.write(format!("{folder}/History"), "");
+        for input in [folder, "."] {
+            let words = format!("migrate {input} --all-keys --origin https://app.example --into new.db");
+            place.run(&words).fails(13, "there is no localStorage here").changes_nothing();
+        }
+    }
+}
+
+#[test]
 fn a_store_is_found_from_the_folder_itself_up_to_the_one_above_all_profiles() {
     let place = place_with("chromium-leveldb");
     place.make_folder("chrome");

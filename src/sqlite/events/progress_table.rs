@@ -3,6 +3,7 @@
 //! An existing one is somebody's. Its definition is never altered, none of its rows is ever removed, and no value in it is
 //! erased. A row counts as one record as of its completion; which of two is later decides field by field.
 
+mod lookup;
 mod merge;
 mod rows;
 

@@ -1,8 +1,9 @@
 //! Filling the table: each program, week and day finds its row, or gets one.
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, Row, Statement, ToSql, params_from_iter};
+use rusqlite::{Connection, Statement, ToSql, params_from_iter};
 
+use super::lookup::{FOUND_SQL, Found, TOLD_SQL, Told, found_of, identity, look_up, told_of};
 use super::merge::{Choice, Field};
 use super::{ProgressTable, TABLE, TOLD, USER, same};
 use crate::error::{Error, ErrorKind, Result};
@@ -46,45 +47,8 @@ pub struct KeptValue {
     pub reason: &'static str,
 }
 
-/// Milliseconds since 1970 of a column that holds a time as text; NULL of anything else.
-macro_rules! ms_of {
-    ($column:literal) => {
-        concat!(
-            "iif(typeof(",
-            $column,
-            ") = 'text', CAST(round((julianday(",
-            $column,
-            ") - 2440587.5) * 86400000.0) AS INTEGER), NULL)"
-        )
-    };
-}
-
-/// What the events come to.
-struct Told {
-    program_id: String,
-    week_number: i64,
-    day_number: i64,
-    completed: bool,
-    completed_at: Option<String>,
-    completed_ms: Option<i64>,
-    feedback: String,
-    /// Rating and day, each now and before this run.
-    fields: [(Option<String>, Option<String>); 2],
-}
-
 /// The names of those in the column of feedback.
 const FIELDS: [&str; 2] = ["intensityRating", "scheduledDate"];
-
-/// A row as it is.
-struct Found {
-    is_completed: bool,
-    completed_at: Option<String>,
-    completed_ms: Option<i64>,
-    /// The column of feedback, if it is no object of JSON.
-    other_feedback: Option<String>,
-    fields: [Option<String>; 2],
-    is_nobodys: bool,
-}
 
 /// What is to be written into a row, nothing where it stays.
 #[derive(Default, PartialEq, Eq)]
@@ -103,16 +67,37 @@ impl EventStore {
     /// a row; what SQLite says. Nothing is committed then.
     pub fn fill_progress(&self, table: &ProgressTable, most: usize) -> Result<ProgressFilled> {
         let fill = || {
-            let mut filling = Filling::new(&self.connection, table, most)?;
-            let mut told = self.connection.prepare(&told_sql(&table.fold)).map_err(failure)?;
-            let mut rows = told.query([]).map_err(failure)?;
-            while let Some(row) = rows.next().map_err(failure)? {
-                filling.row(&told_of(row).map_err(failure)?)?;
-            }
-            Ok(filling.filled)
+            refuse_unnamed_users(&self.connection, table)?;
+            fill(&self.connection, table, most)
         };
         fill().map_err(|error: Error| error.at(&self.path))
     }
+}
+
+/// Where there are users, they must be one, or one must be named.
+fn refuse_unnamed_users(connection: &Connection, table: &ProgressTable) -> Result<()> {
+    let sql = format!("SELECT count(DISTINCT {USER}) FROM main.{TABLE}");
+    if table.has_unnamed_users
+        && connection.query_row(&sql, [], |row| row.get::<_, i64>(0)).map_err(failure)? > 1
+    {
+        return Err(Error::new(ErrorKind::Usage, "the table has rows of several users")
+            .in_table(TABLE)
+            .hint("say whose dumps these are: --set user_id=…"));
+    }
+    Ok(())
+}
+
+pub(super) fn fill(connection: &Connection, table: &ProgressTable, most: usize) -> Result<ProgressFilled> {
+    let user = table.set.iter().find(|(name, _)| same(name, USER)).map(|(_, value)| &**value);
+    let identity = identity(connection)?;
+    look_up(connection, &table.fold, user, &identity)?;
+    let mut filling = Filling::new(connection, table, user, &identity, most)?;
+    let mut told = connection.prepare(TOLD_SQL).map_err(failure)?;
+    let mut rows = told.query([]).map_err(failure)?;
+    while let Some(row) = rows.next().map_err(failure)? {
+        filling.row(&told_of(row).map_err(failure)?)?;
+    }
+    Ok(filling.filled)
 }
 
 struct Filling<'a> {
@@ -126,17 +111,14 @@ struct Filling<'a> {
 }
 
 impl<'a> Filling<'a> {
-    fn new(connection: &'a Connection, table: &'a ProgressTable, most: usize) -> Result<Self> {
+    fn new(
+        connection: &'a Connection,
+        table: &'a ProgressTable,
+        user: Option<&'a str>,
+        identity: &[String],
+        most: usize,
+    ) -> Result<Self> {
         let prepare = |sql: &str| connection.prepare(sql).map_err(failure);
-        let user = table.set.iter().find(|(name, _)| same(name, USER)).map(|(_, value)| &**value);
-        if table.has_unnamed_users {
-            let sql = format!("SELECT count(DISTINCT {USER}) FROM main.{TABLE}");
-            if connection.query_row(&sql, [], |row| row.get::<_, i64>(0)).map_err(failure)? > 1 {
-                return Err(Error::new(ErrorKind::Usage, "the table has rows of several users")
-                    .in_table(TABLE)
-                    .hint("say whose dumps these are: --set user_id=…"));
-            }
-        }
         let names = TOLD.iter().copied().chain(table.set.iter().map(|(name, _)| &**name));
         let names: Vec<String> = names.map(quoted).collect();
         let marks: Vec<String> = (1..=names.len()).map(|number| format!("?{number}")).collect();
@@ -144,13 +126,13 @@ impl<'a> Filling<'a> {
             table,
             user,
             most,
-            find: prepare(&find_sql(user.is_some()))?,
+            find: prepare(FOUND_SQL)?,
             insert: prepare(&format!(
                 "INSERT INTO main.{TABLE} ({}) VALUES ({})",
                 names.join(", "),
                 marks.join(", ")
             ))?,
-            update: prepare(&update_sql(user.is_some()))?,
+            update: prepare(&update_sql(user.is_some(), identity))?,
             filled: ProgressFilled::default(),
         })
     }
@@ -164,11 +146,7 @@ impl<'a> Filling<'a> {
 
     fn found(&mut self, told: &Told) -> Result<Option<Found>> {
         let (program, week, day) = (&told.program_id, told.week_number, told.day_number);
-        let mut key: Vec<&dyn ToSql> = vec![program, &week, &day];
-        if let Some(user) = &self.user {
-            key.push(user);
-        }
-        let rows = self.find.query_map(&*key, found_of).map_err(failure)?;
+        let rows = self.find.query_map((program, week, day), found_of).map_err(failure)?;
         let rows = rows.collect::<rusqlite::Result<Vec<Found>>>().map_err(failure)?;
         // A row of nobody's counts only where the user has none.
         let nobodys = rows.first().is_some_and(|row| row.is_nobodys);
@@ -222,18 +200,9 @@ impl<'a> Filling<'a> {
             return Ok(());
         }
         let [rating, scheduled] = &change.fields;
-        let mut values: Vec<&dyn ToSql> = vec![
-            &told.program_id,
-            &told.week_number,
-            &told.day_number,
-            &change.completes,
-            &change.completed_at,
-            rating,
-            scheduled,
-        ];
-        if let Some(user) = &self.user {
-            values.extend([user as &dyn ToSql, &found.is_nobodys]);
-        }
+        let mut values: Vec<&dyn ToSql> = vec![&change.completes, &change.completed_at, rating, scheduled];
+        values.extend(self.user.as_ref().map(|user| user as &dyn ToSql));
+        values.extend(found.identity.iter().map(|value| value as &dyn ToSql));
         let rows = self.update.execute(&*values);
         self.filled.rows_updated += 1;
         wrote_one(rows, told)
@@ -303,90 +272,24 @@ impl<'a> Filling<'a> {
     }
 }
 
-fn told_sql(fold: &str) -> String {
-    format!(
-        "SELECT program_id, week_number, day_number, completed, completed_at, {ms}, feedback,
-                json_extract(feedback, '$.intensityRating'), before.rating,
-                json_extract(feedback, '$.scheduledDate'), before.scheduled
-         FROM ({fold}) AS told LEFT JOIN temp.parklite_progress_before AS before
-         USING (program_id, week_number, day_number)
-         ORDER BY program_id, week_number, day_number",
-        ms = ms_of!("completed_at"),
-    )
-}
-
-/// The key of a row; `?4` is the user, where one is given.
-const KEY: &str = "program_id COLLATE BINARY = ?1 AND week_number = ?2 AND day_number = ?3";
-
-fn find_sql(has_user: bool) -> String {
-    let (user, nobodys) = if has_user {
-        (format!(" AND ({USER} = ?4 OR {USER} IS NULL)"), format!("{USER} IS NULL"))
-    } else {
-        (String::new(), "0".to_owned())
-    };
-    format!(
-        "SELECT coalesce(CASE typeof(completed) WHEN 'text' THEN lower(completed) IN ('true', '1') ELSE completed <> 0 END, 0),
-                CAST(completed_at AS TEXT), {ms},
-                CASE WHEN coalesce(feedback, '') = '' THEN NULL
-                     WHEN typeof(feedback) = 'text' AND json_valid(feedback) AND json_type(feedback) = 'object' THEN NULL
-                     ELSE CAST(feedback AS TEXT) END AS other,
-                CASE WHEN typeof(feedback) = 'text' AND json_valid(feedback)
-                     THEN CAST(json_extract(feedback, '$.intensityRating') AS TEXT) END,
-                CASE WHEN typeof(feedback) = 'text' AND json_valid(feedback)
-                     THEN CAST(json_extract(feedback, '$.scheduledDate') AS TEXT) END,
-                {nobodys} AS nobodys
-         FROM main.{TABLE} WHERE {KEY}{user} ORDER BY nobodys LIMIT 3",
-        ms = ms_of!("completed_at"),
-    )
-}
-
-fn update_sql(has_user: bool) -> String {
-    let (set, user) = if has_user {
-        (format!(", {USER} = ?8"), format!(" AND iif(?9, {USER} IS NULL, {USER} = ?8)"))
-    } else {
-        (String::new(), String::new())
-    };
+/// Writes a [`Change`] into the row of that identity.
+fn update_sql(has_user: bool, identity: &[String]) -> String {
+    let user = if has_user { format!(", {USER} = ?5") } else { String::new() };
+    let first = if has_user { 6 } else { 5 };
+    let row: Vec<String> =
+        identity.iter().zip(first..).map(|(name, number)| format!("{name} = ?{number}")).collect();
     format!(
         "UPDATE main.{TABLE} SET
-           completed = iif(?4, 1, coalesce(completed, 0)),
-           completed_at = coalesce(?5, completed_at),
-           feedback = iif(?6 IS NULL AND ?7 IS NULL, feedback, json_patch(
+           completed = iif(?1, 1, coalesce(completed, 0)),
+           completed_at = coalesce(?2, completed_at),
+           feedback = iif(?3 IS NULL AND ?4 IS NULL, feedback, json_patch(
              iif(coalesce(feedback, '') = '', '{{\"intensityRating\":null,\"scheduledDate\":null}}', feedback),
-             CASE WHEN ?7 IS NULL THEN json_object('intensityRating', ?6)
-                  WHEN ?6 IS NULL THEN json_object('scheduledDate', ?7)
-                  ELSE json_object('intensityRating', ?6, 'scheduledDate', ?7) END)){set}
-         WHERE {KEY}{user}"
+             CASE WHEN ?4 IS NULL THEN json_object('intensityRating', ?3)
+                  WHEN ?3 IS NULL THEN json_object('scheduledDate', ?4)
+                  ELSE json_object('intensityRating', ?3, 'scheduledDate', ?4) END)){user}
+         WHERE {row}",
+        row = row.join(" AND "),
     )
-}
-
-fn told_of(row: &Row<'_>) -> rusqlite::Result<Told> {
-    Ok(Told {
-        program_id: row.get(0)?,
-        week_number: row.get(1)?,
-        day_number: row.get(2)?,
-        completed: row.get(3)?,
-        completed_at: row.get(4)?,
-        completed_ms: row.get(5)?,
-        feedback: row.get(6)?,
-        fields: [(row.get(7)?, row.get(8)?), (row.get(9)?, row.get(10)?)],
-    })
-}
-
-fn found_of(row: &Row<'_>) -> rusqlite::Result<Found> {
-    Ok(Found {
-        is_completed: row.get(0)?,
-        completed_at: lossy(row, 1)?,
-        completed_ms: row.get(2)?,
-        other_feedback: lossy(row, 3)?,
-        fields: [lossy(row, 4)?, lossy(row, 5)?],
-        is_nobodys: row.get(6)?,
-    })
-}
-
-/// Text, which in rows of others may be no UTF-8.
-fn lossy(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<String>> {
-    let value = row.get_ref(column)?.as_bytes_or_null()?;
-    Ok(value.map(|bytes| String::from_utf8_lossy(bytes).into_owned()))
 }
 
 /// What came of writing one row.

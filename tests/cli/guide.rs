@@ -1,0 +1,97 @@
+//! The commands that docs/MIGRATE.md shows, each run on real files in the places that it names.
+
+use std::fs;
+use std::path::Path;
+
+use crate::migrate::fixture;
+use crate::migrate_chromium::{copy, fixtures};
+use crate::place::Place;
+
+/// What lies where the guide says that browsers keep it: a profile or the folder above, and which fixture is one.
+const KEPT: [(&str, &str); 9] = [
+    ("old-laptop/Default", "chromium-leveldb/Default"),
+    (".config/google-chrome/Default", "chromium-sqlite/Default"),
+    (".config/google-chrome/Profile 1", "chromium-leveldb/Default"),
+    ("Library/Application Support/Google/Chrome/Default", "chromium-leveldb-live/Default"),
+    (".config/LiftBook", "chromium-leveldb/Default"),
+    ("app_webview/Default", "chromium-leveldb/Default"),
+    (".mozilla/firefox/ab12cd34.default-release/storage", "firefox-lsng/storage"),
+    ("Library/Containers/com.apple.Safari/Data/Library/WebKit/WebsiteData/Default", "webkit-origins/storage"),
+    (".local/share/epiphany", "webkit-files/localstorage"),
+];
+
+/// The lines of the guide's shell examples that run the program.
+fn commands() -> Vec<String> {
+    let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/MIGRATE.md");
+    let text = fs::read_to_string(guide).expect("the guide");
+    let mut is_shell = false;
+    let mut commands = Vec::new();
+    for line in text.lines() {
+        match line.strip_prefix("```") {
+            Some(language) => is_shell = language == "sh",
+            None if is_shell && line.starts_with("parklite ") => commands.push(line.to_owned()),
+            None => {}
+        }
+    }
+    commands
+}
+
+/// The fixtures' pages were not at the guide's address.
+fn at_the_origin_of_the_fixtures(command: &str) -> String {
+    let words: Vec<&str> = command.split(' ').collect();
+    let of_origin = |index: usize| index > 0 && words[index - 1] == "--origin";
+    let replaced = words.iter().enumerate().map(|(index, word)| match word {
+        _ if of_origin(index) => "http://127.0.0.1:8571",
+        word => word,
+    });
+    replaced.collect::<Vec<_>>().join(" ")
+}
+
+/// The place as the guide takes it to be, with what this command names.
+fn place_for(command: &str) -> Place {
+    let place = Place::new();
+    for (kept, name) in KEPT {
+        // A folder above counts as well.
+        let is_named = Path::new(kept).ancestors().any(|folder| {
+            let folder = folder.to_string_lossy();
+            !folder.is_empty()
+                && [format!("{folder} "), format!("{folder}\" ")].iter().any(|it| command.contains(&**it))
+        });
+        if is_named {
+            copy(&fixtures().join(name), &place.path(kept));
+        }
+    }
+    for (dump, name) in [("dump-laptop.json", "tablet"), ("dump-phone.json", "phone")] {
+        place.write(dump, fixture(&format!("devices/{name}.json")));
+    }
+    place
+}
+
+#[test]
+fn every_command_of_the_guide_does_what_it_says() {
+    let commands = commands();
+    assert!(commands.len() > 15, "{commands:?}");
+    // What is sent goes to a server; tests of that have one.
+    for command in commands.iter().filter(|command| !command.contains("--post")) {
+        let place = place_for(command);
+        if command.contains("export") {
+            place.run("migrate dump-laptop.json --into gymlog.db").exits(0);
+        }
+        let script = format!("HOME=$PWD; {}", at_the_origin_of_the_fixtures(command));
+        let ran = place.run_in_shell(&script);
+        // Some of the fixtures have sessions that do not fit, and that is told.
+        assert!(matches!(ran.code(), Some(0 | 3)), "{command}\n{}\n{}", ran.stdout, ran.stderr);
+        let target =
+            |flag: &str| command.split(' ').skip_while(|word| *word != flag).nth(1).map(str::to_owned);
+        for made in [target("--into"), target("-o")].into_iter().flatten() {
+            assert!(place.path(&made).is_file(), "{command}: no {made}\n{}", ran.stdout);
+        }
+        if let Some(database) = target("--into") {
+            let sessions = "SELECT count(*) FROM events WHERE event_type = 'workout_session'";
+            assert_ne!(place.ask(&database, sessions), "0", "{command}\n{}", ran.stdout);
+        }
+        if command.contains("--list") {
+            ran.prints("(zustand, version ").prints(" elements");
+        }
+    }
+}
