@@ -56,6 +56,7 @@ pub mod error;
 pub mod export;
 pub mod foreign;
 pub mod frame;
+pub mod http;
 pub mod inspect;
 pub mod local_storage;
 pub mod matching;
