@@ -146,15 +146,17 @@ fn answer(mut response: Response<Body>, headers: &Headers) -> Answer {
     }
     let is_cut = last.is_err() || bytes.len() as u64 == ANSWER_BYTES;
     let location = response.headers().get(header::LOCATION).and_then(|location| location.to_str().ok());
-    let host = location.and_then(|location| {
+    // Taken out before it is cut: a part of a secret would not be known again.
+    let location = location.map(|location| headers.hidden_in(location, false));
+    let host = location.as_deref().and_then(|location| {
         let (_, rest) = location.split_once("//")?;
         let authority = rest.split(['/', '?', '#', '\\']).next().unwrap_or_default();
-        Some(authority.rsplit('@').next().unwrap_or_default().to_owned())
+        authority.rsplit('@').next()
     });
     Answer {
         status: response.status().as_u16(),
         text: shortened(&headers.hidden_in(&String::from_utf8_lossy(&bytes), is_cut)),
-        location_host: host.map(|host| shortened(&headers.hidden_in(&host, false))),
+        location_host: host.map(shortened),
     }
 }
 

@@ -178,6 +178,8 @@ mod tests {
             scheduled_date: Some("2025-01-06".to_owned()),
         };
         let expected = r#"{"sessions":[{"week_number":1,"day_number":2,"completed_at":"2025-01-06T10:00:00.000Z","intensity_rating":null,"scheduled_date":"2025-01-06"}]}"#;
-        assert_eq!(body(&[row.into()]).expect("JSON"), expected);
+        let session = Session::from(row);
+        assert_eq!(from_json(&to_json(&session).expect("JSON")).expect("a session"), session);
+        assert_eq!(body(&[session]).expect("JSON"), expected);
     }
 }

@@ -226,9 +226,12 @@ impl Sending<'_> {
                 Delivery::Taken => {
                     let noted = queue.note_sent(&batch, &utc_text(self.run.clock.now()));
                     noted.map_err(|error| {
-                        error.hint(format!(
-                            "the server took {sessions} sessions and that could not be noted: they are sent again when the same command is run again"
-                        ))
+                        let message =
+                            format!("the server took {sessions} sessions, and that could not be noted");
+                        Error::new(error.kind(), message)
+                            .at(queue.path())
+                            .hint("the same command goes on, and sends these sessions again")
+                            .because(error)
                     })?;
                     self.report.batches_sent += 1;
                     self.report.sessions_sent += sessions;
@@ -354,4 +357,27 @@ fn sessions_of(batch: &[QueuedSession]) -> Result<Vec<Session>> {
         })
     };
     batch.iter().map(read).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn further_attempts_come_after_one_five_and_fifteen_seconds() {
+        assert_eq!(RETRY_WAITS.map(|wait| wait.as_secs()), [1, 5, 15]);
+    }
+
+    #[test]
+    fn what_a_server_says_is_told_with_its_status() {
+        let answer = |status, text: &str, host: Option<&str>| {
+            told(&Answer { status, text: text.to_owned(), location_host: host.map(str::to_owned) })
+        };
+        assert_eq!(answer(422, "no such week", None), "422: no such week");
+        assert_eq!(answer(503, "", Some("other.example")), "503");
+        assert_eq!(
+            answer(302, "Found", Some("other.example")),
+            "302: it says to ask other.example instead, which is not done"
+        );
+    }
 }

@@ -201,6 +201,12 @@ impl BulkSyncQueue {
         })
     }
 
+    /// The database.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// How many sessions are still to be sent.
     ///
     /// # Errors
