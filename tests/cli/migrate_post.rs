@@ -525,6 +525,16 @@ fn a_queued_session_that_somebody_changed_is_not_sent() {
     ran.fails(1, "a queued session is not as it was written: \"a\", week 7, day 2").hints("delete its row");
 }
 
+/// A program that ends with this value, also where a test fails.
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
 /// The certificates are made with OpenSSL's program, which also is the server.
 #[test]
 fn a_server_whose_certificate_nobody_vouches_for_gets_nothing() {
@@ -551,8 +561,8 @@ fn a_server_whose_certificate_nobody_vouches_for_gets_nothing() {
         "-www",
         "-quiet",
     ]);
-    let mut server =
-        server.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+    server.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let server = Ended(server.spawn().expect("it starts"));
     let is_up = (0..200).any(|_| {
         std::thread::sleep(Duration::from_millis(20));
         std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
@@ -579,8 +589,7 @@ fn a_server_whose_certificate_nobody_vouches_for_gets_nothing() {
     };
     let refused = run(None);
     let trusted = run(Some("cert.pem"));
-    drop(server.kill());
-    drop(server.wait());
+    drop(server);
     refused.exits(15).prints("no trusted connection to it").does_not_print("sending again");
     assert!(!refused.stderr.contains("sending again"), "it is not tried again: {}", refused.stderr);
     assert_no_token(&place, &refused);
