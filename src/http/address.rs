@@ -1,5 +1,6 @@
 //! Where something is sent: HTTPS, or plain HTTP that does not leave the machine.
 
+use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use ureq::http::Uri;
@@ -118,7 +119,8 @@ fn escaped(name: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             escaped.push(char::from(byte));
         } else {
-            escaped.push_str(&format!("%{byte:02X}"));
+            // Writing into a string cannot fail.
+            let _ = write!(escaped, "%{byte:02X}");
         }
     }
     escaped

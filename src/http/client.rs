@@ -193,7 +193,7 @@ fn proxy(address: &Address) -> Result<Option<Proxy>> {
     }
     let proxy = Proxy::try_from_env();
     let is_http = |proxy: &Proxy| matches!(proxy.protocol(), ProxyProtocol::Http | ProxyProtocol::Https);
-    if !proxy.as_ref().is_none_or(is_http) {
+    if proxy.as_ref().is_some_and(|proxy| !is_http(proxy)) {
         return Err(Error::new(
             ErrorKind::Usage,
             "the environment names a SOCKS proxy, which is not supported",

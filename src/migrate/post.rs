@@ -164,12 +164,7 @@ pub(super) fn send(
 }
 
 /// Waits until no other run sends from a database in the same folder: both would send the same.
-fn hold(
-    target: &Path,
-    busy_timeout: Duration,
-    report: &PostReport,
-    run: Run<'_>,
-) -> Result<Option<FolderHold>> {
+fn hold(target: &Path, busy_timeout: Duration, report: &PostReport, run: Run<'_>) -> Result<FolderHold> {
     const STEP: Duration = Duration::from_millis(50);
     let folder = parent_of(target)?;
     let mut waited = Duration::ZERO;
@@ -186,7 +181,7 @@ fn hold(
                     .at(folder)
                     .hint("run the same command again when it is through: what is queued is sent then"));
             }
-            hold => return Ok(Some(hold)),
+            hold => return Ok(hold),
         }
     }
 }

@@ -171,7 +171,6 @@ fn a_server_that_fails_once_is_asked_again() {
 fn a_server_that_is_gone_stops_the_sending_and_the_same_command_goes_on() {
     let place = place_with(4);
     let server = Server::start(|number, _| match number {
-        0 => taken(),
         1..=4 => status("503 Service Unavailable", "", "down for repair"),
         _ => taken(),
     });
@@ -326,7 +325,7 @@ fn killed_between_batches_the_same_command_sends_the_rest_and_only_what_was_unde
     let server = holding(2, sender);
     let words = words(&server, "--batch-size 2");
     let child = start(place.command(), &words);
-    receiver.recv_timeout(Duration::from_secs(60)).expect("the third request comes");
+    receiver.recv_timeout(Duration::from_mins(1)).expect("the third request comes");
     kill_process(Pid::from_child(&child), Signal::KILL).expect("it is there");
     assert_eq!(wait(child).status.code(), None);
     assert_eq!(waiting(&place), "6", "the import is there, and the queue");
@@ -350,7 +349,7 @@ fn an_interruption_stops_a_request_and_a_wait_and_says_what_is_left() {
     let words = words(&server, "--batch-size 2");
     let before = place.listing();
     let child = start(place.command(), &words);
-    receiver.recv_timeout(Duration::from_secs(60)).expect("the second request comes");
+    receiver.recv_timeout(Duration::from_mins(1)).expect("the second request comes");
     let ran = interrupt(&place, child, before);
     ran.fails(130, "the import is done, 2 sessions are sent and 2 are still queued")
         .hints("the same command goes on");
@@ -366,7 +365,7 @@ fn an_interruption_stops_a_request_and_a_wait_and_says_what_is_left() {
     });
     let before = place.listing();
     let child = start(place.command(), &format!("migrate a.json --into new.db --post {}", server.url("/")));
-    receiver.recv_timeout(Duration::from_secs(60)).expect("the second request comes");
+    receiver.recv_timeout(Duration::from_mins(1)).expect("the second request comes");
     std::thread::sleep(Duration::from_millis(200));
     let ran = interrupt(&place, child, before);
     ran.fails(130, "0 sessions are sent and 4 are still queued")

@@ -57,7 +57,7 @@ pub(crate) struct MigrateArgs {
     /// A new file for what is emitted [default: standard output].
     #[arg(short, long, value_name = "FILE", requires = "emit", help_heading = MORE)]
     output: Option<PathBuf>,
-    /// Send completed sessions, in the bodies of --emit bulk-sync, to a server that takes them; {program_id} in the address is
+    /// Send completed sessions, in the bodies of --emit bulk-sync, to a server that takes them; `{program_id}` in the address is
     /// the program. What is still to be sent is kept in the database: the same command again goes on.
     #[arg(long, value_name = "URL", requires = "into", help_heading = MORE)]
     post: Option<String>,
