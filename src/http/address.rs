@@ -57,6 +57,13 @@ impl Address {
             .map_err(|_| wrong("the address has something in it that no URL can have"))?;
         let host =
             uri.host().filter(|host| !host.is_empty()).ok_or_else(|| wrong("the address names no host"))?;
+        let port = authority.get(host.len()..).unwrap_or_default();
+        let is_port = |port: &str| {
+            port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok_and(|port| port > 0))
+        };
+        if !port.is_empty() && !is_port(port) {
+            return Err(wrong("what follows the host in the address is no port"));
+        }
         let is_loopback = is_loopback(host);
         if !is_https && !is_loopback {
             return Err(Error::new(

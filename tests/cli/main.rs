@@ -23,6 +23,7 @@ mod migrate_chromium;
 mod migrate_databases;
 mod migrate_dumps;
 mod migrate_post;
+mod migrate_post_failures;
 mod migrate_progress;
 mod migrate_put_back;
 mod migrate_target;
