@@ -275,13 +275,16 @@ fn two_runs_at_once_send_each_session_once() {
 fn what_was_taken_and_could_not_be_noted_is_sent_again() {
     let place = place_with(2);
     let database = place.path("new.db");
-    let mut other = None;
+    let mut other: Option<Connection> = None;
     let server = Server::start(move |number, _| {
-        other = (number == 0).then(|| {
-            let other = Connection::open(&database).expect("it opens");
-            other.execute_batch("BEGIN IMMEDIATE").expect("nobody holds a lock while a request is under way");
-            other
-        });
+        drop(other.take());
+        if number == 0 {
+            let connection = Connection::open(&database).expect("it opens");
+            connection
+                .execute_batch("BEGIN IMMEDIATE")
+                .expect("nothing is locked while a request is under way");
+            other = Some(connection);
+        }
         taken()
     });
     let words = words(&server, "--busy-timeout 100ms");
