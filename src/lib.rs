@@ -22,8 +22,8 @@
 //! [`sqlite`] knows everything about SQLite, [`frame`] turns cells into columns and back and orders rows,
 //! [`local_storage`] reads what browsers kept and makes events of it, [`parquet_file`] is one table as Parquet, [`snapshot`]
 //! is the format on disk. At the bottom lie plain data
-//! ([`schema`]), [`digest`]s, [`durable`] files, [`error`], [`progress`], [`clock`] and [`run`]. The library never
-//! prints, never exits and never reads the wall clock.
+//! ([`schema`]), [`digest`]s, [`durable`] files, the one way to the network ([`http`]), [`error`], [`progress`],
+//! [`clock`] and [`run`]. The library never prints, never exits and never reads the wall clock.
 //!
 //! # Glossary
 //!
@@ -56,6 +56,7 @@ pub mod error;
 pub mod export;
 pub mod foreign;
 pub mod frame;
+pub mod http;
 pub mod inspect;
 pub mod local_storage;
 pub mod matching;

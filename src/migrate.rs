@@ -7,6 +7,7 @@
 mod bulk_sync;
 mod import;
 mod inputs;
+mod post;
 mod put_back;
 mod recognise;
 mod report;
@@ -27,6 +28,7 @@ use crate::run::Run;
 pub use crate::sqlite::events::{KeptValue, ProgressFilled};
 pub use bulk_sync::{BulkSyncOptions, BulkSyncReport, DEFAULT_BATCH_SIZE, ProgramReport};
 pub use inputs::SkippedFile;
+pub use post::{DEFAULT_POST_TIMEOUT, PROGRAM_GAP, PostOptions, PostReport, RETRY_WAITS, RefusalReport};
 pub use put_back::{PutBackForm, PutBackKey, PutBackOptions, PutBackOrigin, PutBackReport};
 pub use report::{
     MarkerReport, MigrateReport, OriginReport, ProblemReport, RejectReport, SourceReport, StoreReport,
@@ -77,6 +79,8 @@ pub struct MigrateOptions {
     pub threads: usize,
     /// What is made for an app's server of the sessions of the programs that are in the inputs.
     pub bulk_sync: Option<BulkSyncOptions>,
+    /// Where sessions are sent once they are imported.
+    pub post: Option<PostOptions>,
 }
 
 impl MigrateOptions {
@@ -90,7 +94,8 @@ impl MigrateOptions {
 ///
 /// # Errors
 /// `NotFound`, `Damaged` for what cannot be read where nothing else can be; `Usage` for what is no storage of a browser, tables that do
-/// not fit and origins that are not there; `Busy`, `Failed`, `Interrupted`. The target is as it was then.
+/// not fit and origins that are not there; `Busy`, `Failed`, `Interrupted`. The target is as it was then, but that an error
+/// or interruption while sessions are sent comes after the import, which stays.
 pub fn migrate(inputs: &[PathBuf], options: &MigrateOptions, run: Run<'_>) -> Result<MigrateReport> {
     if let Some(wrong) = options.origins.iter().find(|origin| !is_origin(origin)) {
         return Err(Error::new(ErrorKind::Usage, format!("{wrong:?} is no origin"))
@@ -98,6 +103,11 @@ pub fn migrate(inputs: &[PathBuf], options: &MigrateOptions, run: Run<'_>) -> Re
     }
     options.bulk_sync.as_ref().map_or(Ok(()), bulk_sync::check)?;
     options.put_back.as_ref().map_or(Ok(()), put_back::check)?;
+    let post = options
+        .post
+        .as_ref()
+        .map(|post| post::prepare(post, options.target.is_some()).map(|client| (post, client)));
+    let post = post.transpose()?;
     let inputs = inputs::find(inputs)?;
     let sizes = inputs.sources.iter().map(|source| source.looks().size_bytes);
     let total_bytes = sizes.fold(0, u64::saturating_add);
@@ -150,12 +160,18 @@ pub fn migrate(inputs: &[PathBuf], options: &MigrateOptions, run: Run<'_>) -> Re
         report.bulk_sync = bulk_sync.map(|options| bulk_sync::bodies(&target.store, options)).transpose()?;
         report.put_back =
             put_back.map(|put_back| put_back::make(&target.store, put_back, options)).transpose()?;
+        report.post = options.post.as_ref().map(|post| post::queue(&target.store, post)).transpose()?;
         target.finish(run)?;
         if let (Some(report), Some(wanted)) = (&mut report.bulk_sync, bulk_sync) {
             bulk_sync::publish(report, wanted.output.as_deref(), options.dry_run, run)?;
         }
         if let Some(made) = &report.put_back {
             put_back::publish(made, options.dry_run, run)?;
+        }
+        if let (Some(report), Some((post, client)), Some(path), false) =
+            (&mut report.post, &post, &options.target, options.dry_run)
+        {
+            post::send(path, (post, client), options.busy_timeout, report, run)?;
         }
     }
     Ok(report)

@@ -32,6 +32,8 @@ pub enum PhaseKind {
     Comparing,
     /// Reading dumps of localStorage and storing what becomes of them.
     Migrating,
+    /// Sending sessions to a server.
+    Sending,
 }
 
 impl PhaseKind {
@@ -51,6 +53,7 @@ impl PhaseKind {
             Self::Digesting => "digesting",
             Self::Comparing => "comparing",
             Self::Migrating => "migrating",
+            Self::Sending => "sending",
         }
     }
 }

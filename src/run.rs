@@ -75,11 +75,21 @@ pub(crate) fn start_thread<'scope, T: Send + 'scope>(
     scope: &'scope Scope<'scope, '_>,
     work: impl FnOnce() -> T + Send + 'scope,
 ) -> Result<ScopedJoinHandle<'scope, T>> {
-    Builder::new().spawn_scoped(scope, work).map_err(|error| {
-        Error::new(ErrorKind::Failed, "a thread cannot be started")
-            .hint("too much is running: end something, or raise the limits on processes (`ulimit -u`) and memory")
-            .because(error)
-    })
+    Builder::new().spawn_scoped(scope, work).map_err(no_thread)
+}
+
+/// Starts a thread that nobody waits for, for a call that ends by itself but that nothing interrupts.
+///
+/// # Errors
+/// [`ErrorKind::Failed`] where the system has no thread left for this program.
+pub(crate) fn start_lone_thread(work: impl FnOnce() + Send + 'static) -> Result<()> {
+    Builder::new().spawn(work).map(|_| ()).map_err(no_thread)
+}
+
+fn no_thread(error: std::io::Error) -> Error {
+    Error::new(ErrorKind::Failed, "a thread cannot be started")
+        .hint("too much is running: end something, or raise the limits on processes (`ulimit -u`) and memory")
+        .because(error)
 }
 
 /// The surroundings of one run of one verb.

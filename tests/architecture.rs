@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 const RANKS: [&[&str]; 9] = [
     &["error", "progress", "clock", "budget", "varint"],
     &["schema", "run"],
-    &["digest", "durable"],
+    &["digest", "durable", "http"],
     &["sqlite", "frame"],
     // Some browsers keep their storage in SQLite files.
     &["parquet_file", "local_storage"],
@@ -31,7 +31,7 @@ const ALLOWED_EDGES: [(&str, &str, &str); 4] = [
 ];
 
 /// Crates with one owner: crate, files that may use it.
-const OWNERS: [(&str, &[&str]); 14] = [
+const OWNERS: [(&str, &[&str]); 16] = [
     ("rusqlite", &["src/sqlite/"]),
     ("parquet", &["src/parquet_file/"]),
     // The queue before the encoders holds frames.
@@ -49,10 +49,13 @@ const OWNERS: [(&str, &[&str]); 14] = [
     // Of databases of browsers.
     ("crc32c", &["src/local_storage/leveldb/"]),
     ("snap", &["src/local_storage/"]),
+    // What reaches the network.
+    ("ureq", &["src/http/"]),
+    ("rustls_native_certs", &["src/http/client.rs"]),
 ];
 
 /// Calls that only some files may make: the call, the files, and what they are about.
-const CALLS: [(&str, &[&str], &str); 20] = [
+const CALLS: [(&str, &[&str], &str); 22] = [
     ("fs::rename", DURABLE, "names appear in durable"),
     ("fs::write", DURABLE, "files appear in durable"),
     ("fs::copy", DURABLE, "files appear in durable"),
@@ -73,12 +76,15 @@ const CALLS: [(&str, &[&str], &str); 20] = [
     ("process::exit", CLI, "the core never exits"),
     ("process::abort", CLI, "the core never exits"),
     ("Command::new", CLI, "the core starts no program"),
+    ("TcpStream::connect", HTTP, "the network is reached in http"),
+    ("UdpSocket::bind", HTTP, "the network is reached in http"),
 ];
 const DURABLE: &[&str] = &["src/durable/"];
 /// `spill.rs` owns its scratch files, in a folder that a stage owns.
 const SPILLS: &[&str] = &["src/durable/", "src/frame/order/spill.rs"];
 const CLOCK: &[&str] = &["src/clock.rs"];
 const CLI: &[&str] = &["src/cli/"];
+const HTTP: &[&str] = &["src/http/"];
 
 /// Macros that print, which only the command line may do.
 const PRINTING: [&str; 5] = ["println", "eprintln", "print", "eprint", "dbg"];
@@ -133,6 +139,7 @@ fn broken_rules_are_found() {
         ("src/frame/decode.rs", "use {std::fs, parquet::arrow::ArrowWriter};"),
         ("src/sqlite/rows.rs", "fn f(frame: ::polars::prelude::DataFrame) {}"),
         ("src/progress.rs", "use indicatif::ProgressBar;"),
+        ("src/migrate/post.rs", "fn f() { ureq::post(address) }"),
         ("src/restore.rs", "fn f() { std::fs::rename(a, b) }"),
         ("src/restore.rs", "use std::fs::{File, rename};"),
         ("src/restore.rs", "use std::fs::*;"),

@@ -24,7 +24,7 @@ const ORDER_BY_HELP: &str = "Order a table's rows: 'events=_created_at desc,id';
     parklite inspect gymlog-2026-11-20T09-30-00Z/\n  \
     parklite diff gymlog.db backup.db                  rows, schema and header, whatever their layout\n\n\
     Exit codes: 0 done, 1 failed, 2 usage, 3 partly done, 4 differences found, 10 not found, 11 busy,\n\
-    12 target exists, 13 damaged or not a database, 14 newer format, 130 interrupted.")]
+    12 target exists, 13 damaged or not a database, 14 newer format, 15 not all sent, 130 interrupted.")]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,

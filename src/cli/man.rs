@@ -9,7 +9,7 @@ use parklite::error::{Error, ErrorKind, Result};
 
 use crate::cli::args::Cli;
 
-const EXIT_CODES: [(&str, &str); 11] = [
+const EXIT_CODES: [(&str, &str); 12] = [
     ("0", "done"),
     ("1", "the operation failed"),
     ("2", "wrong usage or configuration"),
@@ -20,6 +20,7 @@ const EXIT_CODES: [(&str, &str); 11] = [
     ("12", "target already exists"),
     ("13", "not a database, not a snapshot, or damaged beyond reading"),
     ("14", "written by a newer format version"),
+    ("15", "a server did not take everything; what is left is kept, and the same command goes on"),
     ("130", "interrupted; nothing partial was published"),
 ];
 

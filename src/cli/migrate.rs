@@ -16,6 +16,7 @@ pub(crate) fn run(args: &MigrateArgs, json: bool, run: Run<'_>) -> Result<Outcom
     let report = migrate(args.inputs(), &args.options(json)?, run)?;
     let status = match () {
         () if report.needs_origin => Status::Unclear,
+        () if report.is_unsent() => Status::Unsent,
         () if report.is_partial() => Status::Partly,
         () => Status::Done,
     };

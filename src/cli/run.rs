@@ -38,6 +38,8 @@ pub(crate) enum Status {
     Partly = 3,
     /// Differences were found.
     Differs = 4,
+    /// A server was gone before it took everything; what it did not take is kept.
+    Unsent = 15,
 }
 
 impl Outcome {
@@ -164,8 +166,9 @@ fn usage_error(refusal: &clap::Error) -> Error {
 /// Whatever failed after a signal failed because of it, such as a wait for a lock.
 fn interrupted(error: Error, interrupt: &Interrupt) -> Error {
     match interrupt.check() {
-        // Where it was interrupted is of no use to anybody.
-        Err(stopped) if error.kind() == stopped.kind() => stopped,
+        // Where it was interrupted is of no use to anybody, but what stays of it and how it goes on is.
+        Err(stopped) if error.kind() == stopped.kind() && error.hint_text().is_none() => stopped,
+        Err(stopped) if error.kind() == stopped.kind() => error,
         Err(stopped) => stopped.because(error),
         Ok(()) => error,
     }

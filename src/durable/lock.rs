@@ -65,6 +65,29 @@ pub(super) fn lock_dead_stage(path: &Path) -> Option<Vec<File>> {
     Some(held)
 }
 
+/// Whether this run alone does something that concerns a folder, for as long as this value lives.
+///
+/// The lock is of the system and on the folder itself: nothing is left of it, however a run ends, and it does not touch
+/// those that SQLite has on a database there.
+pub enum FolderHold {
+    /// It does, until the file is dropped.
+    Held(File),
+    /// Another run does.
+    Elsewhere,
+    /// Folders cannot be locked here.
+    Unavailable,
+}
+
+/// Takes hold of a folder, unless another run has it.
+#[must_use]
+pub fn hold_folder(path: &Path) -> FolderHold {
+    match lock_folder(path) {
+        Ok(Lock::Taken(folder)) => FolderHold::Held(folder),
+        Ok(Lock::HeldElsewhere) => FolderHold::Elsewhere,
+        Ok(Lock::Unavailable) | Err(_) => FolderHold::Unavailable,
+    }
+}
+
 /// The answer to asking for an exclusive lock without waiting.
 enum Lock {
     Taken(File),

@@ -27,6 +27,7 @@ mod sync_ahead;
 
 pub use descriptors::free_descriptors;
 pub use leftovers::clear_leftovers;
+pub use lock::{FolderHold, hold_folder};
 pub use neighbours::{
     drop_second_names, identity_of, keep_aside, orphan_neighbours, refuse_orphans, remove_stale_shared_memory,
 };

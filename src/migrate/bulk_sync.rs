@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::durable::{Existing, Stage, TargetForm, check_target, parent_of, publish_file};
 use crate::error::{Error, ErrorKind, Result};
@@ -29,7 +29,8 @@ pub struct BulkSyncOptions {
 pub const DEFAULT_BATCH_SIZE: usize = 100;
 
 /// One session, as the server takes it. What is not known is null.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Session {
     week_number: i64,
     day_number: i64,
@@ -155,8 +156,18 @@ impl Batches {
 
 /// The JSON of one batch.
 pub(super) fn body(sessions: &[Session]) -> Result<String> {
-    serde_json::to_string(&Body { sessions })
+    to_json(&Body { sessions })
+}
+
+/// What is sent, as text.
+pub(super) fn to_json(sent: &impl Serialize) -> Result<String> {
+    serde_json::to_string(sent)
         .map_err(|error| Error::new(ErrorKind::Failed, "writing a body failed").because(error))
+}
+
+/// A session that was written as text by itself.
+pub(super) fn from_json(text: &str) -> serde_json::Result<Session> {
+    serde_json::from_str(text)
 }
 
 #[cfg(test)]
@@ -175,6 +186,8 @@ mod tests {
             scheduled_date: Some("2025-01-06".to_owned()),
         };
         let expected = r#"{"sessions":[{"week_number":1,"day_number":2,"completed_at":"2025-01-06T10:00:00.000Z","intensity_rating":null,"scheduled_date":"2025-01-06"}]}"#;
-        assert_eq!(body(&[row.into()]).expect("JSON"), expected);
+        let session = Session::from(row);
+        assert_eq!(from_json(&to_json(&session).expect("JSON")).expect("a session"), session);
+        assert_eq!(body(&[session]).expect("JSON"), expected);
     }
 }

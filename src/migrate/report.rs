@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::bulk_sync::BulkSyncReport;
 use super::inputs::SkippedFile;
+use super::post::PostReport;
 use super::put_back::PutBackReport;
 use crate::local_storage::item::Problem;
 use crate::local_storage::moment::Moment;
@@ -50,6 +51,8 @@ pub struct MigrateReport {
     pub notes: Vec<String>,
     /// What was made for an app's server.
     pub bulk_sync: Option<BulkSyncReport>,
+    /// What was sent to it.
+    pub post: Option<PostReport>,
     /// Programs whose completed sessions an app says it had sent to its server.
     pub markers: Vec<MarkerReport>,
 }
@@ -60,8 +63,15 @@ impl MigrateReport {
     pub fn is_partial(&self) -> bool {
         // A list takes nothing, so that nothing is missing.
         (self.takes && self.totals.rejected > 0)
+            || self.post.as_ref().is_some_and(|post| post.sessions_refused > 0)
             || self.progress_table.as_ref().is_some_and(|table| table.values_unfit > 0)
             || self.sources.iter().any(|source| source.is_incomplete)
+    }
+
+    /// Whether the server was gone, or went, before it took everything.
+    #[must_use]
+    pub fn is_unsent(&self) -> bool {
+        self.post.as_ref().is_some_and(|post| post.stopped.is_some())
     }
 
     /// Takes back what was counted before it showed that nothing is to be imported.

@@ -3,6 +3,7 @@
 //! The only database in the world that this program writes to in place, since it is somebody's and has more in it. An
 //! existing table is never altered; one that does not fit is refused before anything is written.
 
+mod bulk_sync_queue;
 mod captures;
 mod layout;
 mod progress;
@@ -22,6 +23,7 @@ use crate::run::Interrupt;
 use crate::sqlite::connect::{open_connection, wait_and_stop};
 use crate::sqlite::failure::failure;
 
+pub use bulk_sync_queue::{BulkSyncQueue, QueueWriter, Queued, QueuedSession};
 pub use captures::{StoredCapture, StoredValue};
 pub use progress::ProgressRow;
 pub use progress_table::{KeptValue, ProgressFilled, ProgressTable};

@@ -53,7 +53,7 @@ fn the_general_help_names_verbs_examples_and_exit_codes() {
     for verb in ["export", "verify", "restore", "inspect", "diff", "digest", "migrate", "completions"] {
         assert!(ran.stdout.lines().any(|line| line.starts_with(&format!("  {verb} "))), "{verb}");
     }
-    for code in ["1 ", "2 ", "3 ", "4 ", "10 ", "11 ", "12 ", "13 ", "14 ", "130 "] {
+    for code in ["1 ", "2 ", "3 ", "4 ", "10 ", "11 ", "12 ", "13 ", "14 ", "15 ", "130 "] {
         assert!(
             ran.stdout.contains(&format!(" {code}")) || ran.stdout.contains(&format!("\n{code}")),
             "{code}"

@@ -21,7 +21,7 @@ fn two_devices() -> Place {
 }
 
 /// A dump of one program with sessions of these weeks and days, each completed or not.
-fn dump(program: &str, sessions: &[(u32, u32, bool)]) -> String {
+pub(crate) fn dump(program: &str, sessions: &[(u32, u32, bool)]) -> String {
     let sessions: Vec<Value> = sessions
         .iter()
         .map(|(week, day, completed)| {

@@ -1,19 +1,26 @@
 //! What is typed after `parklite migrate`, and what it means.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use parklite::error::{Error, ErrorKind, Result};
+use parklite::http::{Address, Headers};
 use parklite::local_storage::code_units::CodeUnits;
 use parklite::local_storage::mapping::Mapping;
 use parklite::local_storage::moment::Moment;
 use parklite::local_storage::origin::without_slash;
-use parklite::migrate::{BulkSyncOptions, DEFAULT_BATCH_SIZE, MigrateOptions, PutBackForm, PutBackOptions};
+use parklite::migrate::{
+    BulkSyncOptions, DEFAULT_BATCH_SIZE, DEFAULT_POST_TIMEOUT, MigrateOptions, PROGRAM_GAP, PostOptions,
+    PutBackForm, PutBackOptions, RETRY_WAITS,
+};
 
 use crate::cli::args::{BusyArgs, MORE};
+use crate::cli::units::parse_duration;
 
 #[derive(Debug, Args)]
 #[command(
+    group = ArgGroup::new("made").args(["emit", "post"]),
     after_help = "Profiles of Chrome, Edge, Brave, Electron, Firefox, Safari and WebKitGTK can be read: name the profile's folder, or one\n\
     above it; it is only read, and may be in use. Of several origins, name those you want.\n\n\
     A dump is what JSON.stringify(localStorage), Object.entries(localStorage) or Playwright's storageState\n\
@@ -28,8 +35,10 @@ use crate::cli::args::{BusyArgs, MORE};
     parklite migrate liftbook.json --map liftbook.toml --into gymlog.db\n  \
     parklite migrate dumps/ --into planner.db --to progress-logs --set user_id=42\n  \
     parklite migrate dump.json --emit bulk-sync > bodies.jsonl\n  \
+    parklite migrate dump.json --into gymlog.db --header-file token --post 'https://app.example/api/progress/{program_id}/bulk-sync'\n  \
     parklite migrate phone.json laptop.json --origin https://app.example --emit console > paste.js\n\n\
-    Exit code 3 says that something did not fit or could not be read; the report names it, the rest is imported."
+    Exit code 3 says that something did not fit, could not be read or was refused by a server; the report names it, the rest is\n\
+    imported. Exit code 15 says that a server was gone: all is imported, and the same command goes on with what is to be sent."
 )]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
 pub(crate) struct MigrateArgs {
@@ -40,7 +49,7 @@ pub(crate) struct MigrateArgs {
     #[arg(long, value_name = "DATABASE", required_unless_present_any = ["list", "emit"])]
     into: Option<PathBuf>,
     /// Only show whose storage it is, which stores are known, and how many sessions they have.
-    #[arg(long, conflicts_with_all = ["into", "emit"])]
+    #[arg(long, conflicts_with_all = ["into", "made"])]
     list: bool,
     /// Print what an app takes; with or without a database.
     #[arg(long, value_enum, value_name = "FORM", help_heading = MORE)]
@@ -48,6 +57,19 @@ pub(crate) struct MigrateArgs {
     /// A new file for what is emitted [default: standard output].
     #[arg(short, long, value_name = "FILE", requires = "emit", help_heading = MORE)]
     output: Option<PathBuf>,
+    /// Send completed sessions, in the bodies of --emit bulk-sync, to a server that takes them; `{program_id}` in the address is
+    /// the program. What is still to be sent is kept in the database: the same command again goes on.
+    #[arg(long, value_name = "URL", requires = "into", help_heading = MORE)]
+    post: Option<String>,
+    /// With --post: a file of headers for each request, such as a token, each in a line like `Authorization: Bearer …`.
+    #[arg(long, value_name = "FILE", requires = "post", help_heading = MORE)]
+    header_file: Option<PathBuf>,
+    /// With --post: how long one request may take [default: 30s].
+    #[arg(long, value_name = "TIME", requires = "post", value_parser = parse_duration, help_heading = MORE)]
+    post_timeout: Option<Duration>,
+    /// With --post: how long is waited before each further attempt, instead of 1, 5 and 15 seconds; for tests.
+    #[arg(long, value_name = "TIME,…", requires = "post", value_delimiter = ',', value_parser = parse_duration, hide = true)]
+    retry_waits: Option<Vec<Duration>>,
     /// Take only the storage of this origin; may be given again.
     #[arg(long = "origin", value_name = "https://HOST")]
     origins: Vec<String>,
@@ -88,14 +110,14 @@ pub(crate) struct MigrateArgs {
     /// Leave out the sessions of programs with a marker `migrated-<program>`, which the app says it has sent.
     #[arg(long, help_heading = MORE)]
     skip_migrated: bool,
-    /// Emit sessions that are not completed, too.
-    #[arg(long, requires = "emit", help_heading = MORE)]
+    /// Emit or send sessions that are not completed, too.
+    #[arg(long, requires = "made", help_heading = MORE)]
     all_sessions: bool,
     /// How many sessions a batch has at most.
     #[arg(long, value_name = "COUNT", default_value_t = DEFAULT_BATCH_SIZE, value_parser = parse_batch_size, help_heading = MORE)]
     batch_size: usize,
-    /// Emit only the sessions of this program.
-    #[arg(long, value_name = "ID", requires = "emit", help_heading = MORE)]
+    /// Emit or send only the sessions of this program.
+    #[arg(long, value_name = "ID", requires = "made", help_heading = MORE)]
     program: Option<String>,
     /// An existing folder for a dry run, and for copies of browsers' databases [default: the system's].
     #[arg(long, value_name = "FOLDER", help_heading = MORE)]
@@ -160,16 +182,34 @@ impl MigrateArgs {
                 || std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
                 usize::from,
             ),
-            bulk_sync: (self.emit == Some(EmitForm::BulkSync)).then(|| BulkSyncOptions {
-                all_sessions: self.all_sessions,
-                batch_size: self.batch_size,
-                program: self.program.clone(),
-                output: self.output.clone(),
-            }),
+            bulk_sync: (self.emit == Some(EmitForm::BulkSync)).then(|| self.sessions()),
+            post: self.post.as_ref().map(|address| self.post_options(address)).transpose()?,
             put_back: self
                 .emit
                 .and_then(EmitForm::put_back)
                 .map(|form| PutBackOptions { form, output: self.output.clone() }),
+        })
+    }
+
+    /// Which sessions go to a server.
+    fn sessions(&self) -> BulkSyncOptions {
+        BulkSyncOptions {
+            all_sessions: self.all_sessions,
+            batch_size: self.batch_size,
+            program: self.program.clone(),
+            output: self.output.clone(),
+        }
+    }
+
+    /// How they are sent.
+    fn post_options(&self, address: &str) -> Result<PostOptions> {
+        Ok(PostOptions {
+            // Not by clap, whose errors repeat what was typed: there may be a password in it.
+            address: Address::parse(address, PROGRAM_GAP)?,
+            headers: self.header_file.as_deref().map(Headers::read).transpose()?.unwrap_or_default(),
+            sessions: self.sessions(),
+            timeout: self.post_timeout.unwrap_or(DEFAULT_POST_TIMEOUT),
+            waits: self.retry_waits.clone().unwrap_or_else(|| RETRY_WAITS.to_vec()),
         })
     }
 }

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use parklite::migrate::{
-    BulkSyncReport, KeptValue, MigrateReport, OriginReport, ProgressFilled, PutBackKey, PutBackReport,
-    StoreReport,
+    BulkSyncReport, KeptValue, MigrateReport, OriginReport, PostReport, ProgressFilled, PutBackKey,
+    PutBackReport, StoreReport,
 };
 
 use crate::cli::text::{bytes, one_line, quantity, safe};
@@ -94,6 +94,9 @@ pub(crate) fn report_text(report: &MigrateReport) -> String {
     if let Some(table) = &report.progress_table {
         push_progress_table(&mut text, table);
     }
+    if let Some(post) = &report.post {
+        push_post(&mut text, post, report.dry_run);
+    }
     text
 }
 
@@ -109,6 +112,36 @@ fn push_progress_table(text: &mut String, table: &ProgressFilled) {
         let KeptValue { program_id, week_number: week, day_number: day, field, kept, told, reason } = kept;
         format!("{program_id} {week}-{day}: {field} stays {kept}, the dumps have {told}: {reason}")
     });
+}
+
+/// What was sent, and what was not.
+fn push_post(text: &mut String, post: &PostReport, is_dry_run: bool) {
+    let sessions = |count| quantity(count, "session", "sessions");
+    let url = safe(&post.url);
+    let _ = if is_dry_run {
+        writeln!(
+            text,
+            "post: {} would be sent to {url}; {} already there",
+            sessions(post.sessions_queued),
+            post.sessions_known
+        )
+    } else {
+        let batches = quantity(post.batches_sent, "batch", "batches");
+        let sent = sessions(post.sessions_sent);
+        writeln!(text, "post: {sent} in {batches} sent to {url}; {} already there", post.sessions_known)
+    };
+    push_lines(text, "refused", post.refusals.iter(), post.batches_refused, |refusal| {
+        let ((week, day), (last_week, last_day)) = (refusal.first, refusal.last);
+        let count = sessions(refusal.sessions);
+        format!("{} {week}-{day} to {last_week}-{last_day}, {count}: {}", refusal.program_id, refusal.reason)
+    });
+    if let Some(reason) = &post.stopped {
+        let _ = writeln!(text, "post: stopped: {}", one_line(reason));
+    }
+    if post.sessions_left > 0 && !is_dry_run {
+        let left = sessions(post.sessions_left);
+        let _ = writeln!(text, "post: {left} still to be sent: the same command goes on with them");
+    }
 }
 
 /// What is put back, and what of it could not be merged.

@@ -184,7 +184,8 @@ fn covers_the_run(kind: PhaseKind) -> bool {
         | PhaseKind::Indexing
         | PhaseKind::Checking
         | PhaseKind::Digesting
-        | PhaseKind::Comparing => false,
+        | PhaseKind::Comparing
+        | PhaseKind::Sending => false,
     }
 }
 

@@ -4,17 +4,18 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension as _};
 
+use super::bulk_sync_queue::QUEUE;
 use super::{EventSchema, EventTable};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sqlite::failure::failure;
 use crate::sqlite::name::quoted;
 
 /// A table besides that of events.
-struct OwnTable {
-    name: &'static str,
-    key: &'static [&'static str],
-    columns: &'static [&'static str],
-    ddl: &'static str,
+pub(super) struct OwnTable {
+    pub(super) name: &'static str,
+    pub(super) key: &'static [&'static str],
+    pub(super) columns: &'static [&'static str],
+    pub(super) ddl: &'static str,
 }
 
 const TABLES: [OwnTable; 3] = [
@@ -86,20 +87,26 @@ pub(super) fn prepare_tables(connection: &Connection, schema: &EventSchema) -> R
         None => make(connection, &events_ddl(table))?,
     }
     for own in &TABLES {
-        match kind_of(connection, own.name)?.as_deref() {
-            Some("table") => check_own(connection, own)?,
-            Some(other) => return Err(taken(own.name, &format!("it is {}", with_article(other)))),
-            None => make(connection, own.ddl)?,
-        }
+        prepare_own(connection, own)?;
     }
     Ok(())
+}
+
+/// Makes a table of ours where it is missing, and refuses what is not it.
+pub(super) fn prepare_own(connection: &Connection, own: &OwnTable) -> Result<()> {
+    match kind_of(connection, own.name)?.as_deref() {
+        Some("table") => check_own(connection, own),
+        Some(other) => Err(taken(own.name, &format!("it is {}", with_article(other)))),
+        None => make(connection, own.ddl),
+    }
 }
 
 /// Whether the table of events has a name that is free for it.
 fn check_name(schema: &EventSchema) -> Result<()> {
     let table = &schema.table.table;
     let views = schema.progress.iter().chain([&schema.sessions]).map(|view| view.name);
-    let is_ours = TABLES.iter().map(|own| own.name).chain(views).any(|name| name.eq_ignore_ascii_case(table));
+    let own = TABLES.iter().chain([&QUEUE]).map(|own| own.name);
+    let is_ours = own.chain(views).any(|name| name.eq_ignore_ascii_case(table));
     // SQLite refuses to make those.
     let is_reserved = table.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("sqlite_"));
     if !is_ours && !is_reserved {
