@@ -15,8 +15,8 @@ use super::layout::{OwnTable, prepare_own};
 use super::{EventStore, writer};
 use crate::error::Result;
 use crate::run::Interrupt;
+use crate::sqlite::connect::{open_connection, wait_and_stop};
 use crate::sqlite::failure::failure;
-use crate::sqlite::open::{open_connection, wait_and_stop};
 
 /// The table. Apps have queues of their own, so that its name says whose it is.
 pub(super) const QUEUE: OwnTable = OwnTable {
