@@ -13,6 +13,7 @@ pub(crate) mod database;
 mod ddl;
 pub mod events;
 pub(crate) mod failure;
+mod journal_records;
 mod key_order;
 pub mod lock;
 pub mod name;
