@@ -8,6 +8,7 @@ use std::path::Path;
 
 use parklite::local_storage::chromium::{Doubtful, Selection, list_leveldb, read_leveldb};
 use parklite::local_storage::leveldb::is_leveldb;
+use parklite::run::Interrupt;
 
 use super::masked_crc::masked_crc;
 
@@ -36,9 +37,10 @@ pub fn run(input: &[u8]) {
 
 fn look_at(folder: &Path) {
     let _ = is_leveldb(folder);
-    let taken = read_leveldb(folder, &Selection { doubtful: Doubtful::Take, ..Selection::default() });
-    let left = read_leveldb(folder, &Selection::default());
-    let listed = list_leveldb(folder);
+    let take = Selection { doubtful: Doubtful::Take, ..Selection::default() };
+    let taken = read_leveldb(folder, &take, &Interrupt::new());
+    let left = read_leveldb(folder, &Selection::default(), &Interrupt::new());
+    let listed = list_leveldb(folder, &Interrupt::new());
     assert_eq!(
         (taken.is_ok(), left.is_ok()),
         (listed.is_ok(), listed.is_ok()),

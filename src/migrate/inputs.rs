@@ -1,7 +1,8 @@
 //! Which sources are read: what was named, and what lies in folders that were.
 //!
 //! A file or folder inside that the system does not let be read costs itself alone, and is told. Inside what a browser made,
-//! only its stores count: the JSON of its settings and caches is nobody's dump.
+//! only its stores count: the JSON of its settings and caches is nobody's dump. Where somebody has put a browser's storage
+//! beside dumps, all of it is read.
 
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -9,7 +10,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::Serialize;
 
 use super::recognise::{
-    FileKind, FolderKind, file_kind, folder_kind, is_named_like_database, is_side_file, why_left_out,
+    FileKind, FolderKind, file_kind, folder_kind, is_named_like_database, is_of_storage, is_side_file,
+    is_surely_dump, why_left_out,
 };
 use super::stores::{BrowserDatabase, SourceStore, StoreReader};
 use crate::durable::{PathKind, kind_of_source};
@@ -182,14 +184,20 @@ fn walk(folder: &Path, found: &mut Inputs, place: Place) -> Result<()> {
     let Some(paths) = found.note(folder, paths)? else {
         return Ok(());
     };
-    let is_of_browser = match folder_kind(folder, &paths) {
+    let kind = folder_kind(folder, &paths);
+    let is_of_browser = match kind {
         // Databases of this kind are many in a profile, and only one is localStorage.
         FolderKind::Store(_) if place.is_of_browser && !is_of_local_storage(folder) => return Ok(()),
         FolderKind::Store(reader) => return found.add_store(folder, reader, place.depth == 0),
         FolderKind::Browser => true,
-        FolderKind::Other => place.is_of_browser,
+        FolderKind::Collection | FolderKind::Other => place.is_of_browser,
     };
-    let inside = Place { depth: place.depth + 1, is_of_browser };
+    let is_collection = matches!(kind, FolderKind::Collection);
+    let is_profile = matches!(kind, FolderKind::Browser);
+    let inside = |path: &Path| Place {
+        depth: place.depth + 1,
+        is_of_browser: is_of_browser || (is_collection && is_of_storage(path)),
+    };
     for path in paths {
         if let Some(reason) = why_left_out(&path) {
             found.skipped.push(SkippedFile { path, reason: reason.to_owned() });
@@ -199,7 +207,7 @@ fn walk(folder: &Path, found: &mut Inputs, place: Place) -> Result<()> {
         let reason = match found.note(&path, kind_of_source(&path))? {
             None => continue,
             Some(PathKind::Directory) if !is_link && place.depth < MAX_DEPTH => {
-                walk(&path, found, inside)?;
+                walk(&path, found, inside(&path))?;
                 continue;
             }
             Some(PathKind::File { .. }) if is_of_browser && is_named_like_database(&path) => {
@@ -208,6 +216,9 @@ fn walk(folder: &Path, found: &mut Inputs, place: Place) -> Result<()> {
             }
             Some(PathKind::Directory) if is_link => "a link to a folder",
             Some(PathKind::Directory) => "a folder too deep inside others",
+            Some(PathKind::File { .. }) if is_profile && is_surely_dump(&path) => {
+                "a dump beside what a browser keeps: name it itself"
+            }
             // What else a browser keeps is not named file by file.
             Some(_) if is_of_browser => continue,
             Some(PathKind::File { .. }) if is_side_file(&path) => continue,

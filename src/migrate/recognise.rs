@@ -6,7 +6,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::local_storage::dump::could_be_dump;
+use crate::local_storage::dump::{DumpForm, DumpOptions, could_be_dump, read_dump};
 use crate::local_storage::leveldb::is_leveldb;
 
 use super::stores::{BrowserDatabase, ChromiumLevelDb, StoreReader};
@@ -72,6 +72,26 @@ pub(super) fn why_left_out(path: &Path) -> Option<&'static str> {
     is_private.then_some("storage of private windows of Firefox: its key is gone with the session")
 }
 
+/// Whether a file in a profile is a dump without doubt: only texts under its keys, or whole origins. Browsers keep other JSON.
+pub(super) fn is_surely_dump(path: &Path) -> bool {
+    const ENDINGS: [&str; 3] = ["json", "ndjson", "txt"];
+    /// No larger one would be read.
+    const MAX_BYTES: u64 = 64 << 20;
+    let is_named_so = path.extension().and_then(|it| it.to_str()).is_some_and(|it| ENDINGS.contains(&it));
+    if !is_named_so {
+        return false;
+    }
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(MAX_BYTES).read_to_end(&mut bytes));
+    let Ok(dump) =
+        read.map_err(|_| ()).and_then(|_| read_dump(&bytes, &DumpOptions::default()).map_err(|_| ()))
+    else {
+        return false;
+    };
+    let has_items = dump.reading.storages.iter().any(|storage| !storage.items.is_empty());
+    has_items && !matches!(dump.form, DumpForm::ParsedObject | DumpForm::SingleValue)
+}
+
 /// Whether a file belongs to a database beside it, which is read with it.
 pub(super) fn is_side_file(path: &Path) -> bool {
     let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return false };
@@ -85,6 +105,8 @@ pub(super) enum FolderKind {
     Store(&'static dyn StoreReader),
     /// Made by a browser, with storage somewhere below it.
     Browser,
+    /// Not made by one, but a folder of one's storage lies in it, as somebody copied it: see [`is_of_storage`].
+    Collection,
     /// Anything else; there may be all kinds of things in it.
     Other,
 }
@@ -101,15 +123,58 @@ pub(super) fn folder_kind(folder: &Path, paths: &[PathBuf]) -> FolderKind {
         return FolderKind::Store(&ChromiumLevelDb);
     }
     // A profile, or the folder of all profiles.
-    let is_chromium = has("Local Storage")
-        || has("LocalStorage") && has("Preferences")
+    let has_storage = has("Local Storage")
+        || has("LocalStorage")
+        || has("webappsstore.sqlite")
+        || has("storage") && has_firefox_storage(&folder.join("storage/default"));
+    let is_browsers = has_storage && MADE_BESIDE.iter().any(|name| has(name))
         || has("Local State") && paths.iter().any(|path| path.join("Preferences").is_file())
+        || has("profiles.ini")
+        || has("origin") && has_webkit_origin(folder)
         || is_chromium_without_storage(&has);
-    let is_firefox = has("profiles.ini")
-        || has("webappsstore.sqlite") && (has("prefs.js") || has("places.sqlite"))
-        || has("storage") && folder.join("storage/default").is_dir();
-    let is_browsers = is_chromium || is_firefox || has("origin") && has_webkit_origin(folder);
-    if is_browsers { FolderKind::Browser } else { FolderKind::Other }
+    match (is_browsers, has_storage) {
+        (true, _) => FolderKind::Browser,
+        (false, true) => FolderKind::Collection,
+        (false, false) => FolderKind::Other,
+    }
+}
+
+/// What browsers make beside their storage, in every profile that was used once: one of these is enough.
+const MADE_BESIDE: [&str; 20] = [
+    "Preferences",
+    "Local State",
+    "Cookies",
+    "Network",
+    "Session Storage",
+    "IndexedDB",
+    "WebStorage",
+    "Service Worker",
+    "GPUCache",
+    "Code Cache",
+    "Cache",
+    "blob_storage",
+    "History",
+    "Web Data",
+    "EBWebView",
+    "prefs.js",
+    "places.sqlite",
+    "cookies.sqlite",
+    "storage.sqlite",
+    "times.json",
+];
+
+/// Whether a folder inside a [`FolderKind::Collection`] is the browser's own.
+pub(super) fn is_of_storage(folder: &Path) -> bool {
+    folder.file_name().is_some_and(|name| name == "Local Storage" || name == "storage")
+}
+
+/// Whether folders in it are those of origins; other programs have a `storage/default` as well.
+fn has_firefox_storage(folder: &Path) -> bool {
+    let Ok(entries) = std::fs::read_dir(folder) else { return false };
+    let is_origins = |path: &Path| {
+        path.join("ls").is_dir() || path.join(".metadata-v2").is_file() || path.join(".metadata").is_file()
+    };
+    entries.filter_map(|entry| Some(entry.ok()?.path())).any(|path| is_origins(&path))
 }
 
 /// Whether a Chromium made a folder in which pages have not stored anything yet: its settings are no dumps, and others of its

@@ -5,6 +5,7 @@
 
 mod chromium_leveldb;
 mod database;
+mod firefox_archive;
 
 use std::collections::BTreeSet;
 use std::fmt;

@@ -15,6 +15,7 @@ mod ddl;
 pub mod events;
 pub(crate) mod failure;
 mod imposter;
+mod journal_records;
 mod key_order;
 pub mod lock;
 mod looks;

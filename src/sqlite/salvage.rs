@@ -20,6 +20,7 @@ use crate::schema::{Cell, TextEncoding};
 use crate::sqlite::catalog::Catalog;
 use crate::sqlite::check::CheckDepth;
 use crate::sqlite::failure::{extended_code, is_of_machine, sqlite_message};
+use crate::sqlite::journal_records::{Beside, damage_of_journal};
 use crate::sqlite::open::{OpenOptions, Source, check_file};
 use crate::sqlite::private_copy::copy_privately;
 use crate::sqlite::untouched::recover;
@@ -84,6 +85,11 @@ impl Salvage {
         if let Some(wal) = &wal {
             length.check_covered(wal)?;
             flaws.extend(wal.loss.clone().map(lossy));
+        }
+        if let Some(damage) = damage_beside(copy, length.beside)? {
+            flaws.push(lossy(format!(
+                "the rollback journal is damaged: {damage}; changes that were not finished may be among what is read"
+            )));
         }
         let lacks_wal = wal.is_none() && length.is_in_wal_mode;
         let recovered = recover(copy, run);
@@ -307,12 +313,27 @@ fn of_copying(error: Error, path: &Path) -> Error {
 
 /// What the WAL of the copy holds; `None` where there is none.
 fn wal_of(copy: &Path) -> Result<Option<WalFrames>> {
+    read_beside(copy, "-wal", read_wal)
+}
+
+/// What is wrong with the rollback journal of the copy, if there is one.
+fn damage_beside(copy: &Path, database: Beside) -> Result<Option<String>> {
+    let damage = read_beside(copy, "-journal", |journal| damage_of_journal(journal, database))?;
+    Ok(damage.flatten())
+}
+
+/// `None` where there is no such file beside the copy.
+fn read_beside<T>(
+    copy: &Path,
+    ending: &str,
+    read: impl FnOnce(&mut io::BufReader<File>) -> io::Result<T>,
+) -> Result<Option<T>> {
     let mut name = copy.as_os_str().to_owned();
-    name.push("-wal");
+    name.push(ending);
     let path = PathBuf::from(name);
-    let failed = |error| Error::io("reading the copy of a WAL", &path, error);
+    let failed = |error| Error::io("reading the copy of a WAL or journal", &path, error);
     match File::open(&path) {
-        Ok(file) => read_wal(&mut io::BufReader::new(file)).map(Some).map_err(failed),
+        Ok(file) => read(&mut io::BufReader::new(file)).map(Some).map_err(failed),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(failed(error)),
     }
@@ -323,6 +344,8 @@ fn wal_of(copy: &Path) -> Result<Option<WalFrames>> {
 /// Source: SQLite, "Database File Format", section 1.3.
 struct Length {
     is_in_wal_mode: bool,
+    /// As its journal ought to have it.
+    beside: Beside,
     change_counter: [u8; 4],
     /// Pages that are there from their first to their last byte.
     whole_pages: u64,
@@ -343,21 +366,22 @@ impl Length {
         file.take(100).read_to_end(&mut header).map_err(failed)?;
         header.resize(100, 0);
         let four = |at: usize| [header[at], header[at + 1], header[at + 2], header[at + 3]];
-        let page_bytes = match u64::from(u16::from_be_bytes([header[16], header[17]])) {
+        let page_bytes = match u32::from(u16::from_be_bytes([header[16], header[17]])) {
             1 => 65_536,
             // SQLite will say that it is no database.
             0 => 512,
             bytes => bytes,
         };
         let change_counter = four(Self::CHANGE_COUNTER_AT);
-        let stated = u64::from(u32::from_be_bytes(four(Self::PAGES_AT)));
+        let stated = u32::from_be_bytes(four(Self::PAGES_AT));
         let is_stated = change_counter == four(Self::PAGES_VALID_FOR_AT) && stated > 0;
-        let begun_pages = size.div_ceil(page_bytes);
+        let begun_pages = size.div_ceil(u64::from(page_bytes));
         Ok(Self {
             is_in_wal_mode: header[18] == 2 || header[19] == 2,
+            beside: Beside { page_bytes, stated_pages: is_stated.then_some(stated) },
             change_counter,
-            whole_pages: size / page_bytes,
-            stated_pages: if is_stated { begun_pages.max(stated) } else { begun_pages },
+            whole_pages: size / u64::from(page_bytes),
+            stated_pages: if is_stated { begun_pages.max(u64::from(stated)) } else { begun_pages },
         })
     }
 

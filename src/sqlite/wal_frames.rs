@@ -52,10 +52,11 @@ pub(super) fn read_wal(wal: &mut (impl Read + Seek)) -> io::Result<WalFrames> {
     for ordinal in 1..=frames {
         wal.read_exact(&mut frame)?;
         let read = Frame::decode(&header, checksum, &frame);
-        if !read.has_salts || !read.has_checksum {
+        if read.salts != Salts::Own || !read.has_checksum {
             // What an earlier use of the file left has older salts, and so has everything behind it.
-            let is_of_earlier_use =
-                !read.has_salts && !read.has_checksum && !follow(wal, &header, frames - ordinal)?;
+            let is_of_earlier_use = read.salts == Salts::Earlier
+                && !read.has_checksum
+                && !follow(wal, &header, frames - ordinal)?;
             found.loss = (!is_of_earlier_use).then(|| {
                 format!("frame {ordinal} of {frames} of the WAL is damaged: it and what follows is lost")
             });
@@ -117,12 +118,38 @@ impl Header {
         let salts = bytes[16..24].try_into().ok()?;
         (is_known && is_whole).then_some(Self { page_bytes, salts, checksum, is_big_endian })
     }
+
+    /// Which use of the file these salts are of.
+    ///
+    /// SQLite counts the first one up whenever it begins a WAL anew, and draws lots for the second one. Zeros are what is
+    /// left where the system went down before a frame was written.
+    fn salts_in(&self, salts: &[u8]) -> Salts {
+        /// More often than this no file was begun anew.
+        const MOST_USES: u32 = 1 << 24;
+        let uses = word(&self.salts, 0).wrapping_sub(word(salts, 0));
+        if salts == self.salts {
+            Salts::Own
+        } else if (1..MOST_USES).contains(&uses) && salts != [0; 8] {
+            Salts::Earlier
+        } else {
+            Salts::Senseless
+        }
+    }
+}
+
+/// Which use of the file a frame is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Salts {
+    Own,
+    /// One before, which is over.
+    Earlier,
+    Senseless,
 }
 
 struct Frame {
     page: u32,
     is_commit: bool,
-    has_salts: bool,
+    salts: Salts,
     has_checksum: bool,
     checksum: [u32; 2],
 }
@@ -134,7 +161,7 @@ impl Frame {
         Self {
             page: word(head, 0),
             is_commit: word(head, 4) != 0,
-            has_salts: head[8..16] == header.salts,
+            salts: header.salts_in(&head[8..16]),
             has_checksum: checksum == [word(head, 16), word(head, 20)],
             checksum,
         }
@@ -231,13 +258,35 @@ mod tests {
         }
     }
 
+    const BEGUN_ANEW: &str = "CREATE TABLE t(a); INSERT INTO t VALUES (randomblob(9000));
+        PRAGMA wal_checkpoint(RESTART); INSERT INTO t VALUES (1);";
+
     #[test]
     fn what_an_earlier_use_of_a_wal_left_is_no_loss() {
-        let (wal, _) = wal_after(
-            "CREATE TABLE t(a); INSERT INTO t VALUES (randomblob(9000));
-             PRAGMA wal_checkpoint(RESTART); INSERT INTO t VALUES (1);",
-        );
+        let (wal, _) = wal_after(BEGUN_ANEW);
         let found = read(&wal);
         assert_eq!((found.loss, found.committed_pages.len()), (None, 1));
+    }
+
+    #[test]
+    fn frames_that_became_zeros_or_noise_are_no_earlier_use() {
+        // Of the second one the first frame alone is of its last use.
+        for (wal, frames) in [(made(), 1..=9), (wal_after(BEGUN_ANEW).0, 1..=1)] {
+            for kept in frames.map(|frames| 32 + frames * 536).filter(|&kept| kept < wal.len()) {
+                let mut zeros = wal.clone();
+                zeros[kept..].fill(0);
+                assert!(read(&zeros).loss.is_some(), "zeros behind {kept}");
+                let noise: Vec<u8> = (1..=251).cycle().take(wal.len() - kept).collect();
+                zeros[kept..].copy_from_slice(&noise);
+                assert!(read(&zeros).loss.is_some(), "noise behind {kept}");
+            }
+        }
+        let mut all = made();
+        all[32..].fill(0);
+        assert_eq!(
+            read(&all).loss.map(|loss| loss.contains("frame 1 of")),
+            Some(true),
+            "a WAL with nothing but its header"
+        );
     }
 }

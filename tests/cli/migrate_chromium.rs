@@ -369,6 +369,20 @@ fn a_store_of_which_nothing_can_be_read_is_damaged_and_costs_only_itself() {
     assert_eq!(place.ask("new.db", "SELECT count(*) FROM progress_logs"), "4");
 }
 
+/// A script would take exit code 2 for a typing error.
+#[test]
+fn an_origin_whose_storage_damage_may_have_taken_is_not_taken_for_a_typing_error() {
+    let words = "migrate Default --origin https://lost.example --into new.db";
+    let place = place_with("damaged/leveldb-torn-log");
+    place
+        .run(words)
+        .fails(13, "it may be what is missing or left out of Default/Local Storage/leveldb: 000004.log")
+        .hints("there is storage of ")
+        .changes_nothing();
+    let place = place_with("chromium-leveldb");
+    place.run(words).fails(2, "no input holds storage of https://lost.example").changes_nothing();
+}
+
 #[test]
 fn databases_of_the_same_kind_that_are_no_local_storage_are_refused_or_passed_over() {
     let place = Place::new();

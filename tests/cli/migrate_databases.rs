@@ -105,7 +105,10 @@ fn a_store_that_does_not_say_whose_it_is_is_not_taken_for_the_named_one() {
     ran.exits(3).adds(&["new.db"]).prints("does not say of which site it is, and was left out");
     let of_main = "SELECT count(*) FROM event_sources WHERE CAST(store_key AS TEXT) = 'liftbook-store'";
     assert_eq!(place.ask("new.db", of_main), "0");
-    place.run("migrate profile --origin https://typo.example --into typo.db").exits(2).changes_nothing();
+    place
+        .run("migrate profile --origin https://other.example --into other.db")
+        .fails(13, "does not say of which site it is")
+        .changes_nothing();
     let named = format!("migrate {main}/LocalStorage/localstorage.sqlite3 --origin {MAIN} --into main.db");
     place.run(&named).exits(3).adds(&["main.db"]).prints("2 rejected");
 }
@@ -166,7 +169,7 @@ fn a_firefox_profile_is_read_for_its_storage_alone() {
         .expect("moved");
     // What else is there, and looks like dumps or databases.
     place.write("profile/prefs.js", "user_pref(\"a\", 1);");
-    place.write("profile/logins.json", r#"{"logins":"{\"state\":{},\"version\":0}"}"#);
+    place.write("profile/logins.json", r#"{"nextId":2,"logins":[{"state":"{}","version":0}]}"#);
     place.execute("profile/places.sqlite", "CREATE TABLE moz_places(a)");
     place.make_folder("profile/storage/private");
     place.write("profile/storage/private/data.sqlite", "encrypted");
@@ -255,4 +258,87 @@ fn a_profile_becomes_events_a_snapshot_and_the_same_events_again() {
     place.run("export new.db -o snap").exits(0);
     place.run("restore snap again.db").exits(0);
     assert_eq!(place.content("again.db"), place.content("new.db"));
+}
+
+/// Whoever saves things puts them together: the storage of a browser, and what was pasted from the console of another.
+#[test]
+fn a_dump_beside_a_copied_store_is_read_and_not_passed_over() {
+    let place = place_with("chromium-leveldb");
+    place.make_folder("saved");
+    fs::rename(place.path("profile/Default/Local Storage"), place.path("saved/Local Storage"))
+        .expect("moved");
+    let phone = fs::read(fixtures().join("devices/phone.json")).expect("a fixture");
+    place.write("saved/phone.json", &phone);
+    place.make_folder("saved/more");
+    place.write("saved/more/phone.json", &phone);
+    // Other programs keep things in such a folder.
+    place.make_folder("other");
+    place.make_folder("other/storage");
+    place.make_folder("other/storage/default");
+    place.write("other/phone.json", &phone);
+    for (folder, files, stores) in [("saved", 2, 1), ("other", 1, 0)] {
+        let document = place.run(&format!("migrate {folder} --list --json")).exits(0).document();
+        let totals = &document["totals"];
+        assert_eq!(
+            (&totals["files"], &totals["browser_stores"]),
+            (&json!(files), &json!(stores)),
+            "{folder}"
+        );
+    }
+}
+
+#[test]
+fn a_dump_in_a_profile_is_named_and_other_json_of_the_browser_is_not() {
+    let place = place_with("firefox-lsng");
+    place.write("profile/prefs.js", "");
+    place.write("profile/phone.json", fs::read(fixtures().join("devices/phone.json")).expect("a fixture"));
+    place.write("profile/handlers.json", r#"{"defaultHandlersVersion":{"de":3},"mimeTypes":{}}"#);
+    let document = place.run("migrate profile --list --json").exits(0).document();
+    let skipped = document["skipped"].as_array().expect("skipped");
+    assert_eq!(skipped.len(), 1, "{skipped:?}");
+    assert_eq!(skipped[0]["path"], "profile/phone.json");
+    assert!(skipped[0]["reason"].as_str().expect("a reason").contains("name it itself"));
+}
+
+/// The archive's one time is for all origins, and a copy gives it a new one.
+#[test]
+fn what_firefox_archived_does_not_win_over_what_it_kept_later() {
+    let place = Place::new();
+    let store = |feedback: &str| {
+        let session = format!(
+            r#"{{"weekNumber":1,"dayNumber":1,"completed":false,"scheduledDate":"2024-01-01","intensityRating":"{feedback}"}}"#
+        );
+        format!(r#"{{"state":{{"progressHistory":{{"programId":"p","sessions":[{session}]}}}},"version":2}}"#)
+    };
+    for folder in ["profile", "profile/storage", "profile/storage/default"] {
+        place.make_folder(folder);
+    }
+    for folder in ["https+++app.example", "https+++app.example/ls"] {
+        place.make_folder(format!("profile/storage/default/{folder}"));
+    }
+    let newer = "profile/storage/default/https+++app.example/ls/data.sqlite";
+    let value = store("nine");
+    let sql = format!(
+        "CREATE TABLE database(origin TEXT NOT NULL, usage INTEGER NOT NULL DEFAULT 0);
+         CREATE TABLE data(key TEXT PRIMARY KEY, utf16_length INTEGER NOT NULL, conversion_type INTEGER NOT NULL,
+             compression_type INTEGER NOT NULL, last_access_time INTEGER NOT NULL DEFAULT 0, value BLOB NOT NULL);
+         INSERT INTO database VALUES ('https://app.example', {usage});
+         INSERT INTO data VALUES ('st', {length}, 1, 0, 0, CAST('{value}' AS BLOB)); PRAGMA user_version=80;",
+        usage = value.len() + 2,
+        length = value.len(),
+    );
+    place.execute(newer, &sql);
+    let old = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_600_000_000);
+    fs::File::options().write(true).open(place.path(newer)).expect("opens").set_modified(old).expect("aged");
+    for archive in ["profile/storage/ls-archive.sqlite", "profile/webappsstore.sqlite"] {
+        let sql = format!(
+            "CREATE TABLE webappsstore2(originAttributes TEXT, originKey TEXT, scope TEXT, key TEXT, value TEXT);
+             INSERT INTO webappsstore2 VALUES ('', 'elpmaxe.ppa.:https:443', '', 'st', '{}');",
+            store("two")
+        );
+        place.execute(archive, &sql);
+    }
+    let ran = place.run("migrate profile --into new.db");
+    ran.exits(0).prints("1 storage is in a newer file of the profile as well");
+    assert_eq!(place.ask("new.db", "SELECT feedback LIKE '%\"nine\"%' FROM progress_logs"), "1");
 }

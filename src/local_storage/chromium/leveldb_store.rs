@@ -19,6 +19,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::local_storage::counted::counted;
 use crate::local_storage::item::{Problem, Reading};
 use crate::local_storage::leveldb::{self, Entry};
+use crate::run::Interrupt;
 
 /// What of a profile is read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -73,10 +74,11 @@ pub struct ListedStorage {
 ///
 /// # Errors
 /// `NotFound` without the folder; `Damaged` without a LevelDB database in it; `Usage` for a database of something else
-/// than localStorage; `NewerFormat` for a layout of another version; I/O. Damage to files is no error, but a problem with
+/// than localStorage; `NewerFormat` for a layout of another version; `Interrupted`; I/O. Damage to files is no error, but a problem with
 /// [`Problem::may_lose_items`]: the reading may be incomplete, or even empty.
-pub fn read_leveldb(folder: &Path, selection: &Selection) -> Result<Reading> {
-    let gathered = Gathered::of(folder, &|key| selection.has(key)).map_err(|error| error.at(folder))?;
+pub fn read_leveldb(folder: &Path, selection: &Selection, interrupt: &Interrupt) -> Result<Reading> {
+    let gathered =
+        Gathered::of(folder, &|key| selection.has(key), interrupt).map_err(|error| error.at(folder))?;
     let mut problems = gathered.problems;
     let mut storages = Vec::new();
     for (key, stored) in gathered.storages.into_iter().filter(|(key, _)| selection.has(key)) {
@@ -94,8 +96,8 @@ pub fn read_leveldb(folder: &Path, selection: &Selection) -> Result<Reading> {
 ///
 /// # Errors
 /// As [`read_leveldb`].
-pub fn list_leveldb(folder: &Path) -> Result<Listing> {
-    let gathered = Gathered::of(folder, &|_| false).map_err(|error| error.at(folder))?;
+pub fn list_leveldb(folder: &Path, interrupt: &Interrupt) -> Result<Listing> {
+    let gathered = Gathered::of(folder, &|_| false, interrupt).map_err(|error| error.at(folder))?;
     let mut listing = Listing { storages: Vec::new(), problems: gathered.problems };
     for (key, stored) in gathered.storages {
         listing.problems.extend(stored.problems(&key, Doubtful::Take));
@@ -121,12 +123,13 @@ struct Gathered {
 
 impl Gathered {
     /// Values of items are held of storages that are `wanted`.
-    fn of(folder: &Path, wanted: &dyn Fn(&StorageKey) -> bool) -> Result<Self> {
-        let contents = leveldb::read(folder, &mut |key| match Record::of(key) {
+    fn of(folder: &Path, wanted: &dyn Fn(&StorageKey) -> bool, interrupt: &Interrupt) -> Result<Self> {
+        let mut keep = |key: &[u8]| match Record::of(key) {
             Record::Version | Record::Metadata(_) => true,
             Record::Item(storage_key, _) => wanted(&storage_key),
             Record::Access | Record::Unknown => false,
-        })?;
+        };
+        let contents = leveldb::read(folder, &mut keep, interrupt)?;
         let mut gathered = Self { storages: BTreeMap::new(), problems: contents.problems };
         let mut unknown = Vec::new();
         let mut version = None;

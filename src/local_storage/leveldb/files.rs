@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::run::Interrupt;
 
 /// What lies in a folder.
 #[derive(Debug, Default)]
@@ -15,6 +17,7 @@ pub(super) struct Files {
     pub(super) logs: BTreeMap<u64, String>,
     pub(super) manifests: BTreeMap<u64, String>,
     pub(super) current: Current,
+    interrupt: Interrupt,
 }
 
 /// What the file `CURRENT` says.
@@ -22,6 +25,8 @@ pub(super) struct Files {
 pub(super) enum Current {
     #[default]
     Missing,
+    /// The system does not give it.
+    Unreadable(String),
     /// It names no manifest.
     Senseless,
     /// The manifest of this number.
@@ -29,7 +34,8 @@ pub(super) enum Current {
 }
 
 impl Files {
-    pub(super) fn of(folder: &Path) -> Result<Self> {
+    /// Whatever is read of them ends once `interrupt` is set.
+    pub(super) fn of(folder: &Path, interrupt: &Interrupt) -> Result<Self> {
         let failed = |source: std::io::Error| {
             let is_missing = source.kind() == std::io::ErrorKind::NotFound;
             let error = Error::io("reading the folder", folder, source);
@@ -39,7 +45,8 @@ impl Files {
                 error
             }
         };
-        let mut files = Self { folder: folder.to_path_buf(), ..Self::default() };
+        let mut files =
+            Self { folder: folder.to_path_buf(), interrupt: interrupt.clone(), ..Self::default() };
         for entry in fs::read_dir(folder).map_err(failed)? {
             let entry = entry.map_err(failed)?;
             // Names of these files are ASCII; a folder of such a name holds nothing of the database.
@@ -53,7 +60,9 @@ impl Files {
         files.current = match fs::read(&current) {
             Ok(bytes) => Current::of(&bytes),
             Err(source) if source.kind() == std::io::ErrorKind::NotFound => Current::Missing,
-            Err(source) => return Err(Error::io("reading the file", current, source)),
+            Err(source) => {
+                Current::Unreadable(why_unreadable(Error::io("reading the file", current, source))?)
+            }
         };
         Ok(files)
     }
@@ -82,18 +91,50 @@ impl Files {
     }
 
     /// Opens the file of this name; with it comes its size.
-    pub(super) fn open(&self, name: &str) -> Result<(File, u64)> {
+    pub(super) fn open(&self, name: &str) -> Result<(OpenFile, u64)> {
         let path = self.folder.join(name);
         let opened = File::open(&path).and_then(|file| {
             let size = file.metadata()?.len();
-            Ok((file, size))
+            Ok((OpenFile { file, interrupt: self.interrupt.clone() }, size))
         });
-        opened.map_err(|source| Error::io("opening the file", path, source))
+        opened.map_err(|source: io::Error| Error::io("opening the file", path, source))
     }
 
     /// An I/O failure while reading the file of this name.
-    pub(super) fn failed(&self, name: &str, source: std::io::Error) -> Error {
-        Error::io("reading the file", self.folder.join(name), source)
+    pub(super) fn failed(&self, name: &str, source: io::Error) -> Error {
+        match source.downcast::<Error>() {
+            Ok(interrupted) => interrupted,
+            Err(source) => Error::io("reading the file", self.folder.join(name), source),
+        }
+    }
+}
+
+/// Why the system does not give a file; the error itself where it says nothing of the file.
+pub(super) fn why_unreadable(error: Error) -> Result<String> {
+    let cause = std::error::Error::source(&error).and_then(|cause| cause.downcast_ref::<io::Error>());
+    match cause.filter(|_| !error.is_of_scarcity()) {
+        Some(cause) => Ok(format!("it cannot be read: {cause}")),
+        None => Err(error),
+    }
+}
+
+/// A file, read until the run is interrupted.
+pub(super) struct OpenFile {
+    file: File,
+    interrupt: Interrupt,
+}
+
+impl Read for OpenFile {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        // Not of the kind `Interrupted`, after which reading is tried again.
+        self.interrupt.check().map_err(io::Error::other)?;
+        self.file.read(buffer)
+    }
+}
+
+impl Seek for OpenFile {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.file.seek(to)
     }
 }
 

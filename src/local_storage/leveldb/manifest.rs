@@ -54,9 +54,9 @@ pub(super) fn read_manifest(source: impl Read) -> io::Result<ReadManifest> {
     let mut damage = None;
     while let (None, Some(piece)) = (damage, reader.next_piece()?) {
         damage = match piece {
-            Piece::Record { at, payload } => match version.edited(&payload) {
-                Some(edited) => {
-                    version = edited;
+            Piece::Record { at, payload } => match Edit::decode(&payload) {
+                Some(edit) => {
+                    version.apply(edit);
                     None
                 }
                 None => Some((at, "an edit cannot be read")),
@@ -70,9 +70,21 @@ pub(super) fn read_manifest(source: impl Read) -> io::Result<ReadManifest> {
     Ok(ReadManifest { version, damage })
 }
 
-impl Version {
-    /// As `edit` leaves it; `None` where that cannot be read as a whole.
-    fn edited(&self, edit: &[u8]) -> Option<Self> {
+/// One edit; what it does not say stays as it is.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Edit {
+    comparator: Option<String>,
+    log_number: Option<u64>,
+    previous_log_number: Option<u64>,
+    next_file_number: Option<u64>,
+    /// Level and number.
+    deleted: Vec<(u32, u64)>,
+    added: Vec<(u64, NamedTable)>,
+}
+
+impl Edit {
+    /// `None` where it cannot be read as a whole.
+    fn decode(edit: &[u8]) -> Option<Self> {
         const COMPARATOR: u32 = 1;
         const LOG_NUMBER: u32 = 2;
         const NEXT_FILE_NUMBER: u32 = 3;
@@ -82,16 +94,15 @@ impl Version {
         const NEW_FILE: u32 = 7;
         const PREVIOUS_LOG_NUMBER: u32 = 9;
 
-        let mut version = self.clone();
-        let mut added = Vec::new();
+        let mut read = Self::default();
         let mut cursor = Cursor::new(edit);
         while !cursor.is_at_end() {
             match cursor.varint32()? {
                 COMPARATOR => {
-                    version.comparator = Some(String::from_utf8_lossy(cursor.prefixed()?).into_owned());
+                    read.comparator = Some(String::from_utf8_lossy(cursor.prefixed()?).into_owned());
                 }
-                LOG_NUMBER => version.log_number = cursor.varint()?,
-                NEXT_FILE_NUMBER => version.next_file_number = cursor.varint()?,
+                LOG_NUMBER => read.log_number = Some(cursor.varint()?),
+                NEXT_FILE_NUMBER => read.next_file_number = Some(cursor.varint()?),
                 LAST_SEQUENCE => {
                     cursor.varint()?;
                 }
@@ -99,25 +110,35 @@ impl Version {
                     cursor.varint32()?;
                     cursor.prefixed()?;
                 }
-                DELETED_FILE => {
-                    let (level, number) = (cursor.varint32()?, cursor.varint()?);
-                    if version.tables.get(&number).is_some_and(|table| table.level == level) {
-                        version.tables.remove(&number);
-                    }
-                }
+                DELETED_FILE => read.deleted.push((cursor.varint32()?, cursor.varint()?)),
                 NEW_FILE => {
                     let (level, number, size) = (cursor.varint32()?, cursor.varint()?, cursor.varint()?);
                     let smallest = InternalKey::decode(cursor.prefixed()?)?.into();
                     let largest = InternalKey::decode(cursor.prefixed()?)?.into();
-                    added.push((number, NamedTable { level, size, smallest, largest }));
+                    read.added.push((number, NamedTable { level, size, smallest, largest }));
                 }
-                PREVIOUS_LOG_NUMBER => version.previous_log_number = cursor.varint()?,
+                PREVIOUS_LOG_NUMBER => read.previous_log_number = Some(cursor.varint()?),
                 _ => return None,
             }
         }
+        Some(read)
+    }
+}
+
+impl Version {
+    /// In place: a manifest has thousands of edits, each of a few of the tables.
+    fn apply(&mut self, edit: Edit) {
+        self.comparator = edit.comparator.or_else(|| self.comparator.take());
+        self.log_number = edit.log_number.unwrap_or(self.log_number);
+        self.previous_log_number = edit.previous_log_number.unwrap_or(self.previous_log_number);
+        self.next_file_number = edit.next_file_number.unwrap_or(self.next_file_number);
+        for (level, number) in edit.deleted {
+            if self.tables.get(&number).is_some_and(|table| table.level == level) {
+                self.tables.remove(&number);
+            }
+        }
         // A table that moves to another level is deleted and new in the same edit.
-        version.tables.extend(added);
-        Some(version)
+        self.tables.extend(edit.added);
     }
 
     /// Whether the log of this number is in use.
@@ -138,27 +159,33 @@ mod tests {
         edit
     }
 
+    fn edited(version: &Version, edit: &[u8]) -> Option<Version> {
+        let mut version = version.clone();
+        version.apply(Edit::decode(edit)?);
+        Some(version)
+    }
+
     #[test]
     fn edits_add_up() {
         let first = [&b"\x01\x01C\x02\x04\x09\x03\x03\x06\x04\x09"[..], &new_file(0, 5)].concat();
-        let version = Version::default().edited(&first).expect("an edit");
+        let version = edited(&Version::default(), &first).expect("an edit");
         assert_eq!(version.comparator.as_deref(), Some("C"));
         assert_eq!(version.tables[&5].range().after.expect("there").sequence, 5);
         assert!(version.uses_log(4) && version.uses_log(3) && !version.uses_log(2));
         // Moved to level 1, and a compact pointer.
         let moved = [&b"\x05\x00\x01k\x06\x00\x05"[..], &new_file(1, 5)].concat();
-        let version = version.edited(&moved).expect("an edit");
-        assert_eq!(version.tables[&5].level, 1);
-        assert!(version.edited(b"\x06\x01\x05").expect("an edit").tables.is_empty());
+        let version = edited(&version, &moved).expect("an edit");
+        assert_eq!((version.tables[&5].level, version.comparator.as_deref()), (1, Some("C")));
+        assert!(edited(&version, b"\x06\x01\x05").expect("an edit").tables.is_empty());
     }
 
     #[test]
     fn an_edit_that_cannot_be_read_to_its_end_changes_nothing() {
         let edit = new_file(0, 5);
         for length in 1..edit.len() {
-            assert_eq!(Version::default().edited(&edit[..length]), None);
+            assert_eq!(Edit::decode(&edit[..length]), None);
         }
-        assert_eq!(Version::default().edited(b"\x08\x01"), None);
+        assert_eq!(Edit::decode(b"\x08\x01"), None);
         assert!(read_manifest(&b""[..]).expect("there").damage.is_some());
     }
 }

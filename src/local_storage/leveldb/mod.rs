@@ -29,14 +29,15 @@ use std::path::Path;
 
 use super::item::Problem;
 use crate::error::Result;
+use crate::run::Interrupt;
 use batch::Batch;
-use files::{Current, Files};
+use files::{Current, Files, why_unreadable};
 use log::{LogReader, Piece};
 use newest::{Lost, State};
 use plan::Plan;
 use replay::Replay;
 use table::Table;
-use tables::read_table;
+use tables::{lose_table, read_table};
 
 pub(in crate::local_storage) use cursor::Cursor;
 pub use newest::Entry;
@@ -53,7 +54,7 @@ pub struct Contents {
 /// Whether the folder is a LevelDB database, whoever wrote it: by what its files hold, not by their names alone.
 #[must_use]
 pub fn is_leveldb(folder: &Path) -> bool {
-    let Ok(files) = Files::of(folder) else { return false };
+    let Ok(files) = Files::of(folder, &Interrupt::new()) else { return false };
     let first_piece = |name: &String| LogReader::new(files.open(name).ok()?.0).next_piece().ok()?;
     let has_manifest =
         || files.manifests.values().any(|name| matches!(first_piece(name), Some(Piece::Record { .. })));
@@ -77,9 +78,10 @@ pub fn is_leveldb(folder: &Path) -> bool {
 ///
 /// # Errors
 /// `NotFound` without the folder, `Damaged` without any file of a database in it, `Usage` for a database with another
-/// comparator, I/O. Damage to files is no error: it is in [`Contents::problems`].
-pub fn read(folder: &Path, keep: &mut dyn FnMut(&[u8]) -> bool) -> Result<Contents> {
-    let files = Files::of(folder)?;
+/// comparator, `Interrupted`, I/O. Damage to files is no error, nor is one that cannot be read: it is in
+/// [`Contents::problems`].
+pub fn read(folder: &Path, keep: &mut dyn FnMut(&[u8]) -> bool, interrupt: &Interrupt) -> Result<Contents> {
+    let files = Files::of(folder, interrupt)?;
     let plan = Plan::of(&files).map_err(|error| error.at(folder))?;
     let mut problems = plan.problems;
     let mut state = State::new(keep);
@@ -94,15 +96,24 @@ pub fn read(folder: &Path, keep: &mut dyn FnMut(&[u8]) -> bool) -> Result<Conten
             replay.miss(log.name);
             continue;
         }
-        let (file, _) = files.open(&log.name)?;
-        replay.replay(&log.name, log.rank, file).map_err(|source| files.failed(&log.name, source))?;
+        let read = files.open(&log.name).and_then(|(file, _)| {
+            replay.replay(&log.name, log.rank, file).map_err(|source| files.failed(&log.name, source))
+        });
+        if let Err(error) = read {
+            replay.lose(log.name, &why_unreadable(error)?);
+        }
     }
     replay.finish();
 
     for table in &plan.tables {
-        let (file, size) = files.open(&table.name)?;
-        let read = read_table(table, file, size, &mut state, &mut lost);
-        problems.extend(read.map_err(|source| files.failed(&table.name, source))?);
+        let read = files.open(&table.name).and_then(|(file, size)| {
+            let read = read_table(table, file, size, &mut state, &mut lost);
+            read.map_err(|source| files.failed(&table.name, source))
+        });
+        problems.extend(match read {
+            Ok(problems) => problems,
+            Err(error) => lose_table(table, why_unreadable(error)?, &mut lost),
+        });
     }
     Ok(Contents { entries: state.into_entries(&lost), problems })
 }

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use super::files::{Current, Files};
+use super::files::{Current, Files, why_unreadable};
 use super::internal_key::KeyRange;
 use super::manifest::{NamedTable, Version, read_manifest};
 use super::newest::Rank;
@@ -59,7 +59,18 @@ impl Plan {
             plan.take_everything(files);
             return Ok(plan);
         };
-        let manifest = read_manifest(files.open(name)?.0).map_err(|source| files.failed(name, source))?;
+        let read = files
+            .open(name)
+            .and_then(|(file, _)| read_manifest(file).map_err(|source| files.failed(name, source)));
+        let manifest = match read {
+            Ok(manifest) => manifest,
+            Err(error) => {
+                let message = why_unreadable(error)?;
+                plan.problems.push(Problem { place: name.clone(), message, may_lose_items: true });
+                plan.take_everything(files);
+                return Ok(plan);
+            }
+        };
         check_comparator(&manifest.version)?;
         if let Some((at, why)) = manifest.damage {
             plan.problems.push(Problem {
@@ -76,12 +87,17 @@ impl Plan {
 
     /// The manifest that `CURRENT` names; else the newest one.
     fn choose_manifest<'f>(&mut self, files: &'f Files) -> Option<&'f String> {
-        let what = match files.current {
-            Current::Names(number) => match files.manifests.get(&number) {
+        let unreadable;
+        let what = match &files.current {
+            Current::Names(number) => match files.manifests.get(number) {
                 Some(name) => return Some(name),
                 None => "names a manifest that is not there",
             },
             Current::Missing => "is missing",
+            Current::Unreadable(why) => {
+                unreadable = format!("does not help: {why}");
+                &unreadable
+            }
             Current::Senseless => "names no manifest",
         };
         let newest = files.manifests.values().next_back();

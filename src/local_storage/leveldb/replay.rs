@@ -74,8 +74,15 @@ impl<'s, 'k> Replay<'s, 'k> {
     }
 
     /// A log that should be there is not.
+    ///
+    /// No crash removes a log, so this is no torn end: what it held may be anything newer than all that is left.
     pub(super) fn miss(&mut self, name: String) {
-        self.meet(name, "the log is missing", true);
+        self.meet(name, "the log is missing", false);
+    }
+
+    /// A log, or what is left of it to read, is not to be had.
+    pub(super) fn lose(&mut self, name: String, why: &str) {
+        self.meet(name, why, false);
     }
 
     /// Replays the next log.

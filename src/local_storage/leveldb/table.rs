@@ -188,7 +188,13 @@ impl<R: Read + Seek> Table<R> {
         let Some(size) = usize::try_from(handle.size).ok().filter(|&size| size <= MAX_BLOCK_BYTES) else {
             return Ok(Err(format!("the block is larger than {MAX_BLOCK_BYTES} bytes")));
         };
-        let mut bytes = self.bytes(handle.offset, size + TRAILER_BYTES)?;
+        let mut bytes = match self.bytes(handle.offset, size + TRAILER_BYTES) {
+            // A bad place of a disk costs what is there.
+            Err(error) if error.raw_os_error().is_some() && error.kind() != io::ErrorKind::OutOfMemory => {
+                return Ok(Err(format!("the block cannot be read: {error}")));
+            }
+            read => read?,
+        };
         let checksum = bytes.split_last_chunk::<4>().map(|(_, checksum)| u32::from_le_bytes(*checksum));
         bytes.truncate(size + 1);
         let is_sound = checksum.is_some_and(|checksum| is_checksum_of(checksum, &bytes));

@@ -45,6 +45,16 @@ pub(super) fn read_table(
     Ok(problems)
 }
 
+/// What it means that the file of a table is not to be had.
+pub(super) fn lose_table(planned: &PlannedTable, why: String, lost: &mut Lost) -> Vec<Problem> {
+    let bad_parts = vec![BadPart { at: 0, why, loss: Loss::WholeTable }];
+    let problems = problems_of(planned, &bad_parts);
+    if !planned.is_younger_than_manifest {
+        lose(planned, bad_parts, lost);
+    }
+    problems
+}
+
 fn problems_of(planned: &PlannedTable, bad_parts: &[BadPart]) -> Vec<Problem> {
     let consequence = |loss: &Loss| match loss {
         Loss::Nothing => "it holds no items",

@@ -158,8 +158,7 @@ impl<'a> Import<'a> {
         let has_unnamed = self.origins.keys().any(|(origin, _)| origin.is_none());
         let missing = self.options.origins.iter().find(|&wanted| !self.known.contains(wanted));
         if let Some(missing) = missing.filter(|_| !has_unnamed) {
-            return Err(Error::new(ErrorKind::Usage, format!("no input holds storage of {missing}"))
-                .hint(format!("there is storage of {}; --list shows what is in it", first_of(&self.known))));
+            return Err(self.not_there(missing));
         }
         if self.report.needs_origin {
             self.report.undo_counts();
@@ -170,6 +169,32 @@ impl<'a> Import<'a> {
             self.report.origins.push(origin);
         }
         Ok(self.report)
+    }
+
+    /// The refusal of an origin that no input has, as far as the inputs can be read.
+    fn not_there(&self, origin: &str) -> Error {
+        let others = if self.known.is_empty() {
+            String::new()
+        } else {
+            format!("there is storage of {}; ", first_of(&self.known))
+        };
+        let Some(damaged) = self.report.sources.iter().find(|source| source.is_incomplete) else {
+            return Error::new(ErrorKind::Usage, format!("no input holds storage of {origin}"))
+                .hint(format!("{others}--list shows what is in it"));
+        };
+        let problem = damaged.problems.iter().find(|problem| problem.may_lose_items);
+        let why = damaged.unreadable.first().cloned();
+        let why = why
+            .or(problem.map(|it| match &*it.place {
+                "" => it.message.clone(),
+                place => format!("{place}: {}", it.message),
+            }))
+            .unwrap_or_default();
+        let path = damaged.path.display();
+        let message = format!(
+            "no input holds storage of {origin} that can be told; it may be what is missing or left out of {path}: {why}"
+        );
+        Error::new(ErrorKind::Damaged, message).hint(format!("{others}--list tells of all damage"))
     }
 
     /// Tells what could not be read, unless it is the run that lacks something.

@@ -30,7 +30,7 @@ impl StoreReader for ChromiumLevelDb {
     }
 
     fn list(&self, path: &Path, opening: &Opening<'_>) -> Result<StoreListing> {
-        let listing = steadily(path, opening, || list_leveldb(path))?;
+        let listing = steadily(path, opening, || list_leveldb(path, opening.run.interrupt))?;
         let storages = listing.storages.into_iter().map(|storage| ListedStorage {
             origin: Some(storage.key.origin),
             partition: storage.key.partition,
@@ -45,7 +45,7 @@ impl StoreReader for ChromiumLevelDb {
     fn read(&self, path: &Path, origins: &BTreeSet<String>, opening: &Opening<'_>) -> Result<Reading> {
         let doubtful = if opening.with_doubtful { Doubtful::Take } else { Doubtful::LeaveOut };
         let selection = Selection { origins: Some(origins.clone()), doubtful };
-        steadily(path, opening, || read_leveldb(path, &selection))
+        steadily(path, opening, || read_leveldb(path, &selection, opening.run.interrupt))
     }
 }
 

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use super::firefox_archive::NewerFiles;
 use super::{ListedStorage, Opening, StoreListing, StoreReader};
 use crate::error::Result;
-use crate::local_storage::database::{list_database, read_database};
+use crate::local_storage::database::{StoreKind, list_database, read_database};
 use crate::local_storage::item::Reading;
 use crate::migrate::inputs::Looks;
 use crate::sqlite::salvage::SalvageOptions;
@@ -36,12 +37,29 @@ impl StoreReader for BrowserDatabase {
             item_count: storage.item_count,
             size_bytes: storage.size_bytes,
         });
-        let storages = storages.collect();
-        Ok(StoreListing { format: listing.kind.name(), storages, problems: listing.problems })
+        let mut storages: Vec<ListedStorage> = storages.collect();
+        let mut problems = listing.problems;
+        if listing.kind == StoreKind::FirefoxLegacy {
+            let mut newer = NewerFiles::beside(path);
+            for storage in &mut storages {
+                let (origin, partition) = (storage.origin.as_ref(), storage.partition.as_ref());
+                storage.changed_at_us = newer.time_before(origin, partition).or(storage.changed_at_us);
+            }
+            problems.extend(newer.problem(path));
+        }
+        Ok(StoreListing { format: listing.kind.name(), storages, problems })
     }
 
     fn read(&self, path: &Path, origins: &BTreeSet<String>, opening: &Opening<'_>) -> Result<Reading> {
-        let (_, reading) = read_database(path, Some(origins), &options(opening), opening.run)?;
+        let (kind, mut reading) = read_database(path, Some(origins), &options(opening), opening.run)?;
+        if kind == StoreKind::FirefoxLegacy {
+            let mut newer = NewerFiles::beside(path);
+            for storage in &mut reading.storages {
+                let (origin, partition) = (storage.origin.as_ref(), storage.partition.as_ref());
+                storage.changed_at_us = newer.time_before(origin, partition).or(storage.changed_at_us);
+            }
+            reading.problems.extend(newer.problem(path));
+        }
         Ok(reading)
     }
 }

@@ -2,6 +2,7 @@
 
 mod damage;
 mod hostile;
+mod journals;
 mod live;
 mod old_forms;
 mod real;

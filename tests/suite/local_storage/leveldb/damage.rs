@@ -6,6 +6,7 @@ use std::path::Path;
 
 use parklite::local_storage::chromium::{Doubtful, Selection, list_leveldb, read_leveldb};
 use parklite::local_storage::item::{Reading, Storage};
+use parklite::run::Interrupt;
 
 use crate::local_storage::leveldb::truth::*;
 
@@ -36,7 +37,7 @@ impl Whole {
 
     /// That every item and every time is one of the whole profile, and that what is missing is told.
     fn check(&self, folder: &Path, what: &str) {
-        let reading = match read_leveldb(folder, &Selection::default()) {
+        let reading = match read_leveldb(folder, &Selection::default(), &Interrupt::new()) {
             Ok(reading) => reading,
             Err(error) => panic!("{what}: {error}"),
         };
@@ -194,7 +195,7 @@ fn doubtful_items_are_counted_by_the_list_and_read_where_they_are_asked_for() {
     let with = read_with_doubtful(folder.path());
     assert!(tells(&with, "doubtful: 38 of 38 items"));
     assert!(is_incomplete(&with));
-    let listing = list_leveldb(folder.path()).expect("read");
+    let listing = list_leveldb(folder.path(), &Interrupt::new()).expect("read");
     for (listed, storage) in listing.storages.iter().zip(&with.storages) {
         assert_eq!((listed.item_count, listed.doubtful_count), (storage.items.len(), storage.items.len()));
     }

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use parklite::local_storage::chromium::{Selection, StorageKey, list_leveldb, read_leveldb};
 use parklite::local_storage::leveldb::is_leveldb;
+use parklite::run::Interrupt;
 
 use crate::local_storage::leveldb::truth::*;
 
@@ -50,7 +51,7 @@ fn reading_changes_no_file_and_leaves_none() {
     };
     let before = content(folder.path());
     read(folder.path());
-    list_leveldb(folder.path()).expect("read");
+    list_leveldb(folder.path(), &Interrupt::new()).expect("read");
     assert_eq!(content(folder.path()), before);
 }
 
@@ -59,7 +60,7 @@ fn the_list_counts_what_the_reading_holds_as_the_browser_counts_it() {
     let fixtures = fixtures();
     for name in SOUND {
         let folder = copied(&fixtures.join(name));
-        let listing = list_leveldb(folder.path()).expect("read");
+        let listing = list_leveldb(folder.path(), &Interrupt::new()).expect("read");
         let reading = read(folder.path());
         assert_eq!(listing.problems, []);
         // Sizes as the browser noted them in its own records.
@@ -82,13 +83,15 @@ fn only_the_chosen_origins_are_read_with_their_partitions() {
     let fixtures = fixtures();
     let folder = copied(&fixtures.join(SOUND[0]));
     let origins = Some(BTreeSet::from(["http://localhost:8573".to_owned()]));
-    let reading = read_leveldb(folder.path(), &Selection { origins, ..Selection::default() }).expect("read");
+    let reading =
+        read_leveldb(folder.path(), &Selection { origins, ..Selection::default() }, &Interrupt::new())
+            .expect("read");
     let partitions: Vec<_> = reading.storages.iter().map(|it| it.partition.as_deref()).collect();
     assert_eq!(partitions, [None, Some("http://127.0.0.1")]);
     assert_eq!(items_of(&reading).len(), 8);
     assert!(reading.problems.is_empty());
     let nobodys = Selection { origins: Some(BTreeSet::new()), ..Selection::default() };
-    assert!(read_leveldb(folder.path(), &nobodys).expect("read").storages.is_empty());
+    assert!(read_leveldb(folder.path(), &nobodys, &Interrupt::new()).expect("read").storages.is_empty());
 }
 
 #[test]
@@ -128,7 +131,7 @@ fn nothing_comes_out_of_a_damaged_block_and_it_is_told() {
     assert!(is_incomplete(&reading) && tells(&reading, "the checksum of the block is wrong"));
     // The browser's own count of bytes shows how much is missing.
     assert!(tells(&reading, "the browser noted a size of 90722 bytes"));
-    let listing = list_leveldb(folder.path()).expect("read");
+    let listing = list_leveldb(folder.path(), &Interrupt::new()).expect("read");
     assert!(listing.problems.iter().any(|problem| problem.may_lose_items));
 }
 

@@ -5,13 +5,14 @@ use std::path::Path;
 
 use parklite::error::{Error, ErrorKind};
 use parklite::local_storage::chromium::{Selection, list_leveldb, read_leveldb};
+use parklite::run::Interrupt;
 
 use crate::local_storage::leveldb::truth::*;
 use crate::local_storage::leveldb::writer::*;
 
 fn refused(folder: &Path) -> Error {
-    let error = read_leveldb(folder, &Selection::default()).expect_err("refused");
-    assert_eq!(list_leveldb(folder).expect_err("refused").to_string(), error.to_string());
+    let error = read_leveldb(folder, &Selection::default(), &Interrupt::new()).expect_err("refused");
+    assert_eq!(list_leveldb(folder, &Interrupt::new()).expect_err("refused").to_string(), error.to_string());
     assert!(error.to_string().ends_with(&folder.display().to_string()), "{error}");
     error
 }

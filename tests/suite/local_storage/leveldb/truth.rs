@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use parklite::local_storage::chromium::{Doubtful, Selection, read_leveldb};
 use parklite::local_storage::code_units::CodeUnits;
 use parklite::local_storage::item::Reading;
+use parklite::run::Interrupt;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -41,11 +42,12 @@ pub(crate) fn copied_folder(source: &Path) -> tempfile::TempDir {
 }
 
 pub(crate) fn read(folder: &Path) -> Reading {
-    read_leveldb(folder, &Selection::default()).expect("read")
+    read_leveldb(folder, &Selection::default(), &Interrupt::new()).expect("read")
 }
 
 pub(crate) fn read_with_doubtful(folder: &Path) -> Reading {
-    read_leveldb(folder, &Selection { doubtful: Doubtful::Take, ..Selection::default() }).expect("read")
+    read_leveldb(folder, &Selection { doubtful: Doubtful::Take, ..Selection::default() }, &Interrupt::new())
+        .expect("read")
 }
 
 /// A string as truth files have it: its length and the hash of its code units.

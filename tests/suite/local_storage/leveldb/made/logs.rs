@@ -1,5 +1,9 @@
 //! Logs: several of them, records at the ends of blocks, ends that come too early, gaps.
 
+use parklite::error::ErrorKind;
+use parklite::local_storage::chromium::{Selection, read_leveldb};
+use parklite::run::Interrupt;
+
 use super::*;
 
 #[test]
@@ -84,15 +88,20 @@ fn a_log_that_ends_in_zeros_is_told() {
     assert!(tells(&reading, "there are zeros where records should be: 7 changes are lost"));
 }
 
+/// No crash removes a log, and what it held may be newer than anything.
 #[test]
-fn a_log_that_the_manifest_needs_and_that_is_missing_is_told() {
+fn a_log_that_the_manifest_needs_and_that_is_missing_brings_no_older_value_back_unless_asked() {
     let folder = folder();
     let made = items(&[("a", 1, Some("1"))], 1);
     write(&folder, "000005.ldb", &made.bytes);
     Manifest::new(6, 7).table(0, 5, &made).write(folder.path());
     let reading = read(folder.path());
-    assert_eq!(shown(&reading), ["a=1"]);
-    assert!(is_incomplete(&reading) && tells(&reading, "000006.log: the log is missing"));
+    assert_eq!(shown(&reading), [""; 0]);
+    assert!(
+        is_incomplete(&reading)
+            && tells(&reading, "000006.log: the log is missing: the changes there are lost")
+    );
+    assert_eq!(shown(&read_with_doubtful(folder.path())), ["a=1"]);
     write(&folder, "000007.log", &log(&[changes(9, &[("b", Some("9"))])]));
     assert_eq!(of(folder.path()), ["b=9"]);
 }
@@ -163,4 +172,47 @@ fn of_very_many_problems_in_a_log_the_first_ones_are_told_and_the_others_counted
     let reading = read(folder.path());
     assert_eq!((reading.problems.len(), shown(&reading)), (51, vec!["a=v".to_owned()]));
     assert!(is_incomplete(&reading) && tells(&reading, "logs: 49 problems more in the logs"));
+}
+
+/// The system opens this file, and does not read from it.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_log_that_cannot_be_read_costs_what_is_in_it_and_not_the_tables() {
+    let folder = folder();
+    let made = items(&[("a", 1, Some("1")), ("b", 2, Some("2"))], 1);
+    write(&folder, "000005.ldb", &made.bytes);
+    write(&folder, "000007.log", &log(&[changes(9, &[("b", Some("9"))])]));
+    Manifest::new(6, 7).table(0, 5, &made).write(folder.path());
+    std::os::unix::fs::symlink("/proc/self/mem", folder.path().join("000006.log")).expect("a link");
+    let reading = read(folder.path());
+    assert_eq!(shown(&reading), ["b=9"]);
+    assert!(is_incomplete(&reading) && tells(&reading, "000006.log: it cannot be read: "));
+    assert_eq!(shown(&read_with_doubtful(folder.path())), ["a=1", "b=9"]);
+}
+
+#[test]
+fn a_reading_ends_when_the_run_is_interrupted() {
+    let folder = folder();
+    write(&folder, "000004.log", &log(&[changes(1, &[("a", Some("1"))])]));
+    Manifest::new(4, 5).write(folder.path());
+    let interrupt = Interrupt::new();
+    interrupt.set();
+    let error = read_leveldb(folder.path(), &Selection::default(), &interrupt).expect_err("interrupted");
+    assert_eq!(error.kind(), ErrorKind::Interrupted);
+}
+
+/// In the square of their number this would take minutes.
+#[test]
+fn a_manifest_of_very_many_edits_is_read_in_one_pass() {
+    const TABLES: u64 = 30_000;
+    let folder = folder();
+    let made = items(&[("a", 1, Some("1"))], 1);
+    let first = Manifest::new(3, 9 * TABLES).edit();
+    let edits = (0..TABLES).map(|number| Manifest::default().table(2, 100 + number, &made).edit());
+    write(&folder, "MANIFEST-000001", &log(&std::iter::once(first).chain(edits).collect::<Vec<_>>()));
+    write(&folder, "CURRENT", b"MANIFEST-000001\n");
+    write(&folder, "000003.log", &log(&[changes(9, &[("b", Some("9"))])]));
+    let reading = read_with_doubtful(folder.path());
+    assert_eq!(shown(&reading), ["b=9"]);
+    assert!(tells(&reading, "000100.ldb: MANIFEST-000001 names a table"));
 }

@@ -3,6 +3,7 @@
 use parklite::local_storage::chromium::MAX_UNITS;
 use parklite::local_storage::chromium::list_leveldb;
 use parklite::local_storage::code_units::CodeUnits;
+use parklite::run::Interrupt;
 
 use super::*;
 
@@ -22,7 +23,10 @@ fn values_of_a_mebibyte_come_through_logs_and_tables() {
     assert_eq!(reading.problems, []);
     let items = &reading.storages[0].items;
     assert!(items[0].value == CodeUnits::new(wide) && items[1].value == CodeUnits::from(&long[..]));
-    assert_eq!(list_leveldb(folder.path()).expect("read").storages[0].size_bytes, 3 * 1_048_576 + 2 + 15 + 1);
+    assert_eq!(
+        list_leveldb(folder.path(), &Interrupt::new()).expect("read").storages[0].size_bytes,
+        3 * 1_048_576 + 2 + 15 + 1
+    );
 }
 
 #[test]
