@@ -141,6 +141,7 @@ fn a_dry_run_sends_nothing_writes_nothing_and_says_how_many_it_would_be() {
 
 #[test]
 fn a_file_of_headers_that_is_none_is_refused_without_a_word_of_it() {
+    let large = vec![b'a'; 70_000];
     let place = place_with(1);
     let server = Server::start(|_, _| taken());
     for (content, line) in [
@@ -152,7 +153,7 @@ fn a_file_of_headers_that_is_none_is_refused_without_a_word_of_it() {
         (b"Host: sesame", "line 1 "),
         (b"Authorization: sesame\r\nAuthorization: sesame2\r\n", "line 2 "),
         (b"\x00\x01\x02sesame", "line 1 "),
-        (&[b'a'; 70_000], "64 KiB"),
+        (&large, "64 KiB"),
     ] {
         place.write("token", content);
         for more in ["", "--dry-run", "--json"] {
