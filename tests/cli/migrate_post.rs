@@ -258,9 +258,9 @@ impl Drop for Ended {
 #[test]
 fn a_server_whose_certificate_nobody_vouches_for_gets_nothing() {
     let place = place_with(1);
-    let make = "openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem -days 2 -subj /CN=localhost \
+    let request = "openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem -days 2 -subj /CN=localhost \
                 -addext subjectAltName=DNS:localhost -addext basicConstraints=critical,CA:FALSE";
-    let made = place.in_here("sh").args(["-c", make]).output();
+    let made = place.in_here("sh").args(["-c", request]).output();
     if !made.is_ok_and(|made| made.status.success()) {
         crate::place::skipped("there is no openssl");
         return;

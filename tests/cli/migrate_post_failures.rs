@@ -150,11 +150,11 @@ fn the_status_decides_however_the_body_of_the_answer_goes_on() {
         Answer::Bytes(bytes)
     };
     let answers: [MakeAnswer; 5] = [
-        (|| Answer::Bytes(b"HTTP/1.1 204 No Content\r\n\r\n".to_vec())),
+        || Answer::Bytes(b"HTTP/1.1 204 No Content\r\n\r\n".to_vec()),
         huge,
-        (|| Answer::Broken("HTTP/1.1 201 Created\r\nContent-Length: 100\r\n\r\n{")),
-        (|| Answer::Endless("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\nfff\r\n")),
-        (|| status("202 Accepted", "Content-Encoding: gzip\r\n", "no gzip")),
+        || Answer::Broken("HTTP/1.1 201 Created\r\nContent-Length: 100\r\n\r\n{"),
+        || Answer::Endless("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\nfff\r\n"),
+        || status("202 Accepted", "Content-Encoding: gzip\r\n", "no gzip"),
     ];
     for answer in answers {
         let place = place_with(2);
