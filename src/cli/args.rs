@@ -61,7 +61,7 @@ pub(crate) enum Command {
     /// Print content digests of snapshots or databases, or compare them with a list.
     Digest(DigestArgs),
     /// Turn a browser's old localStorage into an events database.
-    Migrate(MigrateArgs),
+    Migrate(Box<MigrateArgs>),
     /// Print a completion script for a shell.
     #[command(after_help = "Examples:\n  \
         parklite completions bash > ~/.local/share/bash-completion/completions/parklite\n  \

@@ -11,14 +11,17 @@ use rusqlite::Connection;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
-use crate::http_server::{Answer, Request, Server, status, taken};
+use crate::http_server::{Answer, Server, status, taken};
 use crate::migrate_post::{PATH, assert_no_token, place_with, sent, waiting, words};
 use crate::place::{Listing, Place};
 use crate::ran::{Ran, wait};
 
+/// Makes an answer, each time anew.
+type MakeAnswer = fn() -> Answer;
+
 #[test]
 fn a_server_that_fails_once_is_asked_again() {
-    let failures: [(&str, fn() -> Answer); 6] = [
+    let failures: [(&str, MakeAnswer); 6] = [
         ("500: oops", || status("500 Internal Server Error", "", "oops")),
         ("503", || status("503 Service Unavailable", "Retry-After: 3600\r\n", "")),
         ("", || Answer::Broken("")),
@@ -146,18 +149,16 @@ fn the_status_decides_however_the_body_of_the_answer_goes_on() {
         bytes.resize(30 << 20, b'x');
         Answer::Bytes(bytes)
     };
-    let answers: [Box<dyn FnMut(usize, &Request) -> Answer + Send>; 5] = [
-        Box::new(|_, _| Answer::Bytes(b"HTTP/1.1 204 No Content\r\n\r\n".to_vec())),
-        Box::new(move |_, _| huge()),
-        Box::new(|_, _| Answer::Broken("HTTP/1.1 201 Created\r\nContent-Length: 100\r\n\r\n{")),
-        Box::new(|_, _| {
-            Answer::Endless("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\nfff\r\n")
-        }),
-        Box::new(|_, _| status("202 Accepted", "Content-Encoding: gzip\r\n", "no gzip")),
+    let answers: [MakeAnswer; 5] = [
+        || Answer::Bytes(b"HTTP/1.1 204 No Content\r\n\r\n".to_vec()),
+        huge,
+        || Answer::Broken("HTTP/1.1 201 Created\r\nContent-Length: 100\r\n\r\n{"),
+        || Answer::Endless("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\nfff\r\n"),
+        || status("202 Accepted", "Content-Encoding: gzip\r\n", "no gzip"),
     ];
     for answer in answers {
         let place = place_with(2);
-        let server = Server::start(answer);
+        let server = Server::start(move |_, _| answer());
         place
             .run(&words(&server, "--post-timeout 2s"))
             .exits(0)
