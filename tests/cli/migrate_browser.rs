@@ -1,7 +1,7 @@
 //! A real Chromium and the real zustand: what pages write is migrated, and what is put back is read by them.
 //!
-//! `scripts/browser/drive.js` is the person at the browser. It needs PARKLITE_BROWSER, a Chromium, and
-//! PARKLITE_NODE_MODULES, the packages of `scripts/browser/package-lock.json`; without them nothing here is tested.
+//! `scripts/browser/drive.js` is the person at the browser. It needs `PARKLITE_BROWSER`, a Chromium, and
+//! `PARKLITE_NODE_MODULES`, the packages of `scripts/browser/package-lock.json`; without them nothing here is tested.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};

@@ -124,7 +124,8 @@ fn told_ddl(fold: &str) -> String {
 }
 
 fn found_ddl(identity_columns: usize) -> String {
-    let identity: String = (0..identity_columns).map(|number| format!(", identity_{number}")).collect();
+    let identity: String = (0..identity_columns)
+        .fold(String::new(), |columns, number| columns + &format!(", identity_{number}"));
     format!(
         "DROP TABLE IF EXISTS temp.parklite_progress_found;
          CREATE TEMP TABLE parklite_progress_found (of_program TEXT, of_week INTEGER, of_day INTEGER, is_completed,
@@ -140,7 +141,7 @@ fn find_sql(has_user: bool, identity: &[String]) -> String {
     } else {
         (String::new(), "0".to_owned())
     };
-    let identity: String = identity.iter().map(|name| format!(", its.{name}")).collect();
+    let identity: String = identity.iter().fold(String::new(), |columns, name| columns + ", its." + name);
     format!(
         "INSERT INTO temp.parklite_progress_found
          SELECT told.program_id, told.week_number, told.day_number,
