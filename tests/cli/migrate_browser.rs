@@ -27,7 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(40);
 
 /// The driver, about to run here in a group of its own; `None` where there is no browser.
 fn driver(place: &Place, words: &[&str]) -> Option<Command> {
-    let given = ["PARKLITE_BROWSER", "PARKLITE_NODE_MODULES"].map(std::env::var_os);
+    let given = ["PARKLITE_BROWSER", "PARKLITE_NODE_MODULES"]
+        .map(|name| std::env::var_os(name).filter(|value| !value.is_empty()));
     if given.iter().any(Option::is_none) {
         skipped("PARKLITE_BROWSER and PARKLITE_NODE_MODULES name no browser and no packages");
         return None;
@@ -214,6 +215,8 @@ fn a_browser_that_runs_is_read_as_of_one_moment(features: &str) {
         match ran.code() {
             Some(0) if steps.is_some() => copies += 1,
             Some(11) => _ = ran.hints("close the browser"),
+            // Nothing of the page is on the disk yet.
+            Some(2) if copies == 0 && ran.stderr.contains("no input holds storage of") => {}
             // 3: the end of what was being written, which is told.
             Some(0 | 3 | 13) => {}
             _ => panic!("{:?}: {} {}", ran.code(), ran.stdout, ran.stderr),

@@ -66,9 +66,9 @@ fn an_export_needs_no_more_descriptors_with_several_readers_than_with_one() {
         let folder = databases(mode);
         let (mut done, mut refused) = (0, 0);
         let limits: &[u32] = match mode {
-            _ if is_full_run() => &[7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18, 20, 22, 24, 28, 32, 48, 64],
-            "delete" => &[8, 9, 10, 12, 15, 20],
-            _ => &[10, 12, 13, 15, 20],
+            _ if is_full_run() => &[5, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18, 20, 22, 24, 28, 32, 48, 64],
+            "delete" => &[5, 8, 9, 10, 12, 15, 20],
+            _ => &[5, 10, 12, 13, 15, 20],
         };
         for (way, limit) in WAYS.iter().flat_map(|way| limits.iter().map(move |limit| (*way, limit))) {
             let with = |threads: &str| {
