@@ -1,6 +1,7 @@
 //! Lengths of as many bytes as they need: 7 bits in a byte, the lowest first, and the upper bit in all bytes but the last.
 
 /// Appends `value`.
+#[inline]
 pub(crate) fn push_varint(value: u64, bytes: &mut Vec<u8>) {
     let mut rest = value;
     while rest >= 0x80 {
@@ -11,6 +12,7 @@ pub(crate) fn push_varint(value: u64, bytes: &mut Vec<u8>) {
 }
 
 /// Takes the one that `rest` begins with off it; `None` where it does not end, or is no number of 64 bits.
+#[inline]
 pub(crate) fn take_varint(rest: &mut &[u8]) -> Option<u64> {
     let mut value = 0;
     for shift in (0..u64::BITS).step_by(7) {
