@@ -37,12 +37,12 @@ fn is_of_database(output: &Path, database: &Path) -> Result<bool> {
         return Ok(false);
     };
     let (Some(output), Some(database)) = (output.file_name(), database.file_name()) else { return Ok(false) };
-    let is_beside = |end: &&str| {
+    let is_beside = |end: &str| {
         let mut name = OsString::from(database);
         name.push(end);
         name == output
     };
-    Ok(one == other && OF_DATABASE.iter().any(|end| is_beside(&end)))
+    Ok(one == other && OF_DATABASE.iter().any(|end| is_beside(end)))
 }
 
 /// Gives the file its name; `is_imported` says whether something is lasting already.

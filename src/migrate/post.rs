@@ -330,7 +330,7 @@ fn note_failure(
 ) -> Result<()> {
     queue.note_failure(batch, status, reason).map_err(|error| {
         let program = batch.first().map_or("", |first| &first.program_id);
-        let refused = format!("{} sessions of {program:?} were not taken ({reason})", batch.len());
+        let refused = format!("the server did not take sessions of {program:?} ({reason})");
         not_noted(queue.path(), &refused, "the same command goes on with what is queued", error)
     })
 }

@@ -300,7 +300,7 @@ fn what_was_taken_and_could_not_be_noted_is_sent_again() {
 #[test]
 fn what_the_server_said_is_told_where_it_cannot_be_noted() {
     for (answer, said) in [
-        ("422 No", "1 sessions of \"a\" were not taken (422: no such week)"),
+        ("422 No", "the server did not take sessions of \"a\" (422: no such week)"),
         ("503 No", "(503: no such week)"),
     ] {
         let place = place_with(1);

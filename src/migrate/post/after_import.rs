@@ -57,7 +57,7 @@ pub(super) fn hold(
                 );
                 return Ok(FolderHold::Unavailable);
             }
-            hold => return Ok(hold),
+            hold @ FolderHold::Held(_) => return Ok(hold),
         }
     }
 }
