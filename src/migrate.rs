@@ -7,6 +7,7 @@
 mod bulk_sync;
 mod import;
 mod inputs;
+mod output;
 mod post;
 mod put_back;
 mod recognise;
@@ -14,7 +15,7 @@ mod report;
 mod stores;
 mod target;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -84,6 +85,12 @@ pub struct MigrateOptions {
 }
 
 impl MigrateOptions {
+    /// The file for what is emitted.
+    fn output(&self) -> Option<&Path> {
+        let of_bodies = self.bulk_sync.as_ref().and_then(|bodies| bodies.output.as_deref());
+        of_bodies.or_else(|| self.put_back.as_ref().and_then(|made| made.output.as_deref()))
+    }
+
     /// Whether anything is taken, rather than listed only.
     fn takes(&self) -> bool {
         self.target.is_some() || self.bulk_sync.is_some() || self.put_back.is_some()
@@ -102,7 +109,7 @@ pub fn migrate(inputs: &[PathBuf], options: &MigrateOptions, run: Run<'_>) -> Re
             .hint("write it with its scheme and without a path, such as https://app.example"));
     }
     options.bulk_sync.as_ref().map_or(Ok(()), bulk_sync::check)?;
-    options.put_back.as_ref().map_or(Ok(()), put_back::check)?;
+    options.output().map_or(Ok(()), |output| output::check(output, options.target.as_deref()))?;
     let post = options
         .post
         .as_ref()
@@ -160,13 +167,17 @@ pub fn migrate(inputs: &[PathBuf], options: &MigrateOptions, run: Run<'_>) -> Re
         report.bulk_sync = bulk_sync.map(|options| bulk_sync::bodies(&target.store, options)).transpose()?;
         report.put_back =
             put_back.map(|put_back| put_back::make(&target.store, put_back, options)).transpose()?;
-        report.post = options.post.as_ref().map(|post| post::queue(&target.store, post)).transpose()?;
+        report.post = options
+            .post
+            .as_ref()
+            .map(|post| post::queue(&target.store, post, options.dry_run))
+            .transpose()?;
         target.finish(run)?;
-        if let (Some(report), Some(wanted)) = (&mut report.bulk_sync, bulk_sync) {
-            bulk_sync::publish(report, wanted.output.as_deref(), options.dry_run, run)?;
-        }
-        if let Some(made) = &report.put_back {
-            put_back::publish(made, options.dry_run, run)?;
+        if let (Some(output), false) = (options.output(), options.dry_run) {
+            let bodies = report.bulk_sync.as_ref().map(|made| &made.bodies);
+            let text = bodies.or(report.put_back.as_ref().map(|made| &made.text));
+            let text = text.map(String::as_bytes).unwrap_or_default();
+            output::publish(output, text, options.target.is_some(), run)?;
         }
         if let (Some(report), Some((post, client)), Some(path), false) =
             (&mut report.post, &post, &options.target, options.dry_run)

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
+use ureq::Proxy;
 use ureq::http::Uri;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -28,8 +29,8 @@ impl Address {
         let wrong = |message: &str| Error::new(ErrorKind::Usage, message).hint(HINT);
         let (scheme, rest) = text.trim().split_once("://").ok_or_else(|| wrong("the address is no URL"))?;
         let (is_https, usual_port) = match scheme.to_ascii_lowercase().as_str() {
-            "https" => (true, ":443"),
-            "http" => (false, ":80"),
+            "https" => (true, 443),
+            "http" => (false, 80),
             _ => return Err(wrong("the address is neither https:// nor http://")),
         };
         let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
@@ -46,8 +47,8 @@ impl Address {
                 "of what can stand in braces the address may have {gap}, after the host"
             )));
         }
-        let authority = authority.to_ascii_lowercase();
-        let authority = authority.strip_suffix(usual_port).unwrap_or(&authority);
+        let authority = with_port(&authority.to_ascii_lowercase(), usual_port)
+            .ok_or_else(|| wrong("what follows the host in the address is no port"))?;
         let slash = if path.starts_with('/') { "" } else { "/" };
         let scheme = if is_https { "https" } else { "http" };
         let text = format!("{scheme}://{authority}{slash}{path}");
@@ -57,13 +58,6 @@ impl Address {
             .map_err(|_| wrong("the address has something in it that no URL can have"))?;
         let host =
             uri.host().filter(|host| !host.is_empty()).ok_or_else(|| wrong("the address names no host"))?;
-        let port = authority.get(host.len()..).unwrap_or_default();
-        let is_port = |port: &str| {
-            port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok_and(|port| port > 0))
-        };
-        if !port.is_empty() && !is_port(port) {
-            return Err(wrong("what follows the host in the address is no port"));
-        }
         let is_loopback = is_loopback(host);
         if !is_https && !is_loopback {
             return Err(Error::new(
@@ -101,6 +95,13 @@ impl Address {
         filled.parse::<Uri>().is_ok().then_some(filled)
     }
 
+    /// Whether the environment says that this server is reached without that proxy.
+    pub(super) fn is_exempt(&self, proxy: &Proxy) -> bool {
+        // Braces are in no URL, and the host has none.
+        let host = self.text.replace(['{', '}'], "").parse::<Uri>();
+        host.is_ok_and(|uri| proxy.is_no_proxy(&uri))
+    }
+
     /// Whether what is sent is encrypted.
     pub(super) fn is_https(&self) -> bool {
         self.is_https
@@ -110,6 +111,26 @@ impl Address {
     pub(super) fn is_loopback(&self) -> bool {
         self.is_loopback
     }
+}
+
+/// Host and port with the port as a plain number, and without the usual one; nothing where it is no port.
+fn with_port(authority: &str, usual: u16) -> Option<String> {
+    // The colons of an IPv6 address are in brackets.
+    let end = authority.rfind(']').map_or(0, |end| end + 1);
+    let (literal, rest) = authority.split_at_checked(end)?;
+    let (name, port) = match rest.split_once(':') {
+        None if literal.is_empty() || rest.is_empty() => return Some(authority.to_owned()),
+        None => return None,
+        Some(parts) => parts,
+    };
+    if port.is_empty()
+        || !port.bytes().all(|byte| byte.is_ascii_digit())
+        || !(literal.is_empty() || name.is_empty())
+    {
+        return None;
+    }
+    let port = port.parse::<u16>().ok().filter(|port| *port > 0)?;
+    Some(if port == usual { format!("{literal}{name}") } else { format!("{literal}{name}:{port}") })
 }
 
 fn is_loopback(host: &str) -> bool {
@@ -149,6 +170,11 @@ mod tests {
             ("http://localhost:8080/a", "http://localhost:8080/a"),
             ("http://127.0.0.1/a", "http://127.0.0.1/a"),
             ("http://127.9.9.9:80/a", "http://127.9.9.9/a"),
+            ("http://127.0.0.1:080/a", "http://127.0.0.1/a"),
+            ("https://app.example:08443/a", "https://app.example:8443/a"),
+            ("https://app.example:80/a", "https://app.example:80/a"),
+            ("http://[::1]:80/", "http://[::1]/"),
+            ("http://[::1]", "http://[::1]/"),
             ("http://[::1]:3000/{program_id}/x", "http://[::1]:3000/{program_id}/x"),
         ] {
             assert_eq!(Address::parse(text, GAP).expect(text).text(), normal);
@@ -176,6 +202,14 @@ mod tests {
             "https://app.example/{program}",
             "https://app.example/{program_id",
             "https://app.example:port/",
+            "https://app.example:+80/",
+            "https://app.example:/",
+            "https://app.example:0/",
+            "https://app.example:65536/",
+            "https://app.example:443:443/",
+            "https://[::1]a/",
+            "https://[::1]a:80/",
+            "https://:443/",
         ] {
             let error = Address::parse(text, GAP).expect_err(text);
             assert_eq!(error.kind(), ErrorKind::Usage, "{text}");

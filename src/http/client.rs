@@ -9,7 +9,7 @@ use ureq::http::{Response, header};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Body, Proxy, ProxyProtocol};
 
-use super::{Address, Headers};
+use super::{Address, Headers, is_seen};
 use crate::error::{Error, ErrorKind, Result};
 use crate::run::{Interrupt, start_lone_thread};
 
@@ -21,6 +21,9 @@ const ANSWER_BODY: Duration = Duration::from_secs(5);
 const ANSWER_BYTES: u64 = 16 << 10;
 /// How many characters of it are kept.
 const ANSWER_CHARACTERS: usize = 200;
+/// Where the environment names a proxy, in order.
+const PROXIES: [&str; 6] =
+    ["ALL_PROXY", "all_proxy", "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"];
 /// How often a wait looks whether the run is to stop.
 const STEP: Duration = Duration::from_millis(50);
 /// How long an answer is waited for once the run is to stop: without it nobody knows whether the server took the request.
@@ -50,6 +53,8 @@ pub struct Unreached {
 pub struct Client {
     agent: Agent,
     headers: Arc<Headers>,
+    /// The host of the proxy that requests go through.
+    proxy: Option<String>,
 }
 
 impl Client {
@@ -57,26 +62,30 @@ impl Client {
     /// `timeout`.
     ///
     /// Redirects are not followed, since headers are for this server alone. The certificates that the system trusts
-    /// count, and where it has none, Mozilla's list as of this program. A proxy is the one of `ALL_PROXY`, `HTTPS_PROXY`
-    /// or `HTTP_PROXY`, but for hosts of `NO_PROXY` and this machine.
+    /// count, those of `SSL_CERT_FILE` and `SSL_CERT_DIR` instead where these are set, and where the system has none,
+    /// Mozilla's list as of this program. A proxy is the one of `ALL_PROXY`, `HTTPS_PROXY` or `HTTP_PROXY`, but for hosts
+    /// of `NO_PROXY` and this machine.
     ///
     /// # Errors
-    /// `Usage` where these variables name a SOCKS proxy.
+    /// `Usage` where these variables name a SOCKS proxy, or nothing that can be used.
     pub fn new(address: &Address, headers: Headers, timeout: Duration) -> Result<Self> {
+        let proxy = proxy(address)?;
+        let through = proxy.as_ref().filter(|proxy| !address.is_exempt(proxy));
+        let through = through.map(|proxy| proxy.host().to_owned());
         let mut config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
             .https_only(address.is_https())
             .user_agent(concat!("parklite/", env!("CARGO_PKG_VERSION")))
-            .proxy(proxy(address)?)
+            .proxy(proxy)
             .timeout_global(Some(timeout))
             .timeout_connect(Some(timeout.min(CONNECT)))
             .timeout_recv_body(Some(timeout.min(ANSWER_BODY)));
         if address.is_https() {
-            config = config.tls_config(TlsConfig::builder().root_certs(trusted()).build());
+            config = config.tls_config(TlsConfig::builder().root_certs(trusted()?).build());
         }
-        Ok(Self { agent: config.build().new_agent(), headers: Arc::new(headers) })
+        Ok(Self { agent: config.build().new_agent(), headers: Arc::new(headers), proxy: through })
     }
 
     /// Sends a JSON body to an address of this client's server, and waits for what it says.
@@ -96,7 +105,14 @@ impl Client {
             // Nobody is left to be told where the run was interrupted.
             let _ = sender.send(post(&agent, &headers, &address, &body));
         })?;
-        wait_for(&receiver, interrupt)
+        let answer = wait_for(&receiver, interrupt)?;
+        Ok(answer.map_err(|unreached| match &self.proxy {
+            Some(proxy) => {
+                let reason = format!("{} (by way of the proxy {proxy})", unreached.reason);
+                Unreached { reason, ..unreached }
+            }
+            None => unreached,
+        }))
     }
 }
 
@@ -162,7 +178,7 @@ fn answer(mut response: Response<Body>, headers: &Headers) -> Answer {
 
 /// The beginning of a text in one line, without control characters.
 fn shortened(text: &str) -> String {
-    let words = text.split(|character: char| character.is_whitespace() || character.is_control());
+    let words = text.split(|character: char| !is_seen(character));
     let line = words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
     match line.char_indices().nth(ANSWER_CHARACTERS) {
         Some((end, _)) => format!("{}…", &line[..end]),
@@ -192,6 +208,18 @@ fn proxy(address: &Address) -> Result<Option<Proxy>> {
         return Ok(None);
     }
     let proxy = Proxy::try_from_env();
+    if proxy.is_none() {
+        // Never its value, which may have a password in it.
+        if let Some(name) =
+            PROXIES.into_iter().find(|name| std::env::var_os(name).is_some_and(|it| !it.is_empty()))
+        {
+            return Err(Error::new(
+                ErrorKind::Usage,
+                format!("the variable {name} names no proxy that can be used"),
+            )
+            .hint("write it like http://proxy.example:3128, or unset it to send without a proxy"));
+        }
+    }
     let is_http = |proxy: &Proxy| matches!(proxy.protocol(), ProxyProtocol::Http | ProxyProtocol::Https);
     if proxy.as_ref().is_some_and(|proxy| !is_http(proxy)) {
         return Err(Error::new(
@@ -204,12 +232,23 @@ fn proxy(address: &Address) -> Result<Option<Proxy>> {
 }
 
 /// What certificates are trusted: those of a company are among the system's.
-fn trusted() -> RootCerts {
+fn trusted() -> Result<RootCerts> {
     let found = rustls_native_certs::load_native_certs().certs;
     if found.is_empty() {
-        return RootCerts::WebPki;
+        // Whoever names certificates wants no others.
+        let is_set = |name: &&str| std::env::var_os(name).is_some_and(|it| !it.is_empty());
+        return match ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().find(|name| is_set(name)) {
+            Some(name) => Err(Error::new(
+                ErrorKind::Usage,
+                format!("no certificate is where the variable {name} says"),
+            )
+            .hint(
+                "name a file (SSL_CERT_FILE) or a folder (SSL_CERT_DIR) of certificates in PEM, or unset it",
+            )),
+            None => Ok(RootCerts::WebPki),
+        };
     }
-    found.iter().map(|certificate| Certificate::from_der(certificate).to_owned()).into()
+    Ok(found.iter().map(|certificate| Certificate::from_der(certificate).to_owned()).into())
 }
 
 #[cfg(test)]
@@ -222,6 +261,7 @@ mod tests {
         let long = "é".repeat(300);
         assert_eq!(shortened(&long).chars().count(), ANSWER_CHARACTERS + 1);
         assert_eq!(shortened(""), "");
+        assert_eq!(shortened("a\u{202e}b \u{200b} c\u{feff}"), "a b c");
     }
 
     #[test]

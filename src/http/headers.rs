@@ -7,6 +7,7 @@ use std::path::Path;
 
 use ureq::http::{HeaderName, HeaderValue};
 
+use super::is_seen;
 use crate::error::{Error, ErrorKind, Result};
 
 /// How large a file of headers may be: servers take 8 to 64 KiB.
@@ -54,6 +55,11 @@ impl Headers {
     pub fn read(path: &Path) -> Result<Self> {
         let wrong = |message: &str| Error::new(ErrorKind::Usage, message).at(path);
         let failed = |error: std::io::Error| match error.kind() {
+            // Before anything that names the file: what was typed is a secret then.
+            _ if is_header(path) => {
+                Error::new(ErrorKind::Usage, "--header-file takes a file, and what is given is a header")
+                    .hint("whoever lists programs sees it: write it into a file, and name that")
+            }
             IoErrorKind::NotFound => Error::new(ErrorKind::NotFound, "there is no such file of headers")
                 .at(path)
                 .hint("check the path"),
@@ -118,21 +124,69 @@ impl Headers {
         &self.fields
     }
 
-    /// A text without the values in it. Of a text that `is_cut`, its end may be the beginning of one.
+    /// A text without the values in it, also where spaces, ends of lines or what nobody sees are strewn in. Of a text that
+    /// `is_cut`, its end may be the beginning of one.
     pub(super) fn hidden_in(&self, text: &str, is_cut: bool) -> String {
         let mut text = text.to_owned();
         for secret in &self.secrets {
-            text = text.replace(secret, HIDDEN);
+            text = hidden(&text, &seen(secret));
         }
         if is_cut {
+            let its = seen(&text);
             let begins = |secret: &String| {
-                (1..=secret.len()).rev().find(|&length| text.ends_with(&secret[..length])).unwrap_or(0)
+                let secret = seen(secret);
+                let is_end = |&length: &usize| {
+                    let end = its.iter().rev().take(length).map(|(_, character)| character);
+                    its.len() >= length
+                        && end.eq(secret[..length].iter().rev().map(|(_, character)| character))
+                };
+                (1..=secret.len()).rev().find(is_end).unwrap_or(0)
             };
             let length = self.secrets.iter().map(begins).max().unwrap_or(0);
-            text.truncate(text.len() - length);
+            if let Some((start, _)) = length.checked_sub(1).and_then(|before| its.iter().rev().nth(before)) {
+                text.truncate(*start);
+            }
         }
         text
     }
+}
+
+/// The characters that count, each with the place where it begins.
+fn seen(text: &str) -> Vec<(usize, char)> {
+    text.char_indices().filter(|(_, character)| is_seen(*character)).collect()
+}
+
+fn hidden(text: &str, secret: &[(usize, char)]) -> String {
+    let its = seen(text);
+    let (mut shown, mut from, mut rest) = (String::new(), 0, its.as_slice());
+    while let Some((found, after)) = rest.split_at_checked(secret.len()) {
+        let is_it = found.iter().zip(secret).all(|((_, one), (_, other))| one == other);
+        if let (true, Some((start, _)), Some((last, character))) = (is_it, found.first(), found.last()) {
+            shown.push_str(&text[from..*start]);
+            shown.push_str(HIDDEN);
+            from = last + character.len_utf8();
+            rest = after;
+        } else if let Some((_, after)) = rest.split_first() {
+            rest = after;
+        } else {
+            break;
+        }
+    }
+    shown.push_str(&text[from..]);
+    shown
+}
+
+/// Whether what was given as the name of a file is a header itself, or the value of one.
+fn is_header(path: &Path) -> bool {
+    let text = path.to_string_lossy();
+    let has_name = text.split_once(':').is_some_and(|(name, value)| {
+        // A single letter is a drive.
+        value.starts_with(' ') || (name.len() > 1 && Headers::parse(text.as_bytes()).is_ok())
+    });
+    let is_value = text.split_once(' ').is_some_and(|(scheme, _)| {
+        ["bearer", "basic", "digest", "token"].iter().any(|known| scheme.eq_ignore_ascii_case(known))
+    });
+    has_name || is_value
 }
 
 #[cfg(test)]
@@ -192,5 +246,9 @@ mod tests {
         assert_eq!(hidden("it was abc/DE", true), "it was ");
         assert_eq!(hidden("it was abc/DE", false), "it was abc/DE");
         assert_eq!(hidden("é…", true), "é…");
+        assert_eq!(hidden("é abc/D\r\n  EF1\u{200b}2\u{202e}3 é", false), "é [hidden] é");
+        assert_eq!(hidden("Bea rer abc/DEF123Bearerabc/DEF123", false), "[hidden][hidden]");
+        assert_eq!(hidden("é abc/\nDE \n", true), "é ");
+        assert_eq!(hidden("", true), "");
     }
 }

@@ -3,13 +3,11 @@
 //! The shape of a body is defined here and nowhere else. A body does not name its program, since the address that it is
 //! sent to does: so no batch has sessions of two.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::durable::{Existing, Stage, TargetForm, check_target, parent_of, publish_file};
 use crate::error::{Error, ErrorKind, Result};
-use crate::run::Run;
 use crate::sqlite::events::{EventStore, ProgressRow};
 
 /// What bodies are made of.
@@ -81,12 +79,13 @@ pub(super) fn check(options: &BulkSyncOptions) -> Result<()> {
     if options.batch_size == 0 {
         return Err(Error::new(ErrorKind::Usage, "a batch needs at least one session"));
     }
-    options.output.as_ref().map_or(Ok(()), |path| check_target(path, TargetForm::File, Existing::Refuse))
+    Ok(())
 }
 
 /// Makes the bodies of all programs of this run: by program, week and day, whatever the order of inputs.
 pub(super) fn bodies(store: &EventStore, options: &BulkSyncOptions) -> Result<BulkSyncReport> {
-    let mut batches = Batches { report: BulkSyncReport::default(), sessions: Vec::new() };
+    let report = BulkSyncReport { output: options.output.clone(), ..BulkSyncReport::default() };
+    let mut batches = Batches { report, sessions: Vec::new() };
     let mut program = None;
     store.each_progress(&mut |mut row| {
         if !is_taken(&row, options) {
@@ -110,27 +109,6 @@ pub(super) fn bodies(store: &EventStore, options: &BulkSyncOptions) -> Result<Bu
 pub(super) fn is_taken(row: &ProgressRow, options: &BulkSyncOptions) -> bool {
     (row.completed || options.all_sessions)
         && options.program.as_ref().is_none_or(|program| *program == row.program_id)
-}
-
-/// Publishes the bodies, where a file was asked for, unless it is a dry run.
-pub(super) fn publish(
-    report: &mut BulkSyncReport,
-    output: Option<&Path>,
-    is_dry_run: bool,
-    run: Run<'_>,
-) -> Result<()> {
-    const STAGED: &str = "bodies.jsonl";
-    let Some(output) = output else { return Ok(()) };
-    report.output = Some(output.to_path_buf());
-    if is_dry_run {
-        return Ok(());
-    }
-    let stage = Stage::create_and_clear(&parent_of(output)?)?;
-    stage.write_file(STAGED, std::mem::take(&mut report.bodies).as_bytes())?;
-    run.interrupt.check()?;
-    publish_file(&stage, STAGED, output, Existing::Refuse)?;
-    stage.remove_or_tell(run.progress);
-    Ok(())
 }
 
 /// Sessions on their way into bodies.

@@ -4,19 +4,21 @@
 //! request that is under way when the run is killed is the only one that may be sent twice: nobody knows whether the
 //! server took it.
 
+mod after_import;
+
 use std::path::Path;
 use std::time::Duration;
 
 use serde::Serialize;
 
+use self::after_import::{check_interrupt, hold, interrupted, not_noted, unsent};
 use super::bulk_sync::{self, BulkSyncOptions, Session};
 use super::report::MAX_TOLD;
 use crate::clock::utc_text;
-use crate::durable::{FolderHold, hold_folder, parent_of};
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::{Address, Answer, Client, Headers};
 use crate::progress::{Phase, PhaseKind};
-use crate::run::{Interrupt, Run};
+use crate::run::Run;
 use crate::sqlite::events::{BulkSyncQueue, EventStore, Queued, QueuedSession};
 
 /// What stands in an address for the program.
@@ -26,6 +28,9 @@ pub const RETRY_WAITS: [Duration; 3] =
     [Duration::from_secs(1), Duration::from_secs(5), Duration::from_secs(15)];
 /// How long one request may take, unless told otherwise.
 pub const DEFAULT_POST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Why a session is not sent whose program no address can name.
+const UNFIT: &str = "the program cannot be part of an address; it is not sent";
 
 /// Where sessions are sent, and how.
 #[derive(Debug, Clone)]
@@ -98,11 +103,15 @@ pub(super) fn prepare(options: &PostOptions, has_target: bool) -> Result<Client>
         .hint("name the database after --into"));
     }
     bulk_sync::check(&options.sessions)?;
+    if options.timeout.is_zero() {
+        return Err(Error::new(ErrorKind::Usage, "a request that may take no time cannot be answered")
+            .hint("give --post-timeout some seconds, or leave it out"));
+    }
     Client::new(&options.address, options.headers.clone(), options.timeout)
 }
 
-/// Notes what is to be sent of the programs of this run.
-pub(super) fn queue(store: &EventStore, options: &PostOptions) -> Result<PostReport> {
+/// Notes what is to be sent of the programs of this run; for a dry run also what could not be.
+pub(super) fn queue(store: &EventStore, options: &PostOptions, is_dry_run: bool) -> Result<PostReport> {
     let url = options.address.text();
     let program = options.sessions.program.as_deref();
     let mut report = PostReport { url: url.to_owned(), ..PostReport::default() };
@@ -121,13 +130,37 @@ pub(super) fn queue(store: &EventStore, options: &PostOptions) -> Result<PostRep
         }
         Ok(())
     })?;
-    if let Some((one, other)) = queue.two_programs()?.filter(|_| !options.address.has(PROGRAM_GAP)) {
+    if let Some((one, other)) = queue.two_programs(program)?.filter(|_| !options.address.has(PROGRAM_GAP)) {
         let message = format!(
             "the address is of one program, and there are sessions of several, such as {one:?} and {other:?}"
         );
         return Err(Error::new(ErrorKind::Usage, message).hint(format!(
-            "write {PROGRAM_GAP} where the address names the program, or choose one with --program"
+            "write {PROGRAM_GAP} where the address names the program, or choose one with --program; what was queued for \
+             the wrong address goes with DELETE FROM bulk_sync_queue WHERE url = … AND program_id = …"
         )));
+    }
+    if is_dry_run {
+        let (mut unfit, size) = (Vec::<RefusalReport>::new(), options.sessions.batch_size as u64);
+        queue.each_waiting(program, &mut |program_id, week, day| {
+            let at = (week, day);
+            match unfit.last_mut().filter(|last| last.program_id == program_id) {
+                Some(last) if last.sessions < size => (last.last, last.sessions) = (at, last.sessions + 1),
+                // Of this program it is known, and each other one is asked about once.
+                None if options.address.with(PROGRAM_GAP, &program_id).is_some() => {}
+                _ => unfit.push(RefusalReport {
+                    program_id,
+                    first: at,
+                    last: at,
+                    sessions: 1,
+                    status: None,
+                    reason: UNFIT.to_owned(),
+                }),
+            }
+        })?;
+        report.batches_refused = unfit.len() as u64;
+        report.sessions_refused = unfit.iter().map(|refusal| refusal.sessions).sum();
+        unfit.truncate(MAX_TOLD);
+        report.refusals = unfit;
     }
     report.sessions_queued = queue.waiting(program)?;
     report.sessions_left = report.sessions_queued;
@@ -147,8 +180,9 @@ pub(super) fn send(
     }
     let _hold = hold(target, busy_timeout, report, run)?;
     let program = options.sessions.program.as_deref();
-    let mut queue = BulkSyncQueue::open(target, options.address.text(), program, busy_timeout)?;
-    report.sessions_queued = queue.waiting()?;
+    let mut queue =
+        BulkSyncQueue::open(target, options.address.text(), program, busy_timeout).map_err(unsent)?;
+    report.sessions_queued = queue.waiting().map_err(unsent)?;
     run.progress.begin(Phase {
         kind: PhaseKind::Sending,
         subject: "",
@@ -159,31 +193,8 @@ pub(super) fn send(
     let sent = sending.all(&mut queue);
     run.progress.end();
     sent?;
-    report.sessions_left = queue.waiting()?;
+    report.sessions_left = queue.waiting().map_err(unsent)?;
     Ok(())
-}
-
-/// Waits until no other run sends from a database in the same folder: both would send the same.
-fn hold(target: &Path, busy_timeout: Duration, report: &PostReport, run: Run<'_>) -> Result<FolderHold> {
-    const STEP: Duration = Duration::from_millis(50);
-    let folder = parent_of(target)?;
-    let mut waited = Duration::ZERO;
-    loop {
-        match hold_folder(&folder) {
-            FolderHold::Elsewhere if waited < busy_timeout => {
-                check_interrupt(run.interrupt, report, report.sessions_queued)?;
-                std::thread::sleep(STEP);
-                waited += STEP;
-            }
-            FolderHold::Elsewhere => {
-                let message = "another run sends sessions from a database in this folder; the import is done";
-                return Err(Error::new(ErrorKind::Busy, message)
-                    .at(folder)
-                    .hint("run the same command again when it is through: what is queued is sent then"));
-            }
-            hold => return Ok(hold),
-        }
-    }
 }
 
 /// What became of a batch.
@@ -214,25 +225,22 @@ impl Sending<'_> {
     fn all(&mut self, queue: &mut BulkSyncQueue) -> Result<()> {
         loop {
             self.check_interrupt()?;
-            let batch = queue.next_batch(self.options.sessions.batch_size)?;
+            let batch = queue.next_batch(self.options.sessions.batch_size).map_err(unsent)?;
             let (Some(first), Some(last)) = (batch.first(), batch.last()) else { return Ok(()) };
             let sessions = batch.len() as u64;
             match self.deliver(&batch)? {
                 Delivery::Taken => {
                     let noted = queue.note_sent(&batch, &utc_text(self.run.clock.now()));
                     noted.map_err(|error| {
-                        let message =
-                            format!("the server took {sessions} sessions, and that could not be noted");
-                        Error::new(error.kind(), message)
-                            .at(queue.path())
-                            .hint("the same command goes on, and sends these sessions again")
-                            .because(error)
+                        let taken = format!("the server took {sessions} sessions");
+                        let hint = "the same command goes on, and sends these sessions again";
+                        not_noted(queue.path(), &taken, hint, error)
                     })?;
                     self.report.batches_sent += 1;
                     self.report.sessions_sent += sessions;
                 }
                 Delivery::Refused { status, reason } => {
-                    queue.note_failure(&batch, status, &reason)?;
+                    note_failure(queue, &batch, status, &reason)?;
                     self.report.batches_refused += 1;
                     self.report.sessions_refused += sessions;
                     if self.report.refusals.len() < MAX_TOLD {
@@ -247,7 +255,7 @@ impl Sending<'_> {
                     }
                 }
                 Delivery::Failed { status, reason } => {
-                    queue.note_failure(&batch, status, &reason)?;
+                    note_failure(queue, &batch, status, &reason)?;
                     self.report.stopped = Some(reason);
                     return Ok(());
                 }
@@ -260,8 +268,7 @@ impl Sending<'_> {
     fn deliver(&mut self, batch: &[QueuedSession]) -> Result<Delivery> {
         let program = batch.first().map_or("", |first| &first.program_id);
         let Some(address) = self.options.address.with(PROGRAM_GAP, program) else {
-            let reason = "the program cannot be part of an address; it was not sent".to_owned();
-            return Ok(Delivery::Refused { status: None, reason });
+            return Ok(Delivery::Refused { status: None, reason: UNFIT.to_owned() });
         };
         let body = bulk_sync::body(&sessions_of(batch)?)?;
         let mut waits = self.options.waits.iter();
@@ -314,17 +321,18 @@ impl Sending<'_> {
     }
 }
 
-/// Fails once the run was asked to stop.
-fn check_interrupt(interrupt: &Interrupt, report: &PostReport, left: u64) -> Result<()> {
-    if interrupt.is_set() { Err(interrupted(report, left)) } else { Ok(()) }
-}
-
-fn interrupted(report: &PostReport, left: u64) -> Error {
-    let message = format!(
-        "interrupted while sending: the import is done, {} sessions are sent and {left} are still queued",
-        report.sessions_sent
-    );
-    Error::new(ErrorKind::Interrupted, message).hint("the same command goes on with what is queued")
+/// Notes why a batch was not taken.
+fn note_failure(
+    queue: &mut BulkSyncQueue,
+    batch: &[QueuedSession],
+    status: Option<u16>,
+    reason: &str,
+) -> Result<()> {
+    queue.note_failure(batch, status, reason).map_err(|error| {
+        let program = batch.first().map_or("", |first| &first.program_id);
+        let refused = format!("the server did not take sessions of {program:?} ({reason})");
+        not_noted(queue.path(), &refused, "the same command goes on with what is queued", error)
+    })
 }
 
 /// What a server says that did not take a batch.

@@ -9,15 +9,10 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::MigrateOptions;
-use crate::durable::{Existing, Stage, TargetForm, check_target, parent_of, publish_file};
 use crate::error::{Error, ErrorKind, Result};
 use crate::local_storage::code_units::CodeUnits;
 use crate::local_storage::put_back::{Capture, Restored, console, merged, storage_state};
-use crate::run::Run;
 use crate::sqlite::events::{EventStore, StoredCapture, StoredValue};
-
-/// The name of the file before it has its own.
-const STAGED: &str = "storage";
 
 /// What is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -81,14 +76,6 @@ pub struct PutBackKey {
     pub notes: Vec<String>,
 }
 
-/// Refuses what cannot be done, before any work.
-pub(super) fn check(put_back: &PutBackOptions) -> Result<()> {
-    match &put_back.output {
-        Some(output) => check_target(output, TargetForm::File, Existing::Refuse).map_err(no_overwrite),
-        None => Ok(()),
-    }
-}
-
 /// Makes the text.
 pub(super) fn make(
     store: &EventStore,
@@ -118,28 +105,6 @@ pub(super) fn make(
         partitioned: making.partitioned,
         text: text_of(put_back.form, &storages)?,
     })
-}
-
-/// Gives the file its name, unless it is a dry run.
-pub(super) fn publish(made: &PutBackReport, is_dry_run: bool, run: Run<'_>) -> Result<()> {
-    let Some(output) = made.output.as_ref().filter(|_| !is_dry_run) else {
-        return Ok(());
-    };
-    let write = || {
-        let stage = Stage::create_and_clear(&parent_of(output)?)?;
-        stage.write_file(STAGED, made.text.as_bytes())?;
-        publish_file(&stage, STAGED, output, Existing::Refuse).map_err(no_overwrite)?;
-        stage.remove_or_tell(run.progress);
-        Ok(())
-    };
-    write().map_err(|error: Error| error.hint("the import itself is done: run it again with -o FILE"))
-}
-
-fn no_overwrite(error: Error) -> Error {
-    match error.kind() {
-        ErrorKind::Exists => error.hint("name another file after -o, or remove this one"),
-        _ => error,
-    }
 }
 
 fn text_of(form: PutBackForm, storages: &[Restored]) -> Result<String> {

@@ -27,6 +27,7 @@ mod migrate_dumps;
 mod migrate_many;
 mod migrate_post;
 mod migrate_post_failures;
+mod migrate_post_settings;
 mod migrate_progress;
 mod migrate_put_back;
 mod migrate_target;

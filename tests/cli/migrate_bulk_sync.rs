@@ -148,3 +148,33 @@ fn nothing_is_emitted_where_it_is_not_clear_whose_storage_is_meant() {
     let one = place.run("migrate state.json --emit bulk-sync --origin https://a.example");
     assert_eq!(sizes(&one.exits(0).stdout), [1]);
 }
+
+#[test]
+fn a_file_that_cannot_be_written_is_refused_before_the_import_or_told_after_it() {
+    let place = Place::new();
+    place.write("a.json", dump("a", &[(1, 1, true)]));
+    for form in ["bulk-sync", "storage-state", "console"] {
+        let words = format!("migrate a.json --origin https://app.example --emit {form}");
+        for more in ["", "--dry-run"] {
+            place
+                .run(&format!("{words} {more} --into new.db -o none/out"))
+                .fails(10, "after -o")
+                .changes_nothing();
+            for name in ["new.db", "./new.db", "new.db-wal", "new.db-journal"] {
+                let ran = place.run(&format!("{words} {more} --into new.db -o {name}"));
+                ran.fails(2, "would take the name of the database").changes_nothing();
+            }
+            let ran = place.run(&format!("{words} {more} -o a.json"));
+            ran.fails(12, "the target exists").hints("name another file after -o").changes_nothing();
+            assert!(!ran.stderr.contains("--overwrite"), "{}", ran.stderr);
+        }
+        if cfg!(target_os = "linux") {
+            // A folder in which nobody makes anything, whatever the permissions.
+            let database = format!("{form}.db");
+            let ran = place.run(&format!("{words} --into {database} -o /proc/out"));
+            ran.fails(1, "the import is done, but the file after -o was not written").adds(&[&*database]);
+            let ran = place.run(&format!("{words} -o /proc/out"));
+            assert!(!ran.exits(1).stderr.contains("the import is done"), "{}", ran.stderr);
+        }
+    }
+}

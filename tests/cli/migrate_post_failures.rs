@@ -296,3 +296,45 @@ fn what_was_taken_and_could_not_be_noted_is_sent_again() {
     place.run(&format!("migrate a.json --into second.db --post {url}")).exits(0);
     place.run(&words).exits(0).prints("post: 2 sessions in 1 batch sent to ");
 }
+
+#[test]
+fn what_the_server_said_is_told_where_it_cannot_be_noted() {
+    for (answer, said) in [
+        ("422 No", "the server did not take sessions of \"a\" (422: no such week)"),
+        ("503 No", "(503: no such week)"),
+    ] {
+        let place = place_with(1);
+        let database = place.path("new.db");
+        let mut other: Option<Connection> = None;
+        let server = Server::start(move |_, _| {
+            let connection = other.get_or_insert_with(|| Connection::open(&database).expect("it opens"));
+            if connection.is_autocommit() {
+                connection.execute_batch("BEGIN IMMEDIATE").expect("nothing is locked meanwhile");
+            }
+            status(answer, "", "no such week")
+        });
+        let ran = place.run(&words(&server, "--busy-timeout 100ms"));
+        ran.fails(11, said).tells("that could not be noted; the import is done").adds(&["new.db"]);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn two_runs_at_once_by_way_of_a_link_send_each_session_once() {
+    let place = place_with(6);
+    let server = Server::start(|_, _| {
+        std::thread::sleep(Duration::from_millis(40));
+        taken()
+    });
+    place.make_folder("folder");
+    place.run("migrate a.json --into folder/new.db").exits(0);
+    std::os::unix::fs::symlink("folder/new.db", place.path("link.db")).expect("linked");
+    let words = words(&server, "--batch-size 1");
+    let children = ["link.db", "folder/new.db"]
+        .map(|database| start(place.command(), &words.replace("new.db", database)));
+    for child in children {
+        let output = wait(child);
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    assert_eq!(server.requests().len(), 6);
+}

@@ -249,3 +249,84 @@ fn what_is_in_no_known_form_stays_and_is_told() {
         "'true175977013166656C7420676F6F64,1mondayFF'"
     );
 }
+
+#[test]
+fn text_that_is_no_time_of_a_day_is_never_overwritten_and_empty_text_is_none() {
+    for value in ["45999.4", "2026", "18:30", "now", ""] {
+        let place = place_with(&DEVICES);
+        let ddl = "CREATE TABLE progress_logs (program_id, week_number, day_number, completed, completed_at, feedback)";
+        place.execute(
+            "own.db",
+            &format!("{ddl}; INSERT INTO progress_logs VALUES ('mini-2w', 1, 1, 1, '{value}', NULL)"),
+        );
+        let completed_at = "SELECT completed_at FROM progress_logs WHERE week_number = 1 AND day_number = 1";
+        let ran = place.run(&format!("{PHONE} own.db"));
+        if value.is_empty() {
+            ran.exits(0).does_not_print("kept: ");
+            assert!(place.ask("own.db", completed_at).starts_with("'2025-10-"));
+        } else {
+            ran.exits(3).prints(&format!("kept: mini-2w 1-1: completedAt stays {value}"));
+            assert_eq!(place.ask("own.db", completed_at), format!("'{value}'"));
+        }
+    }
+}
+
+#[test]
+fn a_user_is_found_in_a_column_of_any_type_and_a_user_that_is_there_stays() {
+    for (declared, its, given) in [
+        ("", "42", "42"),
+        ("BLOB", "42", "42"),
+        ("BLOB", "x'3432'", "42"),
+        ("ANY", "42", "42"),
+        ("REAL", "42.0", "42"),
+        ("INTEGER", "42", "042"),
+        ("TEXT COLLATE NOCASE", "'Ada'", "ada"),
+    ] {
+        let place = place_with(&DEVICES);
+        let strict = if declared == "ANY" { "STRICT" } else { "" };
+        let ddl = format!(
+            "CREATE TABLE progress_logs (user_id {declared}, program_id TEXT, week_number INTEGER, day_number INTEGER,
+             completed INTEGER, completed_at TEXT, feedback TEXT) {strict}"
+        );
+        place.execute(
+            "own.db",
+            &format!(
+                "{ddl}; INSERT INTO progress_logs (user_id, program_id, week_number, day_number) VALUES ({its}, 'mini-2w', 1, 1)"
+            ),
+        );
+        for _ in 0..2 {
+            place.run(&format!("{PHONE} own.db --set user_id={given}")).exits(0);
+        }
+        let counts = "SELECT count(*) > 1 AND count(*) = count(DISTINCT week_number || '-' || day_number) FROM progress_logs";
+        assert_eq!(place.ask("own.db", counts), "1", "{declared} {its}");
+        let row = format!(
+            "SELECT completed AND user_id IS {its} COLLATE BINARY FROM progress_logs WHERE week_number = 1 AND day_number = 1"
+        );
+        assert_eq!(place.ask("own.db", &row), "1", "{declared} {its}");
+        place.run(&format!("{PHONE} own.db")).exits(0).prints("0 rows new, 0 updated");
+    }
+}
+
+#[test]
+fn a_trigger_that_removes_a_row_again_is_told_and_any_other_is_none_of_our_business() {
+    let place = place_with(&DEVICES);
+    let ddl = "CREATE TABLE progress_logs (program_id, week_number, day_number, completed, completed_at, feedback, note)";
+    for (name, does) in [
+        ("own.db", "DELETE FROM progress_logs WHERE rowid = NEW.rowid"),
+        ("moved.db", "UPDATE progress_logs SET program_id = 'x' || program_id WHERE rowid = NEW.rowid"),
+        ("noted.db", "UPDATE progress_logs SET note = 'new' WHERE rowid = NEW.rowid"),
+    ] {
+        place.execute(
+            name,
+            &format!("{ddl}; CREATE TRIGGER t AFTER INSERT ON progress_logs BEGIN {does}; END"),
+        );
+        let before = place.content(name);
+        let ran = place.run(&format!("{PHONE} {name}"));
+        if name == "noted.db" {
+            ran.exits(0);
+        } else {
+            ran.fails(1, "rules refuse the row of \"mini-2w\", week ");
+            assert_eq!(place.content(name), before);
+        }
+    }
+}

@@ -113,9 +113,9 @@ pub(crate) struct MigrateArgs {
     /// Emit or send sessions that are not completed, too.
     #[arg(long, requires = "made", help_heading = MORE)]
     all_sessions: bool,
-    /// How many sessions a batch has at most.
-    #[arg(long, value_name = "COUNT", default_value_t = DEFAULT_BATCH_SIZE, value_parser = parse_batch_size, help_heading = MORE)]
-    batch_size: usize,
+    /// How many sessions a batch has at most [default: 100].
+    #[arg(long, value_name = "COUNT", requires = "made", value_parser = parse_batch_size, help_heading = MORE)]
+    batch_size: Option<usize>,
     /// Emit or send only the sessions of this program.
     #[arg(long, value_name = "ID", requires = "made", help_heading = MORE)]
     program: Option<String>,
@@ -156,10 +156,9 @@ impl MigrateArgs {
             );
         }
         if self.emit.is_some_and(|form| form != EmitForm::BulkSync)
-            && (self.all_sessions || self.program.is_some())
+            && (self.all_sessions || self.program.is_some() || self.batch_size.is_some())
         {
-            let message =
-                "--all-sessions and --program are for --emit bulk-sync: storage is put back as a whole";
+            let message = "--all-sessions, --program and --batch-size are for --emit bulk-sync: storage is put back as a whole";
             return Err(Error::new(ErrorKind::Usage, message).hint("leave them out"));
         }
         Ok(MigrateOptions {
@@ -195,7 +194,7 @@ impl MigrateArgs {
     fn sessions(&self) -> BulkSyncOptions {
         BulkSyncOptions {
             all_sessions: self.all_sessions,
-            batch_size: self.batch_size,
+            batch_size: self.batch_size.unwrap_or(DEFAULT_BATCH_SIZE),
             program: self.program.clone(),
             output: self.output.clone(),
         }

@@ -122,7 +122,7 @@ fn push_post(text: &mut String, post: &PostReport, is_dry_run: bool) {
         writeln!(
             text,
             "post: {} would be sent to {url}; {} already there",
-            sessions(post.sessions_queued),
+            sessions(post.sessions_queued.saturating_sub(post.sessions_refused)),
             post.sessions_known
         )
     } else {

@@ -117,7 +117,8 @@ impl QueueWriter<'_> {
     pub fn add(&mut self, queued: &QueuedSession) -> Result<Queued> {
         let QueuedSession { program_id, week_number, day_number, session } = queued;
         let values = params![self.url, program_id, week_number, day_number, session];
-        let is_new = self.add.execute(values).map_err(|error| writer::told(self.path, error))? > 0;
+        let told = |error| writer::told(self.path, error).in_table(QUEUE.name);
+        let is_new = self.add.execute(values).map_err(told)? > 0;
         let key = params![self.url, program_id, week_number, day_number];
         let is_sent = self.is_sent.query_row(key, |row| row.get(0));
         Ok(match (is_sent.map_err(|error| failure(error).at(self.path))?, is_new) {
@@ -135,19 +136,40 @@ impl QueueWriter<'_> {
         waiting(self.connection, self.url, program).map_err(|error| error.at(self.path))
     }
 
-    /// Two programs whose sessions were ever queued for this server, if there are two.
+    /// Two programs of this server, if there are two: of those that were ever queued for it, or where one is chosen, that
+    /// one and those of which the server took a session.
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn two_programs(&self) -> Result<Option<(String, String)>> {
-        const SQL: &str = "SELECT min(program_id), max(program_id) FROM bulk_sync_queue WHERE url = ?1
+    pub fn two_programs(&self, chosen: Option<&str>) -> Result<Option<(String, String)>> {
+        const SQL: &str = "SELECT min(program_id), max(program_id) FROM bulk_sync_queue
+            WHERE url = ?1 AND (?2 IS NULL OR program_id = ?2 OR sent IS NOT NULL)
             HAVING min(program_id) <> max(program_id)";
         let read = || {
             let mut statement = self.connection.prepare(SQL)?;
-            let mut rows = statement.query([self.url])?;
+            let mut rows = statement.query(params![self.url, chosen])?;
             rows.next()?.map(|row| Ok((row.get(0)?, row.get(1)?))).transpose()
         };
         read().map_err(|error: rusqlite::Error| failure(error).at(self.path))
+    }
+
+    /// Calls `each` with the program, week and day of each session that is to be sent, in order.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn each_waiting(&self, program: Option<&str>, each: &mut dyn FnMut(String, i64, i64)) -> Result<()> {
+        const SQL: &str = "SELECT program_id, week_number, day_number FROM bulk_sync_queue
+            WHERE url = ?1 AND sent IS NOT session AND (?2 IS NULL OR program_id = ?2)
+            ORDER BY program_id, week_number, day_number";
+        let mut read = || -> rusqlite::Result<()> {
+            let mut statement = self.connection.prepare(SQL)?;
+            let mut rows = statement.query(params![self.url, program])?;
+            while let Some(row) = rows.next()? {
+                each(row.get(0)?, row.get(1)?, row.get(2)?);
+            }
+            Ok(())
+        };
+        read().map_err(|error| failure(error).at(self.path))
     }
 }
 

@@ -5,7 +5,7 @@
 //! beside it and what is found are temporary tables, which SQLite keeps on the disk where they are large.
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use super::{TABLE, USER, unfit};
 use crate::error::Result;
@@ -38,13 +38,16 @@ pub(super) struct Found {
     pub(super) is_nobodys: bool,
 }
 
-/// Milliseconds since 1970 of a column that holds a time as text; NULL of anything else.
+/// Milliseconds since 1970 of a column that holds a time as text, with its day; NULL of anything else. SQLite alone would
+/// take a bare number for a count of days, a time of day for one of the year 2000, and `now` for this moment.
 macro_rules! ms_of {
     ($column:literal) => {
         concat!(
             "iif(typeof(",
             $column,
-            ") = 'text', CAST(round((julianday(",
+            ") = 'text' AND ",
+            $column,
+            " GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*', CAST(round((julianday(",
             $column,
             ") - 2440587.5) * 86400000.0) AS INTEGER), NULL)"
         )
@@ -137,7 +140,9 @@ fn found_ddl(identity_columns: usize) -> String {
 /// Fills the found rows; `?1` is the user, where one is given.
 fn find_sql(has_user: bool, identity: &[String]) -> String {
     let (user, nobodys) = if has_user {
-        (format!(" AND (its.{USER} = ?1 OR its.{USER} IS NULL)"), format!("its.{USER} IS NULL"))
+        // In a column without a type, the number 42 is not equal to the text that was given.
+        let is_theirs = format!("its.{USER} = ?1 OR CAST(its.{USER} AS TEXT) = ?1");
+        (format!(" AND ({is_theirs} OR its.{USER} IS NULL)"), format!("its.{USER} IS NULL"))
     } else {
         (String::new(), "0".to_owned())
     };
@@ -147,7 +152,7 @@ fn find_sql(has_user: bool, identity: &[String]) -> String {
          SELECT told.program_id, told.week_number, told.day_number,
                 coalesce(CASE typeof(its.completed) WHEN 'text' THEN lower(its.completed) IN ('true', '1')
                          ELSE its.completed <> 0 END, 0),
-                CAST(its.completed_at AS TEXT), {ms},
+                CAST(nullif(its.completed_at, '') AS TEXT), {ms},
                 CASE WHEN coalesce(its.feedback, '') = '' THEN NULL
                      WHEN typeof(its.feedback) = 'text' AND json_valid(its.feedback)
                           AND json_type(its.feedback) = 'object' THEN NULL
@@ -162,6 +167,15 @@ fn find_sql(has_user: bool, identity: &[String]) -> String {
             AND its.day_number = told.day_number{user}",
         ms = ms_of!("its.completed_at"),
     )
+}
+
+/// The program, week and day of something told that has no row.
+pub(super) fn first_without_row(connection: &Connection) -> Result<Option<(String, i64, i64)>> {
+    const SQL: &str = "SELECT program_id, week_number, day_number FROM temp.parklite_progress_told
+        WHERE NOT EXISTS (SELECT 1 FROM temp.parklite_progress_found
+          WHERE of_program = program_id AND of_week = week_number AND of_day = day_number) LIMIT 1";
+    let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+    connection.query_row(SQL, [], read).optional().map_err(failure)
 }
 
 /// A row of [`TOLD_SQL`].

@@ -3,11 +3,14 @@
 use rusqlite::types::Value;
 use rusqlite::{Connection, Statement, ToSql, params_from_iter};
 
-use super::lookup::{FOUND_SQL, Found, TOLD_SQL, Told, found_of, identity, look_up, told_of};
+use super::lookup::{
+    FOUND_SQL, Found, TOLD_SQL, Told, first_without_row, found_of, identity, look_up, told_of,
+};
 use super::merge::{Choice, Field};
 use super::{ProgressTable, TABLE, TOLD, USER, same};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sqlite::events::EventStore;
+use crate::sqlite::events::layout::has_triggers;
 use crate::sqlite::failure::failure;
 use crate::sqlite::name::quoted;
 
@@ -76,7 +79,7 @@ impl EventStore {
 
 /// Where there are users, they must be one, or one must be named.
 fn refuse_unnamed_users(connection: &Connection, table: &ProgressTable) -> Result<()> {
-    let sql = format!("SELECT count(DISTINCT {USER}) FROM main.{TABLE}");
+    let sql = format!("SELECT count(DISTINCT CAST({USER} AS TEXT)) FROM main.{TABLE}");
     if table.has_unnamed_users
         && connection.query_row(&sql, [], |row| row.get::<_, i64>(0)).map_err(failure)? > 1
     {
@@ -97,7 +100,16 @@ pub(super) fn fill(connection: &Connection, table: &ProgressTable, most: usize) 
     while let Some(row) = rows.next().map_err(failure)? {
         filling.row(&told_of(row).map_err(failure)?)?;
     }
-    Ok(filling.filled)
+    drop(rows);
+    let filled = filling.filled;
+    if has_triggers(connection, TABLE)? {
+        // One of them may have removed a row that was just written, or made it another's.
+        look_up(connection, &table.fold, user, &identity)?;
+        if let Some((program, week, day)) = first_without_row(connection)? {
+            return Err(refused(&program, week, day));
+        }
+    }
+    Ok(filled)
 }
 
 struct Filling<'a> {
@@ -274,7 +286,7 @@ impl<'a> Filling<'a> {
 
 /// Writes a [`Change`] into the row of that identity.
 fn update_sql(has_user: bool, identity: &[String]) -> String {
-    let user = if has_user { format!(", {USER} = ?5") } else { String::new() };
+    let user = if has_user { format!(", {USER} = coalesce({USER}, ?5)") } else { String::new() };
     let first = if has_user { 6 } else { 5 };
     let row: Vec<String> =
         identity.iter().zip(first..).map(|(name, number)| format!("{name} = ?{number}")).collect();
@@ -292,15 +304,18 @@ fn update_sql(has_user: bool, identity: &[String]) -> String {
     )
 }
 
+fn refused(program: &str, week: i64, day: i64) -> Error {
+    let message = format!(
+        "the table's own rules refuse the row of {program:?}, week {week}, day {day}; nothing was imported"
+    );
+    Error::new(ErrorKind::Failed, message).in_table(TABLE).hint(
+        "a CHECK, a UNIQUE, a trigger or a foreign key is in the way; --set gives columns that the dumps do not have",
+    )
+}
+
 /// What came of writing one row.
 fn wrote_one(rows: rusqlite::Result<usize>, told: &Told) -> Result<()> {
-    let of = format!("{:?}, week {}, day {}", told.program_id, told.week_number, told.day_number);
-    let refused = || {
-        let message = format!("the table's own rules refuse the row of {of}; nothing was imported");
-        Error::new(ErrorKind::Failed, message).in_table(TABLE).hint(
-            "a CHECK, a UNIQUE, a trigger or a foreign key is in the way; --set gives columns that the dumps do not have",
-        )
-    };
+    let refused = || refused(&told.program_id, told.week_number, told.day_number);
     match rows {
         Ok(1) => Ok(()),
         // A trigger may swallow a row without a word.
