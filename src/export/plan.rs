@@ -1,28 +1,29 @@
 //! What an export is going to do, as a value: a dry run prints it, execution consumes it.
 
+mod refusals;
+
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
 use crate::clock::file_name_time;
-use crate::durable::{
-    Existing, PathKind, Stage, TargetForm, check_target, kind_of_name, parent_of, require_space,
-};
+use crate::durable::{Stage, parent_of, require_space};
 use crate::error::{Error, ErrorKind, Result};
 use crate::export::ExportOptions;
 use crate::export::order::order_of;
+use crate::export::plan::refusals::refuse_loss;
 use crate::export::selection::{Selected, is_internal};
 use crate::frame::{ClassCounts, TableMapping, plan_mapping};
 use crate::progress::{Phase, PhaseKind};
 use crate::run::Run;
 use crate::schema::{JournalMode, SchemaObject, TotalOrder};
-use crate::snapshot::{LeftOut, Snapshot, file_names, refuse_inside_snapshot, surplus_files};
+use crate::snapshot::{LeftOut, file_names};
 use crate::sqlite::catalog::Catalog;
 use crate::sqlite::not_kept::NotKept;
 use crate::sqlite::open::{OpenOptions, Source};
 use crate::sqlite::recovered::RecoveredFrom;
-use crate::sqlite::source_check::{SourceCheck, SourceCheckResult};
+use crate::sqlite::source_check::SourceCheck;
 
 /// What a snapshot is made as; it depends on what was asked, never on the data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,78 +128,6 @@ pub fn plan_export(path: &Path, options: &ExportOptions, run: Run<'_>) -> Result
     let not_kept = planned_source.not_kept();
     refuse_loss(&not_kept, options, path)?;
     Ok(ExportPlan { not_kept, ..planned_source.plan })
-}
-
-/// Fails under `strict` when something cannot be kept.
-fn refuse_loss(not_kept: &[NotKept], options: &ExportOptions, source: &Path) -> Result<()> {
-    let Some(lost) = not_kept.first().filter(|_| options.strict) else { return Ok(()) };
-    let message = format!("not everything can be kept: {lost}");
-    Err(Error::new(ErrorKind::Failed, message)
-        .at(source)
-        .hint("leave --strict away to export it all the same, or leave the table out with --exclude"))
-}
-
-impl ExportPlan {
-    /// Refuses what shall not be done: losing anything under `strict`, replacing what is not to be replaced.
-    ///
-    /// # Errors
-    /// `Failed` with `strict` when something cannot be kept; `Exists`; `Usage` where the output is the source.
-    pub(crate) fn check(&self, options: &ExportOptions) -> Result<()> {
-        refuse_loss(&self.not_kept, options, &self.source)?;
-        if options.strict && self.source_check.result == SourceCheckResult::Findings {
-            let first = self.source_check.first_findings.first().map_or("", String::as_str);
-            let what = if self.source_check.is_damaged() {
-                "the database damaged"
-            } else {
-                "rows that break its rules"
-            };
-            let message = format!("SQLite's integrity check finds {what}: {first}");
-            return Err(Error::new(ErrorKind::Failed, message)
-                .at(&self.source)
-                .hint("leave --strict away to export what can be read all the same"));
-        }
-        let form = match self.form {
-            OutputForm::Folder => TargetForm::Directory,
-            OutputForm::File => TargetForm::File,
-        };
-        refuse_inside_snapshot(&self.output)?;
-        check_target(&self.output, form, options.existing)?;
-        let real = |path: &Path| std::fs::canonicalize(path).ok();
-        if real(&self.output).is_some_and(|output| Some(output) == real(&self.source)) {
-            return Err(Error::new(ErrorKind::Usage, "the output is the database itself")
-                .at(&self.output)
-                .hint("choose another name with -o"));
-        }
-        if options.existing == Existing::Replace { self.check_replaced() } else { Ok(()) }
-    }
-}
-
-impl ExportPlan {
-    /// Replaces snapshots, and nothing else: not a folder or file of another program, not one with files of
-    /// somebody else's in it, and never the source.
-    fn check_replaced(&self) -> Result<()> {
-        let refuse = |message: &str| {
-            Err(Error::new(ErrorKind::Exists, message.to_string())
-                .at(&self.output)
-                .hint("choose another name with -o, or remove it yourself"))
-        };
-        let real = |path: &Path| std::fs::canonicalize(path).ok();
-        let (output, source) = (real(&self.output), real(&self.source));
-        if output.zip(source).is_some_and(|(output, source)| source.starts_with(&output)) {
-            return refuse("the database lies in the folder that would be replaced");
-        }
-        let is_empty_folder = std::fs::read_dir(&self.output).is_ok_and(|mut files| files.next().is_none());
-        if is_empty_folder || matches!(kind_of_name(&self.output)?, PathKind::Missing) {
-            return Ok(());
-        }
-        match Snapshot::open(&self.output) {
-            Ok(snapshot) if surplus_files(&snapshot)?.is_empty() => Ok(()),
-            Ok(_) => refuse("the snapshot that would be replaced has other files in it"),
-            // It may be one, and cannot be read.
-            Err(error) if error.kind() == ErrorKind::Failed => Err(error),
-            Err(_) => refuse("what would be replaced is not a whole snapshot"),
-        }
-    }
 }
 
 impl PlannedSource {

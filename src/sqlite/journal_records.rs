@@ -5,8 +5,9 @@
 //! here first.
 //!
 //! What counts as whole: every record that a header counts, with its checksum. Behind them a journal may go on with anything
-//! that an earlier and longer transaction left. The checksums are of few bytes of a page, so that a changed byte between
-//! them is seen by nobody, as in the main file.
+//! that an earlier and longer transaction left; but where zeros stand there, a header may have been lost, unless records of
+//! that transaction are around them. The checksums are of few bytes of a page, so that a changed byte between them is seen
+//! by nobody, as in the main file.
 //!
 //! Source: SQLite, "Database File Format", section 3, and for what is not there `pager.c` of the bundled one.
 
@@ -43,9 +44,11 @@ pub(super) fn damage_of_journal(
 ) -> io::Result<Option<String>> {
     let mut known = HashSet::new();
     let damage = damage_of_records(journal, database, &mut known)?;
-    // A page 1 that is not put back is as it was.
+    // A page 1 that is not put back is as it was, but for one of a database that had no page at all.
     let is_of_other_size = |first: &Header| {
-        !known.contains(&1) && database.stated_pages.is_some_and(|stated| stated != first.pages)
+        first.pages > 0
+            && !known.contains(&1)
+            && database.stated_pages.is_some_and(|stated| stated != first.pages)
     };
     Ok(match damage {
         Outcome::Damaged(why) => Some(why),
@@ -97,25 +100,44 @@ fn damage_of_records(
         };
         header_at = end.next_multiple_of(u64::from(first.sector_bytes));
         let next = bytes.header_at(header_at)?;
+        let behind = records_in_words(known.len());
+        let makes_no_sense = format!("the header behind its first {behind} makes no sense");
         if next[..8] == MAGIC {
             header = Header { count: word(&next, 8), nonce: word(&next, 12), ..first };
+            // Where none is counted, no checksum tells whether these are the bytes that were written.
+            if header.count == 0 && next[16..] != head[16..] {
+                return damaged(&makes_no_sense);
+            }
             continue;
         }
-        if size.saturating_sub(header_at) < HEADER_BYTES as u64 || word(&next, 0) == first.lock_page() {
+        if word(&next, 0) == first.lock_page() {
+            return Ok(Outcome::Whole(Some(first)));
+        }
+        // SQLite writes a header in one go; what it leaves before it is zeros.
+        let is_cut = size < header_at + HEADER_BYTES as u64;
+        if is_cut && (size == end || !bytes.are_zeros(end, header_at.min(size))?) {
             return Ok(Outcome::Whole(Some(first)));
         }
         // One that was begun has zeros up to its count; of what an earlier transaction left, the first byte was made zero.
         let is_begun = next[..12] == [0; 12] && next[16..] == head[16..];
         let is_left = next[0] == 0 && next[1..8] == MAGIC[1..];
-        let behind = records_in_words(known.len());
-        return if next == [0; HEADER_BYTES] {
+        let is_zeros = next == [0; HEADER_BYTES];
+        return if is_cut && (is_zeros || ends_in_magic(&next)) {
+            damaged(&format!("it ends behind its first {behind}, before or inside a header"))
+        } else if is_zeros && !bytes.is_inside_earlier_records(&header, end, header_at)? {
             damaged(&format!("there are zeros behind its first {behind}"))
-        } else if next[16..] == head[16..] && !is_begun && !is_left {
-            damaged(&format!("the header behind its first {behind} makes no sense"))
+        } else if ends_in_magic(&next) || (next[16..] == head[16..] && !is_begun && !is_left) {
+            damaged(&makes_no_sense)
         } else {
             Ok(Outcome::Whole(Some(first)))
         };
     }
+}
+
+/// Whether of a header's magic only a beginning is there, and then zeros.
+fn ends_in_magic(header: &[u8; HEADER_BYTES]) -> bool {
+    let same = header.iter().zip(MAGIC).take_while(|&(&byte, magic)| byte == magic).count();
+    same > 0 && header[same..].iter().all(|&byte| byte == 0)
 }
 
 /// A journal that SQLite takes for one that was finished, or of which nothing was synced.
@@ -131,7 +153,7 @@ fn damage_without_magic(
         let is_header = Header::decode(head, 0).is_some();
         return Ok((!is_header).then_some("its header makes no sense"));
     }
-    let Some(at) = bytes.first_that_is_not_zero()? else {
+    let Some(at) = bytes.first_that_is_not_zero(0)? else {
         return Ok(Some("it is all zeros"));
     };
     // One that was finished has zeros for a header, and then a record with the number of its page.
@@ -163,13 +185,14 @@ fn records(
     begin: u64,
     known: &mut HashSet<u32>,
 ) -> io::Result<Records> {
-    let record_bytes = u64::from(header.page_bytes) + 8;
+    let record_bytes = header.record_bytes();
     let is_open = header.count == ALL_THAT_FOLLOW;
     let count = if is_open { (bytes.size - begin) / record_bytes } else { u64::from(header.count) };
     let place = |known: &HashSet<u32>| format!("record {}", known.len() + 1);
     let damaged = |why: String| Ok(Records::Damaged(why));
-    if header.count == 0 {
-        return damaged(format!("a header behind {} counts none", records_in_words(known.len())));
+    // Page 1 is the first that is kept. A later header counts none where all that came behind it are new pages.
+    if header.count == 0 && known.is_empty() && header.pages > 0 {
+        return damaged("its first header counts no records".to_owned());
     }
     let mut record = vec![0; usize::try_from(record_bytes).unwrap_or(usize::MAX)];
     let mut at = begin;
@@ -260,16 +283,24 @@ impl Header {
         LOCK_BYTE / self.page_bytes + 1
     }
 
+    fn record_bytes(&self) -> u64 {
+        u64::from(self.page_bytes) + 8
+    }
+
     /// Whether the checksum behind a record's page is that of its page.
     fn fits(&self, record: &[u8]) -> bool {
+        self.nonce_of(record) == self.nonce
+    }
+
+    /// The nonce with which a record's checksum is that of its page.
+    fn nonce_of(&self, record: &[u8]) -> u32 {
         const STEP: usize = 200;
         let page_bytes = self.page_bytes as usize;
         let page = record.get(4..4 + page_bytes).unwrap_or_default();
         // Every 200th byte, counted from the end; never the first one.
         let taken = (1..).map_while(|step| page_bytes.checked_sub(step * STEP).filter(|&at| at > 0));
-        let sum =
-            taken.fold(self.nonce, |sum, at| sum.wrapping_add(page.get(at).copied().map_or(0, u32::from)));
-        sum == word(record, 4 + page_bytes)
+        let sum = taken.fold(0_u32, |sum, at| sum.wrapping_add(page.get(at).copied().map_or(0, u32::from)));
+        word(record, 4 + page_bytes).wrapping_sub(sum)
     }
 }
 
@@ -301,9 +332,31 @@ impl<R: Read + Seek> Bytes<'_, R> {
         Ok(header)
     }
 
-    fn first_that_is_not_zero(&mut self) -> io::Result<Option<u64>> {
+    /// Whether what stands at a place is of records that go on in the way of those that end at `end`, and are all of one
+    /// earlier transaction.
+    ///
+    /// A header at that place, with a record of its own behind it, would have been written over two of them.
+    fn is_inside_earlier_records(&mut self, header: &Header, end: u64, place: u64) -> io::Result<bool> {
+        let record_bytes = header.record_bytes();
+        let first_at = place - (place - end) % record_bytes;
+        if first_at + 2 * record_bytes > self.size {
+            return Ok(false);
+        }
+        let mut record = vec![0; usize::try_from(record_bytes).unwrap_or(usize::MAX)];
+        self.read_at(first_at, &mut record)?;
+        let (page, nonce) = (word(&record, 0), header.nonce_of(&record));
+        self.read_at(first_at + record_bytes, &mut record)?;
+        let second = word(&record, 0);
+        Ok(page != 0 && second != 0 && page != second && header.nonce_of(&record) == nonce)
+    }
+
+    fn are_zeros(&mut self, begin: u64, end: u64) -> io::Result<bool> {
+        Ok(self.first_that_is_not_zero(begin)?.is_none_or(|at| at >= end))
+    }
+
+    fn first_that_is_not_zero(&mut self, begin: u64) -> io::Result<Option<u64>> {
         let mut part = vec![0; 1 << 16];
-        let mut at = 0;
+        let mut at = begin;
         while at < self.size {
             let there = usize::try_from(self.size - at).unwrap_or(part.len()).min(part.len());
             self.read_at(at, &mut part[..there])?;

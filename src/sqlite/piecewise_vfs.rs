@@ -8,11 +8,15 @@
 //! is told at the latest by the commit. `read_ahead` does the reading for files that others may have.
 #![expect(unsafe_code, reason = "puts itself before SQLite's own file systems through its C interface")]
 
+mod piece;
+
 use std::ffi::{CStr, c_int, c_void};
 use std::mem::size_of;
 use std::sync::OnceLock;
 
 use rusqlite::ffi;
+
+use piece::Run;
 
 /// How much is read or written at once, in bytes: more is not faster, since the system must find as much memory in one
 /// piece.
@@ -69,50 +73,6 @@ struct Buffers {
     ahead: Run,
     /// Where the last read ended.
     read_end: i64,
-}
-
-/// Bytes of a place in the file.
-struct Run {
-    start: i64,
-    bytes: Vec<u8>,
-}
-
-impl Run {
-    fn empty() -> Self {
-        Self { start: 0, bytes: Vec::with_capacity(PIECE_BYTES) }
-    }
-
-    fn end(&self) -> i64 {
-        self.start.saturating_add(i64::try_from(self.bytes.len()).unwrap_or(i64::MAX))
-    }
-
-    fn touches(&self, offset: i64, length: usize) -> bool {
-        let end = offset.saturating_add(i64::try_from(length).unwrap_or(i64::MAX));
-        !self.bytes.is_empty() && self.start < end && offset < self.end()
-    }
-
-    /// The bytes of a place, if it has all of them.
-    fn part(&self, offset: i64, length: usize) -> Option<&[u8]> {
-        let from = usize::try_from(offset.checked_sub(self.start)?).ok()?;
-        self.bytes.get(from..from.checked_add(length)?)
-    }
-
-    /// Takes bytes that follow, as long as there is room.
-    fn takes(&mut self, bytes: &[u8], offset: i64) -> bool {
-        if self.bytes.is_empty() {
-            self.start = offset;
-        }
-        let fits = self.end() == offset && self.bytes.len() + bytes.len() <= PIECE_BYTES;
-        if fits {
-            self.bytes.extend_from_slice(bytes);
-        }
-        fits
-    }
-
-    /// Whether it reaches to where a piece ends in the file.
-    fn is_full(&self) -> bool {
-        self.bytes.len() >= PIECE_BYTES || self.end() % i64::from(PIECE) == 0
-    }
 }
 
 /// The parts of a file that [`open_file`] has opened.

@@ -53,10 +53,21 @@ pub(super) fn read_wal(wal: &mut (impl Read + Seek)) -> io::Result<WalFrames> {
         wal.read_exact(&mut frame)?;
         let read = Frame::decode(&header, checksum, &frame);
         if read.salts != Salts::Own || !read.has_checksum {
-            // What an earlier use of the file left has older salts, and so has everything behind it.
-            let is_of_earlier_use = read.salts == Salts::Earlier
-                && !read.has_checksum
-                && !follow(wal, &header, frames - ordinal)?;
+            // What an earlier use of the file left has other salts, and so has everything behind it.
+            let mut left = frames - ordinal;
+            let is_earlier = match read.salts {
+                Salts::Own => false,
+                Salts::Earlier => true,
+                Salts::Foreign => {
+                    let first = frame.clone();
+                    left > 0 && {
+                        wal.read_exact(&mut frame)?;
+                        left -= 1;
+                        header.goes_on(&first, &frame)
+                    }
+                }
+            };
+            let is_of_earlier_use = is_earlier && !read.has_checksum && !follow(wal, &header, left)?;
             found.loss = (!is_of_earlier_use).then(|| {
                 format!("frame {ordinal} of {frames} of the WAL is damaged: it and what follows is lost")
             });
@@ -121,8 +132,8 @@ impl Header {
 
     /// Which use of the file these salts are of.
     ///
-    /// SQLite counts the first one up whenever it begins a WAL anew, and draws lots for the second one. Zeros are what is
-    /// left where the system went down before a frame was written.
+    /// SQLite counts the first one up when it begins a WAL anew after a checkpoint, and draws lots for the second one. Where
+    /// no checkpoint was ever noted in a WAL of which nothing was committed, it draws lots for both.
     fn salts_in(&self, salts: &[u8]) -> Salts {
         /// More often than this no file was begun anew.
         const MOST_USES: u32 = 1 << 24;
@@ -132,8 +143,17 @@ impl Header {
         } else if (1..MOST_USES).contains(&uses) && salts != [0; 8] {
             Salts::Earlier
         } else {
-            Salts::Senseless
+            Salts::Foreign
         }
+    }
+
+    /// Whether two frames that stand together are of one other use of the file: with the same salts, and the checksum of the
+    /// second goes on from that of the first. Noise has no such checksum. Zeros have, and are what is left where the system
+    /// went down before a frame was written.
+    fn goes_on(&self, first: &[u8], second: &[u8]) -> bool {
+        let salts = &first[8..16];
+        let before = [word(first, 16), word(first, 20)];
+        salts != [0; 8] && salts == &second[8..16] && Frame::decode(self, before, second).has_checksum
     }
 }
 
@@ -143,7 +163,8 @@ enum Salts {
     Own,
     /// One before, which is over.
     Earlier,
-    Senseless,
+    /// One before, or none: the frame alone does not tell.
+    Foreign,
 }
 
 struct Frame {
@@ -188,105 +209,4 @@ fn sum([mut first, mut second]: [u32; 2], bytes: &[u8], is_big_endian: bool) -> 
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::Cursor;
-
-    use rusqlite::Connection;
-
-    use super::*;
-
-    /// A WAL of three commits, in which every page of the database is.
-    fn made() -> Vec<u8> {
-        made_with_pages().0
-    }
-
-    /// The WAL that is left when `sql` has run, and how many pages the database then has.
-    fn wal_after(sql: &str) -> (Vec<u8>, u32) {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("a.db");
-        let connection = Connection::open(&path).expect("opens");
-        let settings = "PRAGMA page_size=512; PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=0;";
-        connection.execute_batch(&format!("{settings} {sql}")).expect("writes");
-        let pages = connection.query_row("PRAGMA page_count", [], |row| row.get(0)).expect("is counted");
-        (std::fs::read(folder.path().join("a.db-wal")).expect("a WAL"), pages)
-    }
-
-    fn made_with_pages() -> (Vec<u8>, u32) {
-        wal_after(
-            "CREATE TABLE t(a); INSERT INTO t VALUES (zeroblob(2000)); INSERT INTO t VALUES (randomblob(900));",
-        )
-    }
-
-    fn read(bytes: &[u8]) -> WalFrames {
-        read_wal(&mut Cursor::new(bytes)).expect("reads")
-    }
-
-    #[test]
-    fn a_sound_wal_has_its_pages_and_no_loss() {
-        let (wal, pages) = made_with_pages();
-        let found = read(&wal);
-        assert_eq!(found.loss, None);
-        assert!(pages > 5);
-        assert_eq!(found.committed_pages, (1..=pages).collect());
-        assert_eq!(read(b""), WalFrames::default());
-    }
-
-    #[test]
-    fn a_wal_that_was_cut_is_told_unless_it_ends_with_a_commit() {
-        let wal = made();
-        let mut silent = Vec::new();
-        for length in 1..wal.len() {
-            let found = read(&wal[..length]);
-            if found.loss.is_none() {
-                silent.push(length);
-            }
-        }
-        // The header alone, and the commits but for the last one.
-        let frames: Vec<usize> = silent.iter().map(|length| (length - 32) / 536).collect();
-        assert_eq!((frames.first(), frames.len()), (Some(&0), 3), "{frames:?}");
-        assert!(silent.iter().all(|length| (length - 32).is_multiple_of(536)));
-    }
-
-    #[test]
-    fn every_changed_bit_of_a_wal_is_told() {
-        let mut wal = made();
-        for at in 0..wal.len() {
-            let bit = 1 << (at % 8);
-            wal[at] ^= bit;
-            assert!(read(&wal).loss.is_some(), "{at}");
-            wal[at] ^= bit;
-        }
-    }
-
-    const BEGUN_ANEW: &str = "CREATE TABLE t(a); INSERT INTO t VALUES (randomblob(9000));
-        PRAGMA wal_checkpoint(RESTART); INSERT INTO t VALUES (1);";
-
-    #[test]
-    fn what_an_earlier_use_of_a_wal_left_is_no_loss() {
-        let (wal, _) = wal_after(BEGUN_ANEW);
-        let found = read(&wal);
-        assert_eq!((found.loss, found.committed_pages.len()), (None, 1));
-    }
-
-    #[test]
-    fn frames_that_became_zeros_or_noise_are_no_earlier_use() {
-        // Of the second one the first frame alone is of its last use.
-        for (wal, frames) in [(made(), 1..=9), (wal_after(BEGUN_ANEW).0, 1..=1)] {
-            for kept in frames.map(|frames| 32 + frames * 536).filter(|&kept| kept < wal.len()) {
-                let mut zeros = wal.clone();
-                zeros[kept..].fill(0);
-                assert!(read(&zeros).loss.is_some(), "zeros behind {kept}");
-                let noise: Vec<u8> = (1..=251).cycle().take(wal.len() - kept).collect();
-                zeros[kept..].copy_from_slice(&noise);
-                assert!(read(&zeros).loss.is_some(), "noise behind {kept}");
-            }
-        }
-        let mut all = made();
-        all[32..].fill(0);
-        assert_eq!(
-            read(&all).loss.map(|loss| loss.contains("frame 1 of")),
-            Some(true),
-            "a WAL with nothing but its header"
-        );
-    }
-}
+mod tests;

@@ -4,6 +4,8 @@
 //! A run is written once, read once and removed as soon as it is read, or when its owner is dropped. It is
 //! scratch: never synced, never part of a snapshot. No other module creates or removes files of a sort.
 
+mod memory;
+
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -17,6 +19,8 @@ use super::gather::{KeyedBatch, RowsInOrder, Taken, take_rows};
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::weight::{byte_count, memory_of};
 use crate::run::Interrupt;
+
+pub(super) use memory::{Buffers, Held};
 
 /// A finished run on disk; dropping it removes the file.
 #[derive(Debug)]
@@ -173,103 +177,6 @@ impl Chain {
         self.last = Some(piece);
         self.bytes += piece.bytes;
         self.largest_bytes = self.largest_bytes.max(piece.bytes);
-    }
-}
-
-/// Buffers of one size for bytes on their way to the disk.
-///
-/// They are one piece of memory, which goes back to the system as a whole.
-#[derive(Debug, Default)]
-pub(super) struct Buffers {
-    memory: Vec<u8>,
-    each_bytes: usize,
-    filled: Vec<usize>,
-}
-
-impl Buffers {
-    /// `count` buffers of `each_bytes` bytes.
-    pub(super) fn new(count: usize, each_bytes: usize) -> Self {
-        // Untouched memory that reads as zeros costs nothing until it is used.
-        Self { memory: vec![0; (LINK_BYTES + each_bytes) * count], each_bytes, filled: vec![0; count] }
-    }
-
-    /// What each has room for.
-    pub(super) fn each_bytes(&self) -> usize {
-        self.each_bytes
-    }
-
-    /// How much is in one.
-    pub(super) fn filled(&self, index: usize) -> usize {
-        self.filled[index]
-    }
-
-    /// How much more there is room for in one.
-    pub(super) fn room(&self, index: usize) -> usize {
-        self.each_bytes - self.filled[index]
-    }
-
-    /// Appends to one what there is room for in it.
-    pub(super) fn push(&mut self, index: usize, bytes: &[u8]) {
-        let begin = self.begin(index) + LINK_BYTES + self.filled[index];
-        self.memory[begin..begin + bytes.len()].copy_from_slice(bytes);
-        self.filled[index] += bytes.len();
-    }
-
-    /// What is in one, behind `link`; it is empty from then on.
-    fn take(&mut self, index: usize, link: [u8; LINK_BYTES]) -> &[u8] {
-        let begin = self.begin(index);
-        self.memory[begin..begin + LINK_BYTES].copy_from_slice(&link);
-        &self.memory[begin..begin + LINK_BYTES + std::mem::take(&mut self.filled[index])]
-    }
-
-    fn begin(&self, index: usize) -> usize {
-        index * (LINK_BYTES + self.each_bytes)
-    }
-}
-
-/// Pieces that were read back, one behind the other.
-#[derive(Debug, Default)]
-pub(super) struct Held {
-    memory: Vec<u8>,
-    filled: usize,
-}
-
-impl Held {
-    /// Makes room for `bytes` bytes, and forgets what was in it. Of memory there is, no more than for `most_bytes` is kept.
-    pub(super) fn make_room(&mut self, bytes: usize, most_bytes: u64) {
-        self.let_go_beyond(most_bytes);
-        if self.memory.len() < bytes {
-            // The memory there was goes first. Ranges differ a little: with a little more, the next one fits as well.
-            self.memory = Vec::new();
-            self.memory = vec![0; bytes + bytes / 16];
-        }
-    }
-
-    /// Forgets what is in it, and gives its memory back where that is more than for `most_bytes`.
-    pub(super) fn let_go_beyond(&mut self, most_bytes: u64) {
-        self.filled = 0;
-        if byte_count(self.memory.len()) > most_bytes.saturating_add(most_bytes / 16) {
-            self.memory = Vec::new();
-        }
-    }
-
-    /// What is in it.
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.memory[..self.filled]
-    }
-
-    /// How much memory it has.
-    #[cfg(test)]
-    pub(super) fn memory_bytes(&self) -> usize {
-        self.memory.len()
-    }
-
-    /// Where the next `bytes` bytes go, which count as filled from then on; `None` where there is no room for them.
-    fn next(&mut self, bytes: usize) -> Option<&mut [u8]> {
-        let begin = self.filled;
-        let next = self.memory.get_mut(begin..begin.checked_add(bytes)?)?;
-        self.filled = begin + bytes;
-        Some(next)
     }
 }
 

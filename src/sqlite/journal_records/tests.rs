@@ -131,18 +131,14 @@ fn a_record_of_a_page_that_is_there_already_or_cannot_be_there_is_told() {
 fn a_journal_that_was_cut_is_told_unless_it_ends_where_it_may_end() {
     let journal = hot("");
     let headers = headers(&journal);
-    // Between the last record that a header counts and what makes the next header one.
-    let ends: Vec<_> = headers
-        .iter()
-        .map(|&at| {
-            let end = at + SECTOR + RECORD * word(&journal, at + 8) as usize;
-            end..end.next_multiple_of(SECTOR) + 8
-        })
-        .collect();
-    for length in 1..journal.len() {
-        let may_end = ends.iter().any(|end| end.contains(&length));
-        let is_behind_all = ends.last().is_some_and(|last| length >= last.end);
-        assert_eq!(damage(&journal[..length]).is_none(), may_end || is_behind_all, "{length}");
+    let ends: Vec<_> =
+        headers.iter().map(|&at| at + SECTOR + RECORD * word(&journal, at + 8) as usize).collect();
+    // Behind the last one a header was begun, which counts nothing; its nonce tells that it is there.
+    let nonce_at = ends[ends.len() - 1].next_multiple_of(SECTOR) + 12;
+    assert!(journal.len() > nonce_at && journal[nonce_at - 12..nonce_at] == [0; 12]);
+    for length in (1..journal.len()).filter(|length| !(nonce_at + 1..nonce_at + 4).contains(length)) {
+        let may_end = ends.contains(&length) || length > nonce_at;
+        assert_eq!(damage(&journal[..length]).is_none(), may_end, "{length}");
     }
     let open = hot("PRAGMA synchronous=OFF;");
     for length in 1..open.len() {
@@ -165,6 +161,130 @@ fn zeros_in_the_place_of_a_journal_or_of_its_beginning_are_told() {
     let mut journal = whole;
     journal[..8].fill(0);
     assert_eq!(damage(&journal), Some("it does not begin as a journal does".to_owned()));
+}
+
+/// As it is when all is in the database, and nothing is left to do but to remove the journal.
+fn at_its_end(connection: &Connection, path: &Path, change: &str) -> Vec<u8> {
+    connection.execute_batch(&format!("PRAGMA journal_mode=PERSIST; BEGIN; {change}")).expect("writes");
+    let begun = read_beside(path);
+    connection.execute_batch("COMMIT").expect("commits");
+    let mut journal = read_beside(path);
+    // That it was kept cost it the beginning of its header.
+    assert!(journal[..HEADER_BYTES] == [0; HEADER_BYTES] && begun[12..HEADER_BYTES] != [0; 16]);
+    journal[..HEADER_BYTES].copy_from_slice(&begun[..HEADER_BYTES]);
+    if !begun.starts_with(&MAGIC) {
+        let header =
+            Header::decode(begun[..HEADER_BYTES].try_into().expect("a header"), 0).expect("a header");
+        let count = journal[SECTOR..].chunks_exact(RECORD).take_while(|&record| header.fits(record)).count();
+        journal[..8].copy_from_slice(&MAGIC);
+        journal[8..12].copy_from_slice(&u32::try_from(count).expect("few").to_be_bytes());
+    }
+    journal
+}
+
+fn damage_in_any_size(bytes: &[u8]) -> Option<String> {
+    let database = Beside { page_bytes: 512, stated_pages: None };
+    damage_of_journal(&mut Cursor::new(bytes), database).expect("reads")
+}
+
+#[test]
+fn a_later_header_that_counts_no_records_is_no_damage() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("a.db");
+    let connection = Connection::open(&path).expect("opens");
+    let table =
+        "PRAGMA page_size=512; CREATE TABLE t(a UNIQUE, b); INSERT INTO t VALUES ('a', zeroblob(3000)),
+                 ('b', zeroblob(3000)), ('c', zeroblob(3000)); PRAGMA cache_size=14;";
+    connection.execute_batch(table).expect("writes");
+    let journal = at_its_end(&connection, &path, "INSERT INTO t SELECT 'n' || rowid, zeroblob(3000) FROM t;");
+    let counts: Vec<_> = headers(&journal).iter().map(|&at| word(&journal, at + 8)).collect();
+    assert!(counts.len() > 1 && counts[0] > 0 && counts.ends_with(&[0]), "{counts:?}");
+    assert_eq!(damage_in_any_size(&journal), None);
+    // A count that became 0 is told by its records.
+    let mut journal = journal;
+    journal[8..12].fill(0);
+    assert!(damage_in_any_size(&journal).is_some());
+}
+
+#[test]
+fn a_first_header_that_counts_no_records_is_no_damage_where_the_database_was_empty() {
+    for settings in ["", "PRAGMA synchronous=OFF;"] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a.db");
+        let connection = Connection::open(&path).expect("opens");
+        let sql = "PRAGMA cache_size=2; BEGIN; CREATE TABLE t(a); INSERT INTO t VALUES (randomblob(9000));";
+        connection.execute_batch(&format!("PRAGMA page_size=512; {settings} {sql}")).expect("writes");
+        let journal = read_beside(&path);
+        assert!(journal.starts_with(&MAGIC) && word(&journal, 16) == 0);
+        assert!([0, ALL_THAT_FOLLOW].contains(&word(&journal, 8)));
+        let database = Beside { page_bytes: 512, stated_pages: Some(20) };
+        assert_eq!(damage_of_journal(&mut Cursor::new(&journal), database).expect("reads"), None);
+    }
+}
+
+#[test]
+fn zeros_that_begin_inside_a_later_header_are_told() {
+    let journal = hot("");
+    let later = headers(&journal).split_off(1);
+    assert!(later.len() > 1);
+    for at in later {
+        for begin in at..at + HEADER_BYTES {
+            let mut zeros = journal.clone();
+            zeros[begin..].fill(0);
+            assert!(damage(&zeros).is_some(), "header {at}, from {begin}");
+            zeros[at + SECTOR..].copy_from_slice(&journal[at + SECTOR..]);
+            // Behind its nonce a later header has nothing that counts.
+            let is_other = zeros[at..at + 16] != journal[at..at + 16];
+            assert_eq!(damage(&zeros).is_some(), is_other, "header {at}, from {begin}, one sector");
+        }
+    }
+}
+
+/// A database whose kept journal is of a transaction that had 70 pages of zeros to keep.
+fn with_kept_zeros(path: &Path) -> Connection {
+    let connection = Connection::open(path).expect("opens");
+    let sql = "PRAGMA page_size=512; PRAGMA journal_mode=PERSIST; CREATE TABLE t(a, b);
+               INSERT INTO t VALUES (1, zeroblob(15000)), (2, zeroblob(15000)), (3, zeroblob(5000)); CREATE TABLE u(a, b);
+               WITH RECURSIVE n(a) AS (SELECT 1 UNION ALL SELECT a + 1 FROM n LIMIT 40)
+               INSERT INTO u SELECT a, randomblob(200) FROM n; UPDATE t SET b = randomblob(length(b));";
+    connection.execute_batch(sql).expect("writes");
+    connection
+}
+
+#[test]
+fn zeros_of_pages_that_an_earlier_transaction_left_are_no_damage() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("a.db");
+    let connection = with_kept_zeros(&path);
+    let journal = at_its_end(&connection, &path, "UPDATE u SET b = randomblob(200) WHERE a IN (7, 30);");
+    let header_at = (SECTOR + RECORD * word(&journal, 8) as usize).next_multiple_of(SECTOR);
+    assert!(journal.len() > header_at + 8 * RECORD && journal[header_at..header_at + 28] == [0; 28]);
+    assert_eq!(damage_in_any_size(&journal), None);
+    // Without those pages the same zeros may be what became of a header.
+    let mut zeros = journal;
+    zeros[header_at..].fill(0);
+    let told = damage_in_any_size(&zeros);
+    assert!(told.is_some_and(|why| why.starts_with("there are zeros behind its first")));
+}
+
+#[test]
+fn a_header_that_was_lost_among_zeros_of_an_earlier_transaction_is_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("a.db");
+    let connection = with_kept_zeros(&path);
+    let change = "PRAGMA cache_size=4; BEGIN; UPDATE u SET b = randomblob(200);";
+    connection.execute_batch(change).expect("writes");
+    let journal = read_beside(&path);
+    assert_eq!(damage_in_any_size(&journal), None);
+    let later = headers(&journal).split_off(1);
+    assert!(later.len() > 1 && journal.len() > later[later.len() - 1] + 8 * RECORD, "{later:?}");
+    for at in later {
+        for end in [at + HEADER_BYTES, at + SECTOR, at + 2 * SECTOR, journal.len()] {
+            let mut zeros = journal.clone();
+            zeros[at..end].fill(0);
+            assert!(damage_in_any_size(&zeros).is_some(), "{at} to {end}");
+        }
+    }
 }
 
 #[test]
