@@ -49,9 +49,8 @@ pub(super) fn is_quoted(json: Json<'_>) -> bool {
         return false;
     }
     let [origin, items, session] = json.named(["origin", "localStorage", "sessionStorage"]);
-    let is_named = origin
-        .and_then(Json::to_utf8)
-        .is_some_and(|name| origin::is_origin(origin::without_slash(&name)));
+    let is_named =
+        origin.and_then(Json::to_utf8).is_some_and(|name| origin::is_origin(origin::without_slash(&name)));
     // An app may have a key of that name as well.
     let is_page = is_named || origin.is_none() && session.is_some();
     is_page && items.and_then(inside_quotes).is_some()

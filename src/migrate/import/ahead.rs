@@ -151,7 +151,12 @@ impl<'b> Shared<'b> {
 }
 
 /// A dump with what its items mean; nothing where there is no room for that.
-fn prepared(dump: Dump, captured_at: Moment, options: &MigrateOptions, room: &mut Room<'_>) -> Option<ReadDump> {
+fn prepared(
+    dump: Dump,
+    captured_at: Moment,
+    options: &MigrateOptions,
+    room: &mut Room<'_>,
+) -> Option<ReadDump> {
     if !room.take(held::of_dump(&dump)) {
         return None;
     }
@@ -188,8 +193,11 @@ impl<'b> Answer<'_, 'b> {
 impl Drop for Answer<'_, '_> {
     fn drop(&mut self) {
         if let Some(sender) = self.sender {
-            let error = Error::new(ErrorKind::Failed, "a thread that reads dumps ended before its work was done")
-                .hint("this is a mistake in the program: report it; with --threads 1 there is no such thread");
+            let error = Error::new(
+                ErrorKind::Failed,
+                "a thread that reads dumps ended before its work was done",
+            )
+            .hint("this is a mistake in the program: report it; with --threads 1 there is no such thread");
             // Where nobody listens, nobody waits.
             let _is_heard = sender.send((self.index, Err(error)));
         }

@@ -21,12 +21,15 @@ const ERROR_BYTES: usize = 512;
 pub(super) fn of_dump(dump: &Dump) -> u64 {
     let items = |storage: &Storage| {
         let names = [&storage.origin, &storage.partition].into_iter().flatten();
-        let items = storage.items.iter().map(|item| size_of::<Item>() + of_units(&item.key) + of_units(&item.value));
-        size_of::<Storage>() + BLOCK_BYTES + names.map(|name| of_text(name)).sum::<usize>() + items.sum::<usize>()
+        let items =
+            storage.items.iter().map(|item| size_of::<Item>() + of_units(&item.key) + of_units(&item.value));
+        size_of::<Storage>()
+            + BLOCK_BYTES
+            + names.map(|name| of_text(name)).sum::<usize>()
+            + items.sum::<usize>()
     };
-    let problem = |problem: &Problem| {
-        size_of::<Problem>() + of_text(&problem.place) + of_text(&problem.message)
-    };
+    let problem =
+        |problem: &Problem| size_of::<Problem>() + of_text(&problem.place) + of_text(&problem.message);
     let storages: usize = dump.reading.storages.iter().map(items).sum();
     let problems: usize = dump.reading.problems.iter().map(problem).sum();
     in_list() + to_u64(storages + problems)
@@ -36,9 +39,8 @@ pub(super) fn of_dump(dump: &Dump) -> u64 {
 pub(super) fn of_prepared(prepared: &Prepared) -> u64 {
     let Prepared { mapped, kept } = prepared;
     let Mapped { events, rejects, warnings, version_text, marker, .. } = mapped;
-    let reject = |it: &Reject| {
-        size_of::<Reject>() + of_text(&it.pointer) + of_text(&it.reason) + of_text(&it.excerpt)
-    };
+    let reject =
+        |it: &Reject| size_of::<Reject>() + of_text(&it.pointer) + of_text(&it.reason) + of_text(&it.excerpt);
     let warning = |it: &Warning| size_of::<Warning>() + of_text(&it.pointer) + of_text(&it.message);
     let mapped = events.iter().flatten().map(of_event).sum::<usize>()
         + rejects.iter().map(reject).sum::<usize>()
@@ -46,7 +48,10 @@ pub(super) fn of_prepared(prepared: &Prepared) -> u64 {
         + [version_text, marker].into_iter().flatten().map(|text| of_text(text)).sum::<usize>();
     let kept = kept.as_ref().map_or(0, |Kept { sha256, text, event, doubled }| {
         let doubled = doubled.iter().map(|program| size_of::<String>() + of_text(program));
-        of_text(sha256) + text.as_ref().map_or(0, |text| of_text(text)) + of_event(event) + doubled.sum::<usize>()
+        of_text(sha256)
+            + text.as_ref().map_or(0, |text| of_text(text))
+            + of_event(event)
+            + doubled.sum::<usize>()
     });
     to_u64(size_of::<Prepared>() + mapped + kept)
 }
