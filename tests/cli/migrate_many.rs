@@ -156,7 +156,7 @@ fn conflicts_of_one_value_under_two_keys_are_told_in_every_order() {
         let document = ran.exits(0).document();
         assert_eq!(place.ask("new.db", "SELECT count(*) FROM progress_conflicts"), "1", "{words}");
         assert_eq!(document["totals"]["conflicts"], 1, "{words}");
-        assert_eq!(document["conflicts"][0]["field"], "intensity_rating", "{words}");
+        assert_eq!(document["conflicts"][0]["field"], "intensityRating", "{words}");
         fs::remove_file(place.path("new.db")).expect("removed");
     }
 }
