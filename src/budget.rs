@@ -185,6 +185,18 @@ impl<'b> Reservation<'b> {
         self.bytes = self.bytes.saturating_add(bytes);
     }
 
+    /// Adds `bytes` where they fit now; whether they did.
+    #[must_use]
+    pub fn try_grow(&mut self, bytes: u64) -> bool {
+        let mut state = self.budget.state();
+        let fits = state.held.saturating_add(bytes) <= state.limit;
+        if fits {
+            state.held += bytes;
+            self.bytes = self.bytes.saturating_add(bytes);
+        }
+        fits
+    }
+
     /// Waits until `bytes` could be added, and adds nothing.
     pub fn wait_for_room(&self, bytes: u64) {
         drop(self.budget.wait_for_room(self.bytes, bytes));
@@ -255,6 +267,14 @@ mod tests {
         alone.grow(1_000);
         alone.wait_for_room(u64::MAX);
         assert_eq!(budget.held(), 2_000);
+    }
+
+    #[test]
+    fn what_is_only_tried_neither_waits_nor_exceeds_the_limit() {
+        let budget = Budget::new(10);
+        let mut alone = budget.reserve(8);
+        assert!(alone.try_grow(2) && !alone.try_grow(1) && !alone.try_grow(u64::MAX));
+        assert_eq!((budget.held(), alone.bytes()), (10, 10));
     }
 
     #[test]

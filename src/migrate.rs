@@ -137,7 +137,7 @@ pub fn migrate(inputs: &[PathBuf], options: &MigrateOptions, run: Run<'_>) -> Re
     let budget = import::budget();
     let shared = Shared::new(&inputs.sources, options, &budget, run);
     std::thread::scope(|scope| -> Result<()> {
-        let mut ahead = Ahead::start(&shared, scope)?;
+        let mut ahead = Ahead::start(&shared, scope);
         for (index, source) in inputs.sources.iter().enumerate() {
             match source {
                 Source::Dumps(file) => import.file(file, ahead.get(index)?)?,

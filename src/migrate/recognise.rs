@@ -2,11 +2,11 @@
 //! damaged or in another file, by the names that browsers give.
 
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::local_storage::dump::{DumpForm, DumpOptions, could_be_dump, read_dump};
+use crate::local_storage::dump::{Dump, DumpForm, DumpOptions, Dumps, could_be_dump};
 use crate::local_storage::leveldb::is_leveldb;
 
 use super::stores::{BrowserDatabase, ChromiumLevelDb, StoreReader};
@@ -72,24 +72,22 @@ pub(super) fn why_left_out(path: &Path) -> Option<&'static str> {
     is_private.then_some("storage of private windows of Firefox: its key is gone with the session")
 }
 
-/// Whether a file in a profile is a dump without doubt: only texts under its keys, or whole origins. Browsers keep other JSON.
+/// Whether a file in a profile is a dump, or lines of dumps, without doubt: only texts under its keys, or whole origins.
+/// Browsers keep other JSON.
 pub(super) fn is_surely_dump(path: &Path) -> bool {
     const ENDINGS: [&str; 3] = ["json", "ndjson", "txt"];
-    /// No larger one would be read.
-    const MAX_BYTES: u64 = 64 << 20;
+    /// Of a file of lines: the first one may be damaged.
+    const MOST_DUMPS: usize = 2;
     let is_named_so = path.extension().and_then(|it| it.to_str()).is_some_and(|it| ENDINGS.contains(&it));
     if !is_named_so {
         return false;
     }
-    let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(MAX_BYTES).read_to_end(&mut bytes));
-    let Ok(dump) =
-        read.map_err(|_| ()).and_then(|_| read_dump(&bytes, &DumpOptions::default()).map_err(|_| ()))
-    else {
-        return false;
+    let Ok(file) = File::open(path) else { return false };
+    let is_sure = |dump: Dump| {
+        let has_items = dump.reading.storages.iter().any(|storage| !storage.items.is_empty());
+        has_items && !matches!(dump.form, DumpForm::ParsedObject | DumpForm::SingleValue)
     };
-    let has_items = dump.reading.storages.iter().any(|storage| !storage.items.is_empty());
-    has_items && !matches!(dump.form, DumpForm::ParsedObject | DumpForm::SingleValue)
+    Dumps::new(BufReader::new(file), DumpOptions::default()).take(MOST_DUMPS).flatten().any(is_sure)
 }
 
 /// Whether a file belongs to a database beside it, which is read with it.

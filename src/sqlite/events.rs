@@ -39,7 +39,8 @@ const CACHE_KIB_OF_QUERIES: u32 = 8 * 1024;
 /// which is 0 only where no two events are known to be of one session.
 pub const PROGRAMS: &str = "temp.parklite_programs";
 
-/// Marks the programs that came with more than one value: each may have its own events of a session.
+/// Marks the programs that came with more than one value: each may have its own events of a session. Those of which one value
+/// has them in several ways were marked when it was added.
 const MARK_RIVALS: &str = "UPDATE temp.parklite_programs SET has_rivals = 1
     WHERE (SELECT count(*) FROM main.event_migrations WHERE marker = 'migrated-' || program_id) > 1";
 /// The same where there may be events that this run did not add.
@@ -128,6 +129,21 @@ pub struct Sighting<'a> {
     pub line: Option<u64>,
     /// When the source was as it is.
     pub captured_at: &'a str,
+}
+
+/// The sessions of a program that one value has, under one key.
+#[derive(Debug, Clone, Copy)]
+pub struct Migration<'a> {
+    /// The program.
+    pub program: &'a str,
+    /// The untouched value.
+    pub value_sha256: &'a str,
+    /// How many they are.
+    pub sessions: u64,
+    /// Whether it has one of them twice.
+    pub is_doubled: bool,
+    /// Whether one of them was not there before.
+    pub adds: bool,
 }
 
 /// A value as a browser kept it.

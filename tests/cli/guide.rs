@@ -8,7 +8,7 @@ use crate::migrate_chromium::{copy, fixtures};
 use crate::place::Place;
 
 /// What lies where the guide says that browsers keep it: a profile or the folder above, and which fixture is one.
-const KEPT: [(&str, &str); 9] = [
+const KEPT: [(&str, &str); 22] = [
     ("old-laptop/Default", "chromium-leveldb/Default"),
     (".config/google-chrome/Default", "chromium-sqlite/Default"),
     (".config/google-chrome/Profile 1", "chromium-leveldb/Default"),
@@ -16,6 +16,19 @@ const KEPT: [(&str, &str); 9] = [
     (".config/LiftBook", "chromium-leveldb/Default"),
     ("app_webview/Default", "chromium-leveldb/Default"),
     (".mozilla/firefox/ab12cd34.default-release/storage", "firefox-lsng/storage"),
+    (".config/chromium/Default", "chromium-leveldb/Default"),
+    (".config/microsoft-edge/Default", "chromium-leveldb/Default"),
+    (".config/BraveSoftware/Brave-Browser/Default", "chromium-leveldb/Default"),
+    (".config/vivaldi/Default", "chromium-leveldb/Default"),
+    ("Library/Application Support/Microsoft Edge/Default", "chromium-leveldb/Default"),
+    ("Library/Application Support/BraveSoftware/Brave-Browser/Default", "chromium-leveldb/Default"),
+    ("Library/Application Support/LiftBook", "chromium-leveldb/Default"),
+    ("Library/Application Support/Firefox/Profiles/ab12cd34.default-release/storage", "firefox-lsng/storage"),
+    (".librewolf/ab12cd34.default-default/storage", "firefox-lsng/storage"),
+    ("Library/Safari/LocalStorage", "webkit-files/localstorage"),
+    ("Library/WebKit/com.example.liftbook/WebsiteData/Default", "webkit-origins/storage"),
+    (".local/share/com.example.liftbook/localstorage", "webkit-files/localstorage"),
+    (".local/share/liftbook/storage", "webkit-origins/storage"),
     ("Library/Containers/com.apple.Safari/Data/Library/WebKit/WebsiteData/Default", "webkit-origins/storage"),
     (".local/share/epiphany", "webkit-files/localstorage"),
 ];

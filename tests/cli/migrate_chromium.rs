@@ -351,6 +351,22 @@ fn a_deleted_value_is_doubtful_where_the_deletion_may_have_been_lost() {
 }
 
 #[test]
+fn an_origin_of_which_all_is_doubtful_is_listed_with_the_option_that_takes_it() {
+    let place = place_with("chromium-leveldb");
+    let log = format!("{STORE}/000004.log");
+    let mut bytes = place.read(&log);
+    bytes[5000] ^= 1;
+    place.write(&log, bytes);
+    let ran = place.run("migrate Default --list");
+    ran.exits(3).prints("--with-doubtful takes").prints(&format!("{MAIN}: 0 keys in 1 source"));
+    let ran = place.run(&format!("migrate Default --origin {MAIN} --into new.db"));
+    ran.exits(3).prints("--with-doubtful takes").prints("no key of it was read");
+    assert!(!ran.stdout.contains("--map"), "{}", ran.stdout);
+    let ran = place.run("migrate Default --list --with-doubtful");
+    assert!(!ran.exits(3).stdout.contains(": 0 keys in"), "{}", ran.stdout);
+}
+
+#[test]
 fn a_store_of_which_nothing_can_be_read_is_damaged_and_costs_only_itself() {
     let place = place_with("chromium-leveldb");
     for name in ["000004.log", "000005.ldb", "MANIFEST-000001"] {

@@ -311,3 +311,52 @@ fn each_text_of_a_session_that_is_written_in_two_ways_is_kept() {
         assert_eq!(place.ask(database, seen), "4");
     }
 }
+
+/// As scripts make it that turn a storage into JSON and the page into JSON again.
+#[test]
+fn a_storage_that_is_a_text_of_json_is_read_and_that_is_told() {
+    let place = Place::new();
+    let inside = dump("p");
+    let entries = json!([["liftbook-store", store("p")]]).to_string();
+    let origin = "https://app.example";
+    for (name, form) in [
+        ("origin", json!({ "origin": origin, "localStorage": inside })),
+        ("entries", json!({ "origin": origin, "localStorage": entries, "sessionStorage": "{}" })),
+        ("page", json!({ "localStorage": inside, "sessionStorage": "{}" })),
+        ("array", json!([{ "origin": origin, "localStorage": inside }])),
+        ("state", json!({ "cookies": [], "origins": [{ "origin": origin, "localStorage": inside }] })),
+    ] {
+        place.write(format!("{name}.json"), form.to_string());
+        let ran = place.run(&format!("migrate {name}.json --into {name}.db"));
+        ran.exits(0).prints("localStorage: the storage is a text of JSON");
+        assert_eq!(sessions(&place, &format!("{name}.db")), "1", "{name}");
+        let whose = if name == "page" { "NULL".to_owned() } else { format!("'{origin}'") };
+        assert_eq!(place.ask(format!("{name}.db"), "SELECT max(origin) FROM event_sources"), whose);
+    }
+    // Keys of an app that are called so.
+    for form in [
+        json!({ "origin": "chest", "localStorage": inside }),
+        json!({ "localStorage": inside }),
+        json!({ "localStorage": "{\"used\":1}", "sessionStorage": "{}" }),
+    ] {
+        place.write("app.json", form.to_string());
+        let document = place.run("migrate app.json --list --json").exits(0).document();
+        assert_eq!(document["totals"]["items"], form.as_object().map_or(0, serde_json::Map::len));
+    }
+}
+
+#[test]
+fn lines_of_dumps_in_utf_16_are_read_one_by_one_with_their_numbers() {
+    let place = Place::new();
+    let text = format!("{}\r\n\r\n{{\"cut\": \n{}\n", dump("p"), dump("q"));
+    let bytes: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+    place.write("lines.ndjson", [&b"\xFE\xFF"[..], &bytes].concat());
+    for threads in [1, 2] {
+        let ran = place.run(&format!("migrate lines.ndjson --into new-{threads}.db --threads {threads}"));
+        ran.exits(3).prints("(line 3)").prints("2 dumps");
+        let database = format!("new-{threads}.db");
+        assert_eq!(sessions(&place, &database), "2");
+        let lines = "SELECT group_concat(line) FROM (SELECT DISTINCT line FROM event_sources ORDER BY 1)";
+        assert_eq!(place.ask(&database, lines), "'1,4'");
+    }
+}

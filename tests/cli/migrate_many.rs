@@ -133,21 +133,53 @@ fn conflicts_within_a_value_between_values_and_with_an_earlier_run_are_all_told(
     assert_eq!(place.ask("new.db", in_view), "'alone,between,within'");
 }
 
-/// What docs/MEMORY.md promises.
+/// The same value under two keys, each with a rule of its own, means two accounts of one session.
+#[test]
+fn conflicts_of_one_value_under_two_keys_are_told_in_every_order() {
+    let rule = |key: &str, list: &str| {
+        format!(
+            "[[store]]\nkey = \"{key}\"\nenvelope = \"zustand\"\neach = \"/state/{list}\"\nevent = \"workout_session\"\n\
+             [store.fields]\nprogram_id = {{ up = \"/state/program\" }}\nweek_number = {{ at = \"/week\" }}\n\
+             day_number = {{ at = \"/day\" }}\ncompleted = {{ at = \"/completed\" }}\nintensity_rating = {{ at = \"/rating\" }}\n"
+        )
+    };
+    let place = Place::new();
+    place.write("map.toml", rule("a", "first") + &rule("b", "second"));
+    let session = |rating: &str| json!([{"week": 1, "day": 1, "completed": true, "rating": rating}]);
+    let state = json!({"program": "p", "first": session("easy"), "second": session("hard")});
+    let value = json!({"state": state, "version": 0}).to_string();
+    place.write("both.json", json!({"a": value, "b": value}).to_string());
+    place.write("a.json", json!({"a": value}).to_string());
+    place.write("b.json", json!({"b": value}).to_string());
+    for words in ["both.json", "a.json b.json", "b.json a.json"] {
+        let ran = place.run(&format!("migrate {words} --map map.toml --into new.db --json"));
+        let document = ran.exits(0).document();
+        assert_eq!(place.ask("new.db", "SELECT count(*) FROM progress_conflicts"), "1", "{words}");
+        assert_eq!(document["totals"]["conflicts"], 1, "{words}");
+        assert_eq!(document["conflicts"][0]["field"], "intensityRating", "{words}");
+        fs::remove_file(place.path("new.db")).expect("removed");
+    }
+}
+
+/// Threads with stacks that no system has room for.
 #[cfg(target_os = "linux")]
 #[test]
-fn large_dumps_among_many_small_ones_stay_within_the_memory_that_is_promised() {
-    const BOUND_KIB: u64 = 256 * 1024;
-    let place = folder(200, 6_000);
-    // Kept by nobody, so that the time goes into reading.
-    let filled = |size: usize| json!({"cache": "c".repeat(size), "theme": "dark"}).to_string();
-    let line = filled(1 << 19) + "\n";
-    place.write("dumps/lines.ndjson", line.repeat(200));
-    for number in 0..12 {
-        place.write(format!("dumps/large-{number}.json"), filled(6 << 20));
-    }
+fn where_no_thread_can_be_started_one_reads_and_writes_all() {
+    let place = folder(30, 600);
+    place.run("migrate dumps --into new.db --threads 1").exits(3);
+    place
+        .run_in_shell(
+            "RUST_MIN_STACK=100000000000000 exec parklite migrate dumps --into other.db --threads 8",
+        )
+        .exits(3);
+    assert!(place.read("new.db") == place.read("other.db"));
+}
+
+/// Runs to the end; the exit code and the most memory that was resident, in KiB.
+#[cfg(target_os = "linux")]
+fn peak_of(place: &Place, words: &str) -> (Option<i32>, u64) {
     let mut command = place.command();
-    command.args(["migrate", "dumps", "--into", "new.db", "--threads", "8"]);
+    command.args(words.split(' '));
     command.env_remove("MALLOC_ARENA_MAX").stdout(Stdio::null()).stderr(Stdio::null());
     let mut child = command.spawn().expect("the program starts");
     let status = format!("/proc/{}/status", child.id());
@@ -162,8 +194,60 @@ fn large_dumps_among_many_small_ones_stay_within_the_memory_that_is_promised() {
         }
         std::thread::sleep(Duration::from_millis(2));
     };
+    (ended.code(), peak)
+}
+
+/// Of which a file holds a hundred times as much as its size.
+#[cfg(target_os = "linux")]
+#[test]
+fn dense_dumps_stay_within_the_memory_that_is_promised() {
+    use std::fmt::Write as _;
+
+    let place = Place::new();
+    place.write("bad.ndjson", "{\"a\":\"b\"}\n".to_owned() + &"x\n".repeat(2_000_000));
+    place.write("empty.ndjson", "{}\n".repeat(2_600_000));
+    let wide: Vec<u8> = "{}\n".repeat(1_300_000).encode_utf16().flat_map(u16::to_le_bytes).collect();
+    place.write("wide.ndjson", [&b"\xFF\xFE"[..], &wide].concat());
+    place.make_folder("entries");
+    for file in 0..5 {
+        let mut text = String::from("[[\"\",\"\"]");
+        for key in 0..70_000 {
+            write!(text, ",[\"{key}\",\"\"]").expect("a string");
+        }
+        place.write(format!("entries/{file}.json"), text + "]");
+    }
+    for (words, code) in [
+        ("migrate bad.ndjson --list --threads 2", 3),
+        ("migrate empty.ndjson --list --threads 2", 0),
+        ("migrate wide.ndjson --list --threads 2", 0),
+        ("migrate entries --into new.db --all-keys --threads 4", 0),
+    ] {
+        let (ended, peak) = peak_of(&place, words);
+        told(&format!("{words}: {peak} KiB resident of {BOUND_KIB}"));
+        assert_eq!(ended, Some(code), "{words}");
+        assert!(peak > 0 && peak <= BOUND_KIB, "{words}: {peak} KiB resident, {BOUND_KIB} promised");
+    }
+    assert_eq!(place.ask("new.db", "SELECT count(*) FROM events"), "70001");
+}
+
+/// What docs/MEMORY.md promises.
+#[cfg(target_os = "linux")]
+const BOUND_KIB: u64 = 256 * 1024;
+
+#[cfg(target_os = "linux")]
+#[test]
+fn large_dumps_among_many_small_ones_stay_within_the_memory_that_is_promised() {
+    let place = folder(200, 6_000);
+    // Kept by nobody, so that the time goes into reading.
+    let filled = |size: usize| json!({"cache": "c".repeat(size), "theme": "dark"}).to_string();
+    let line = filled(1 << 19) + "\n";
+    place.write("dumps/lines.ndjson", line.repeat(200));
+    for number in 0..12 {
+        place.write(format!("dumps/large-{number}.json"), filled(6 << 20));
+    }
+    let (ended, peak) = peak_of(&place, "migrate dumps --into new.db --threads 8");
     told(&format!("migrate, {} MiB in 213 files: {peak} KiB resident of {BOUND_KIB}", 200 / 2 + 12 * 6 + 2));
-    assert_eq!(ended.code(), Some(3), "some dumps are damaged");
+    assert_eq!(ended, Some(3), "some dumps are damaged");
     assert!(peak > 0 && peak <= BOUND_KIB, "{peak} KiB resident, {BOUND_KIB} promised");
     let sessions = place.ask("new.db", "SELECT count(*) FROM events WHERE event_type = 'workout_session'");
     // After 84 dumps the same sessions come again.

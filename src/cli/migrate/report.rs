@@ -72,7 +72,9 @@ pub(crate) fn report_text(report: &MigrateReport) -> String {
             let _ = writeln!(text, "{count} {what}");
         }
     }
-    if totals.events_new + totals.events_known == 0 {
+    if totals.items == 0 {
+        text.push_str("no key of it was read: the notes say why, where it is not empty\n");
+    } else if totals.events_new + totals.events_known == 0 {
         text.push_str(
             "no store is known here: --map names a mapping file, --all-keys keeps the value of every key\n",
         );

@@ -75,12 +75,12 @@ impl Stored {
         let mut keys =
             self.items.iter().filter(|item| item.entry.may_be_outdated).map(|item| &*item.key).peekable();
         keys.peek()?;
-        let what = match doubtful {
-            Doubtful::LeaveOut => "left out as doubtful",
-            Doubtful::Take => "doubtful",
+        let (what, remedy) = match doubtful {
+            Doubtful::LeaveOut => ("left out as doubtful", "; --with-doubtful takes what is there"),
+            Doubtful::Take => ("doubtful", ""),
         };
         Some(format!(
-            "{what}: {} of {}, of which a newer value or the deletion may be among what was lost: {}",
+            "{what}: {} of {}, of which a newer value or the deletion may be among what was lost: {}{remedy}",
             self.doubtful_count(),
             counted(self.items.len() as u64, "item"),
             named(keys)

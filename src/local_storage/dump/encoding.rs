@@ -46,6 +46,11 @@ impl<'a> Text<'a> {
         self.start + 2 * units
     }
 
+    /// The same, with nothing of the file.
+    pub(super) fn into_owned(self) -> Text<'static> {
+        Text { content: Cow::Owned(self.content.into_owned()), ..self }
+    }
+
     fn new(content: Cow<'a, [u8]>, start: u64, is_utf16: bool) -> Self {
         Self { content, start, is_utf16, counted: Cell::new((0, 0)) }
     }

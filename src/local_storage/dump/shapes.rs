@@ -14,6 +14,7 @@ type Shaped = Result<(DumpForm, Reading), Fault>;
 /// Reads `json`, which is all of `text` but white space.
 pub(super) fn read(text: &[u8], json: Json<'_>, options: &DumpOptions) -> Shaped {
     match json.kind() {
+        Kind::Object if storage_state::is_quoted(json) => Ok(storage_state::read_quoted(json, options)),
         Kind::Object if is_plain(json) => read_object(text, json, options),
         Kind::Object if storage_state::is_state(json) => Ok(storage_state::read_state(json, options)),
         Kind::Object if storage_state::is_origin(json) => Ok(storage_state::read_origin(json, options)),

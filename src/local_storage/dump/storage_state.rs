@@ -31,7 +31,8 @@ pub(super) fn are_origins(json: Json<'_>) -> bool {
 /// Whether it is one origin of a `storageState`, or something like that made by hand.
 pub(super) fn is_origin(json: Json<'_>) -> bool {
     let [origin, items] = json.named(["origin", "localStorage"]);
-    origin.is_some_and(|origin| origin.kind() == Kind::String) && items.is_some_and(is_storage)
+    let has_items = |items| is_storage(items) || inside_quotes(items).is_some();
+    origin.is_some_and(|origin| origin.kind() == Kind::String) && items.is_some_and(has_items)
 }
 
 /// Whether it is the storages of one page: an object of `localStorage` and nothing but what else a page keeps.
@@ -40,6 +41,31 @@ pub(super) fn is_origin(json: Json<'_>) -> bool {
 pub(super) fn is_wrapped(json: Json<'_>) -> bool {
     json.member("localStorage").is_some_and(is_storage)
         && json.members().all(|(name, _)| PAGE.iter().any(|known| name.is_string(known)))
+}
+
+/// Whether it is the storages of one page, each as the text of its JSON, so that it looks like a dump with two or three keys.
+pub(super) fn is_quoted(json: Json<'_>) -> bool {
+    if !json.members().all(|(name, _)| PAGE.iter().any(|known| name.is_string(known))) {
+        return false;
+    }
+    let [origin, items, session] = json.named(["origin", "localStorage", "sessionStorage"]);
+    let is_named =
+        origin.and_then(Json::to_utf8).is_some_and(|name| origin::is_origin(origin::without_slash(&name)));
+    // An app may have a key of that name as well.
+    let is_page = is_named || origin.is_none() && session.is_some();
+    is_page && items.and_then(inside_quotes).is_some()
+}
+
+/// The text of a storage, where that is what a string holds: an object of strings, or entries.
+fn inside_quotes(json: Json<'_>) -> Option<Vec<u8>> {
+    let text = json.to_units()?.to_wtf8();
+    let inner = Json::parse(&text).ok()?;
+    let is_one = match inner.kind() {
+        Kind::Object => inner.members().all(|(_, value)| value.kind() == Kind::String),
+        Kind::Array => inner.elements().all(|element| item(element).is_some()),
+        _ => false,
+    };
+    is_one.then_some(text)
 }
 
 /// What a page keeps, as helper scripts name it.
@@ -86,6 +112,10 @@ pub(super) fn read_wrapped(json: Json<'_>, options: &DumpOptions) -> (DumpForm, 
     let mut origins = Origins::new(options);
     origins.take_page(None, json, "");
     (DumpForm::OneOrigin, origins.finish())
+}
+
+pub(super) fn read_quoted(json: Json<'_>, options: &DumpOptions) -> (DumpForm, Reading) {
+    if json.member("origin").is_some() { read_origin(json, options) } else { read_wrapped(json, options) }
 }
 
 pub(super) fn read_by_origin(json: Json<'_>, options: &DumpOptions) -> (DumpForm, Reading) {
@@ -151,6 +181,13 @@ impl<'o> Origins<'o> {
     }
 
     fn take_items(&mut self, origin: Option<String>, items: Json<'_>, place: &str) {
+        if let Some(text) = inside_quotes(items)
+            && let Ok(inner) = Json::parse(&text)
+        {
+            let message = "the storage is a text of JSON, as if it was turned into JSON twice: what that text holds was read";
+            self.problems.add(place, message, false);
+            return self.take_items(origin, inner, place);
+        }
         let options = self.options;
         let collector = self.by_name.entry(origin).or_insert_with(|| Collector::new(options));
         match items.kind() {

@@ -4,7 +4,6 @@
 //! one. A line that is none then costs that line only. Where the first line itself is damaged or too long, so that it cannot
 //! be the beginning of a document of several lines either, the second one tells.
 
-use std::collections::VecDeque;
 use std::io::{BufRead, Chain, Cursor, Read};
 
 use super::encoding::{self, Encoding, Text, to_u64};
@@ -20,14 +19,28 @@ pub struct Dumps<R> {
     lines: Lines<Chain<Cursor<Vec<u8>>, R>>,
     options: DumpOptions,
     state: State,
-    /// What was read already: the second line, or all those of a file that had to be read as a whole.
-    ready: VecDeque<Result<Dump>>,
+    /// The second line, where it was read to learn what the file is.
+    ready: Option<Result<Dump>>,
+    /// The lines of a file that had to be read as a whole.
+    inside: Option<Inside>,
+}
+
+/// A text whose lines are dumps, as far as they were read.
+#[derive(Debug)]
+struct Inside {
+    text: Text<'static>,
+    /// Where the next line begins.
+    at: usize,
+    /// How many lines were taken.
+    taken: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     New,
     ByLine,
+    /// By line, in a text that is in memory.
+    Inside,
     Done,
 }
 
@@ -35,7 +48,7 @@ impl<R: BufRead> Dumps<R> {
     /// Of a file's content from its first byte on.
     pub fn new(reader: R, options: DumpOptions) -> Self {
         let lines = Lines::new(Cursor::new(Vec::new()).chain(reader), options.max_bytes);
-        Self { lines, options, state: State::New, ready: VecDeque::new() }
+        Self { lines, options, state: State::New, ready: None, inside: None }
     }
 
     /// Reads as far as it takes to learn whether each line is a dump.
@@ -46,12 +59,12 @@ impl<R: BufRead> Dumps<R> {
         if let Encoding::Utf16 { .. } = encoding {
             *self.lines.reader().get_mut().0 = Cursor::new(head);
             let bytes = self.lines.rest(Vec::new())?.ok_or_else(|| too_large(&self.options, None))?;
-            return self.whole(&encoding::decode(&bytes)?);
+            return self.whole(encoding::decode(&bytes)?.into_owned());
         }
         *self.lines.reader().get_mut().0 = Cursor::new(head);
         self.lines.skip(encoding.mark_bytes())?;
         let Some(first) = self.lines.next()? else {
-            return self.whole(&encoding::decode(&[])?);
+            return self.whole(encoding::decode(&[])?);
         };
         match begins(&first) {
             Begins::Document if self.lines.skip_blank()? => {
@@ -72,7 +85,7 @@ impl<R: BufRead> Dumps<R> {
             Begins::Nothing => match self.lines.next()? {
                 Some(second) if holds_dump(&second.bytes) => {
                     self.state = State::ByLine;
-                    self.ready.push_back(self.line(&second, Some(second.number)));
+                    self.ready = Some(self.line(&second, Some(second.number)));
                     self.line(&first, Some(first.number))
                 }
                 _ => self.line(&first, None),
@@ -89,20 +102,14 @@ impl<R: BufRead> Dumps<R> {
     }
 
     /// A file that is in memory as a whole.
-    fn whole(&mut self, text: &Text<'_>) -> Result<Dump> {
+    fn whole(&mut self, text: Text<'static>) -> Result<Dump> {
         if !is_by_line(&text.content) {
-            return read_part(text, 0..usize::MAX, None, &self.options);
+            return read_part(&text, 0..usize::MAX, None, &self.options);
         }
-        let mut start = 0;
-        for (line, number) in text.content.split_inclusive(|&byte| byte == b'\n').zip(1..) {
-            let end = start + line.len();
-            if !line.trim_ascii().is_empty() {
-                self.ready.push_back(read_part(text, start..end, Some(number), &self.options));
-            }
-            start = end;
-        }
-        let first = self.ready.pop_front();
-        first.unwrap_or_else(|| read_part(text, 0..usize::MAX, None, &self.options))
+        self.state = State::Inside;
+        let inside = self.inside.insert(Inside { text, at: 0, taken: 0 });
+        let first = inside.next(&self.options);
+        first.unwrap_or_else(|| read_part(&inside.text, 0..usize::MAX, None, &self.options))
     }
 
     fn line(&self, line: &Line, number: Option<u64>) -> Result<Dump> {
@@ -122,12 +129,13 @@ impl<R: BufRead> Iterator for Dumps<R> {
     type Item = Result<Dump>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if let Some(dump) = self.ready.pop_front() {
+        if let Some(dump) = self.ready.take() {
             return Some(dump);
         }
         match self.state {
             State::New => Some(self.begin()),
             State::Done => None,
+            State::Inside => self.inside.as_mut()?.next(&self.options),
             State::ByLine => match self.lines.next() {
                 Ok(line) => line.map(|line| self.line(&line, Some(line.number))),
                 Err(error) => {
@@ -135,6 +143,23 @@ impl<R: BufRead> Iterator for Dumps<R> {
                     Some(Err(error))
                 }
             },
+        }
+    }
+}
+
+impl Inside {
+    /// The dump of the next line that is not blank.
+    fn next(&mut self, options: &DumpOptions) -> Option<Result<Dump>> {
+        loop {
+            let rest = self.text.content.get(self.at..).filter(|rest| !rest.is_empty())?;
+            let line = rest.split_inclusive(|&byte| byte == b'\n').next()?;
+            let part = self.at..self.at + line.len();
+            let is_blank = line.trim_ascii().is_empty();
+            self.at = part.end;
+            self.taken += 1;
+            if !is_blank {
+                return Some(read_part(&self.text, part, Some(self.taken), options));
+            }
         }
     }
 }

@@ -1,12 +1,15 @@
 //! One dump after the other: what it holds, what becomes of it, and what is said of that.
 
+mod ahead;
 mod findings;
+mod held;
 mod read;
 mod store;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io;
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use super::MigrateOptions;
@@ -20,8 +23,9 @@ use crate::local_storage::moment::Moment;
 use crate::run::Run;
 use crate::sqlite::events::EventWriter;
 
-pub(super) use read::{Ahead, Shared, budget};
-use read::{Prepared, ReadDump, ReadFile, Whose, read_dumps};
+use ahead::ReadFile;
+pub(super) use ahead::{Ahead, Shared, budget};
+use read::{Prepared, ReadDump, Whose, read_dumps};
 
 /// The storage of an origin, or of a part of it.
 type OriginKey = (Option<String>, Option<String>);
@@ -106,9 +110,10 @@ impl<'a> Import<'a> {
             read_dumps(file, options, &|bytes| run.progress.advance(0, bytes), &mut |dump| {
                 run.interrupt.check()?;
                 match dump {
-                    Ok(dump) => self.dump(path, captured_at, dump, None, &mut told),
-                    Err(error) => self.unreadable(error, &mut told),
+                    Ok(dump) => self.dump(path, captured_at, dump, None, &mut told)?,
+                    Err(error) => self.unreadable(error, &mut told)?,
                 }
+                Ok(ControlFlow::Continue(()))
             })?
         };
         if was_changed {

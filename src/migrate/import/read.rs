@@ -1,19 +1,15 @@
 //! What can be done with a file of dumps before its turn to be written: reading it, and finding out what its values mean.
 //!
-//! Nothing here depends on another file, nor on what is in the database: so files are read side by side, and what is
+//! Nothing here depends on another file, nor on what is in the database: so `ahead` reads files side by side, and what is
 //! written is the same for every number of threads. A large file is read a dump at a time when its turn has come.
 
 use std::cell::Cell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
+use std::ops::ControlFlow;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Mutex, PoisonError};
-use std::thread::Scope;
 
-use crate::budget::{Budget, Reservation};
 use crate::error::{Error, Result};
 use crate::local_storage::dump::{Dump, DumpOptions, Dumps};
 use crate::local_storage::item::{Item, Storage};
@@ -21,18 +17,7 @@ use crate::local_storage::mapping::event::{item_event, value_sha256};
 use crate::local_storage::mapping::{Mapped, MappedEvent, map_item};
 use crate::local_storage::moment::Moment;
 use crate::migrate::MigrateOptions;
-use crate::migrate::inputs::{Looks, Source, SourceFile};
-use crate::run::{Run, start_thread};
-
-/// What of files that were read ahead may be in memory.
-const AHEAD_BYTES: u64 = 64 << 20;
-
-/// How much a file takes once it is read, as a multiple of its size: its strings as UTF-16, the payloads of its events, and
-/// the allocator's share.
-const GROWTH: u64 = 8;
-
-/// What a file takes besides, however small it is.
-const FILE_BYTES: u64 = 16 << 10;
+use crate::migrate::inputs::{Looks, SourceFile};
 
 /// What is known of an item before it is written.
 pub(super) struct Prepared {
@@ -106,18 +91,19 @@ fn doubled(mapped: &Mapped) -> BTreeSet<String> {
     doubled.filter_map(|pair| Some(pair.first()?.program.clone())).collect()
 }
 
-/// Reads a file dump by dump; whether it was changed meanwhile. What cannot be read is handed over as well.
+/// Reads a file dump by dump, as far as `take` goes on; whether it was changed meanwhile. What cannot be read is handed over
+/// as well.
 pub(super) fn read_dumps(
     file: &SourceFile,
     options: &MigrateOptions,
     advance: &dyn Fn(u64),
-    take: &mut dyn FnMut(Result<Dump>) -> Result<()>,
+    take: &mut dyn FnMut(Result<Dump>) -> Result<ControlFlow<()>>,
 ) -> Result<bool> {
     let path = &*file.path;
     let opened = match File::open(path) {
         Ok(opened) => opened,
         Err(error) => {
-            take(Err(Error::io("opening the dump", path, error)))?;
+            let _flow = take(Err(Error::io("opening the dump", path, error)))?;
             return Ok(false);
         }
     };
@@ -125,7 +111,9 @@ pub(super) fn read_dumps(
     let taken = Rc::new(Cell::new(0));
     let reader = BufReader::with_capacity(1 << 16, Counted { file: opened, taken: Rc::clone(&taken) });
     for dump in Dumps::new(reader, DumpOptions { key: options.key.clone(), ..DumpOptions::default() }) {
-        take(dump.map_err(|error| error.at(path)))?;
+        if take(dump.map_err(|error| error.at(path)))?.is_break() {
+            break;
+        }
         advance(taken.take());
     }
     Ok(before.is_none() || Looks::of(path).ok() != before)
@@ -135,159 +123,6 @@ pub(super) fn read_dumps(
 pub(super) struct ReadDump {
     pub(super) dump: Dump,
     pub(super) prepared: Vec<Vec<Prepared>>,
-}
-
-/// A file that was read as a whole.
-pub(in crate::migrate) struct ReadFile<'b> {
-    pub(super) dumps: Vec<Result<ReadDump>>,
-    pub(super) was_changed: bool,
-    /// Given back when it was written.
-    _held: Reservation<'b>,
-}
-
-fn read_ahead<'b>(
-    file: &SourceFile,
-    options: &MigrateOptions,
-    run: Run<'_>,
-    held: Reservation<'b>,
-) -> Result<ReadFile<'b>> {
-    let mut dumps = Vec::new();
-    let mut was_changed = false;
-    // A file without a time is refused when its turn comes.
-    if let Some(captured_at) = options.captured_at.or(file.looks.modified_at()) {
-        was_changed = read_dumps(file, options, &|_| (), &mut |dump| {
-            run.interrupt.check()?;
-            dumps.push(dump.map(|dump| prepared(dump, captured_at, options)));
-            Ok(())
-        })?;
-    }
-    Ok(ReadFile { dumps, was_changed, _held: held })
-}
-
-fn prepared(dump: Dump, captured_at: Moment, options: &MigrateOptions) -> ReadDump {
-    let of_storage = |storage: &Storage| {
-        let whose = Whose::of(storage, captured_at, options);
-        let prepare = |item| whose.prepare(item, storage.partition.as_deref(), options);
-        storage.items.iter().map(prepare).collect()
-    };
-    let prepared = dump.reading.storages.iter().map(of_storage).collect();
-    ReadDump { dump, prepared }
-}
-
-/// Files that are read by several threads, and handed over in their order.
-pub(in crate::migrate) struct Ahead<'s, 'b> {
-    shared: &'s Shared<'b>,
-    receiver: Receiver<Done<'b>>,
-    /// What was read before its turn.
-    waiting: BTreeMap<usize, Result<ReadFile<'b>>>,
-}
-
-type Done<'b> = (usize, Result<ReadFile<'b>>);
-
-/// What the threads share.
-pub(in crate::migrate) struct Shared<'b> {
-    sources: &'b [Source],
-    options: &'b MigrateOptions,
-    run: Run<'b>,
-    budget: &'b Budget,
-    /// The next source to read. Room is reserved in the order of files, so that the one whose turn it is never waits for room
-    /// that others have.
-    next: Mutex<usize>,
-    /// One past the last source that is to be read: less, once it is over.
-    end: AtomicUsize,
-}
-
-/// What of files may be in memory at a time.
-pub(in crate::migrate) fn budget() -> Budget {
-    Budget::new(AHEAD_BYTES)
-}
-
-impl<'b> Shared<'b> {
-    pub(in crate::migrate) fn new(
-        sources: &'b [Source],
-        options: &'b MigrateOptions,
-        budget: &'b Budget,
-        run: Run<'b>,
-    ) -> Self {
-        let end = AtomicUsize::new(sources.len());
-        Self { sources, options, run, budget, next: Mutex::new(0), end }
-    }
-
-    /// The next file that is read ahead, with room for it.
-    fn next(&self) -> Option<(usize, &'b SourceFile, Reservation<'b>)> {
-        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
-        loop {
-            let index = *next;
-            if index >= self.end.load(Ordering::Relaxed) {
-                return None;
-            }
-            *next += 1;
-            if let Some(file) = small_file(self.sources.get(index)?) {
-                let bytes = file.looks.size_bytes.saturating_mul(GROWTH).saturating_add(FILE_BYTES);
-                return Some((index, file, self.budget.reserve(bytes)));
-            }
-        }
-    }
-
-    fn work(&self, sender: &Sender<Done<'b>>) {
-        while let Some((index, file, held)) = self.next() {
-            let read = read_ahead(file, self.options, self.run, held);
-            if sender.send((index, read)).is_err() {
-                return;
-            }
-        }
-    }
-}
-
-/// A file of dumps that is read as a whole.
-fn small_file(source: &Source) -> Option<&SourceFile> {
-    match source {
-        Source::Dumps(file) if file.looks.size_bytes <= AHEAD_BYTES / GROWTH => Some(file),
-        Source::Dumps(_) | Source::Store(_) => None,
-    }
-}
-
-impl<'s, 'b> Ahead<'s, 'b> {
-    /// Starts threads that read beside the one that writes.
-    pub(in crate::migrate) fn start<'scope>(
-        shared: &'s Shared<'b>,
-        scope: &'scope Scope<'scope, '_>,
-    ) -> Result<Self>
-    where
-        's: 'scope,
-        'b: 'scope,
-    {
-        let (sender, receiver) = channel();
-        let ahead = Self { shared, receiver, waiting: BTreeMap::new() };
-        for _ in 1..shared.options.threads {
-            let sender = sender.clone();
-            start_thread(scope, move || shared.work(&sender))?;
-        }
-        Ok(ahead)
-    }
-
-    /// The source of this number, if it is one that is read ahead. Each is asked for once, in their order.
-    pub(in crate::migrate) fn get(&mut self, index: usize) -> Result<Option<ReadFile<'b>>> {
-        if self.shared.options.threads < 2 || self.shared.sources.get(index).and_then(small_file).is_none() {
-            return Ok(None);
-        }
-        loop {
-            if let Some(read) = self.waiting.remove(&index) {
-                return read.map(Some);
-            }
-            // Where a thread is gone without an answer, the file is read here.
-            let Ok((done, read)) = self.receiver.recv() else { return Ok(None) };
-            self.waiting.insert(done, read);
-        }
-    }
-}
-
-impl Drop for Ahead<'_, '_> {
-    /// Lets the threads end, also those that wait for room.
-    fn drop(&mut self) {
-        self.shared.end.store(0, Ordering::Relaxed);
-        self.shared.budget.set_limit(u64::MAX);
-    }
 }
 
 /// A file that counts what was taken of it.

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::Import;
 use crate::error::{Error, ErrorKind, Result};
-use crate::local_storage::item::Problem;
+use crate::local_storage::item::{Problem, Storage};
 use crate::local_storage::moment::Moment;
 use crate::migrate::inputs::SkippedFile;
 use crate::migrate::report::{SourceReport, Totals};
@@ -62,6 +62,7 @@ impl Import<'_> {
         let is_wanted = |origin: &str| origins.is_empty() || origins.iter().any(|wanted| wanted == origin);
         let groups = listing.groups(is_wanted);
         let mut known = HashSet::new();
+        let mut met = HashSet::new();
         if groups.is_empty() {
             tell(told, &listing.problems, &mut known, &mut self.report.totals);
         }
@@ -84,10 +85,22 @@ impl Import<'_> {
                 if is_nobodys {
                     continue;
                 }
+                met.insert((storage.origin.clone(), storage.partition.clone()));
                 // Those of which nobody can tell whose they are come with every group.
                 if storage.origin.is_some() || index == 0 {
                     self.storage(&store.path, (None, listing.format), captured_at, storage, Vec::new())?;
                 }
+            }
+        }
+        // Nothing of it could be read, or it is doubtful as a whole: whose it is must be told all the same.
+        for listed in listing.storages.iter().filter(|it| it.origin.as_deref().is_some_and(is_wanted)) {
+            let storage = Storage {
+                origin: listed.origin.clone(),
+                partition: listed.partition.clone(),
+                ..Storage::default()
+            };
+            if !met.contains(&(storage.origin.clone(), storage.partition.clone())) {
+                self.storage(&store.path, (None, listing.format), captured_at, &storage, Vec::new())?;
             }
         }
         let is_unwanted =

@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::local_storage::item::Item;
 use crate::local_storage::mapping::event::{CAPTURED_AT, capture_identity};
 use crate::local_storage::mapping::{Mapped, MappedEvent};
-use crate::sqlite::events::{Event, Original, Sighting};
+use crate::sqlite::events::{Event, Migration, Original, Sighting};
 
 impl Import<'_> {
     /// Stores the untouched value, the event that it is, and those of its elements.
@@ -60,27 +60,33 @@ impl Import<'_> {
         };
         add(&kept.event, 0)?;
         let (mut new, mut known, mut skipped) = (0, 0, 0);
-        let mut programs: BTreeMap<&str, u64> = BTreeMap::new();
+        // Of each, how many, and whether one of them is new.
+        let mut programs: BTreeMap<&str, (u64, bool)> = BTreeMap::new();
         for (position, event) in (0..).zip(mapped.events.iter().flatten()) {
             let program = event.slot.as_ref().map(|slot| &*slot.program);
             if program.is_some_and(|program| context.left_out.contains(program)) {
                 skipped += 1;
                 continue;
             }
-            if add(event, position)? {
+            let is_new = add(event, position)?;
+            if is_new {
                 new += 1;
             } else {
                 known += 1;
             }
             if let Some(program) = program {
-                *programs.entry(program).or_default() += 1;
+                let (sessions, adds) = programs.entry(program).or_default();
+                *sessions += 1;
+                *adds |= is_new;
             }
         }
         totals.elements_new += new;
         totals.elements_known += known;
         totals.skipped_as_migrated += skipped;
-        for (program, sessions) in programs {
-            writer.add_migration(program, sha256, sessions, kept.doubled.contains(program))?;
+        for (program, (sessions, adds)) in programs {
+            let is_doubled = kept.doubled.contains(program);
+            let migration = Migration { program, value_sha256: sha256, sessions, is_doubled, adds };
+            writer.add_migration(&migration)?;
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, Params, Statement, params};
 
-use super::{Event, EventTable, Original, PROGRAMS, Sighting};
+use super::{Event, EventTable, Migration, Original, PROGRAMS, Sighting};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sqlite::failure::failure;
 use crate::sqlite::name::quoted;
@@ -143,20 +143,19 @@ impl<'a> EventWriter<'a> {
         }
     }
 
-    /// Notes that a value's sessions of a program are here, and whether it has one of them twice; whether that is new.
+    /// Notes that a value's sessions of a program are here; whether that is new.
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn add_migration(
-        &mut self,
-        program: &str,
-        value_sha256: &str,
-        sessions: u64,
-        is_doubled: bool,
-    ) -> Result<bool> {
-        change(self.path, &mut self.program, params![program, is_doubled])?;
+    pub fn add_migration(&mut self, migration: &Migration<'_>) -> Result<bool> {
+        let Migration { program, value_sha256, sessions, is_doubled, adds } = *migration;
         let marker = format!("migrated-{program}");
-        change(self.path, &mut self.migration, params![marker, value_sha256, in_sql(sessions)])
+        let values = params![marker, value_sha256, in_sql(sessions)];
+        let is_first = change(self.path, &mut self.migration, values)?;
+        // Under another key the same value may mean other events.
+        let has_rivals = is_doubled || (adds && !is_first);
+        change(self.path, &mut self.program, params![program, has_rivals])?;
+        Ok(is_first)
     }
 }
 
