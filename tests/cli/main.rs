@@ -32,6 +32,9 @@ mod migrate_progress;
 mod migrate_put_back;
 mod migrate_target;
 mod other_process;
+#[cfg(target_os = "linux")]
+#[path = "../common/peak_memory.rs"]
+mod peak_memory;
 mod place;
 mod ran;
 mod restore_foreign;

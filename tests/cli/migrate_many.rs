@@ -1,7 +1,6 @@
 //! Many dumps at once, read by several threads.
 
 use std::fs::{self, File};
-use std::process::Stdio;
 use std::time::{Duration, SystemTime};
 
 use rustix::process::{Pid, Signal};
@@ -180,20 +179,7 @@ fn where_no_thread_can_be_started_one_reads_and_writes_all() {
 fn peak_of(place: &Place, words: &str) -> (Option<i32>, u64) {
     let mut command = place.command();
     command.args(words.split(' '));
-    command.env_remove("MALLOC_ARENA_MAX").stdout(Stdio::null()).stderr(Stdio::null());
-    let mut child = command.spawn().expect("the program starts");
-    let status = format!("/proc/{}/status", child.id());
-    let mut peak = 0;
-    let ended = loop {
-        // The kernel's own mark never falls: what counts is the last look at it.
-        let status = fs::read_to_string(&status).unwrap_or_default();
-        let mark = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.strip_suffix("kB"));
-        peak = mark.and_then(|mark| mark.trim().parse().ok()).unwrap_or(peak);
-        if let Some(ended) = child.try_wait().expect("a child") {
-            break ended;
-        }
-        std::thread::sleep(Duration::from_millis(2));
-    };
+    let (ended, peak) = crate::peak_memory::peak_of(&mut command);
     (ended.code(), peak)
 }
 

@@ -21,6 +21,9 @@ mod full_disk;
 mod kills;
 mod memory;
 mod neighbours;
+#[cfg(target_os = "linux")]
+#[path = "../common/peak_memory.rs"]
+mod peak_memory;
 mod points;
 mod power_loss;
 mod readers;

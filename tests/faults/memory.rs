@@ -101,20 +101,7 @@ fn export_stays_within(what: &str, folder: &Path, limit_mib: u64, more: &[&str],
     let limit = format!("{limit_mib}MiB");
     let arguments = [&EXPORT[..], &["--memory-limit", &limit], more].concat();
     let mut command = parklite(folder, &arguments);
-    command.env_remove("MALLOC_ARENA_MAX").stdout(Stdio::null()).stderr(Stdio::null());
-    let mut child = command.spawn().expect("started");
-    let status = format!("/proc/{}/status", child.id());
-    let mut peak = 0;
-    let ended = loop {
-        // The kernel's own mark never falls: what counts is the last look at it.
-        let status = fs::read_to_string(&status).unwrap_or_default();
-        let mark = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.strip_suffix("kB"));
-        peak = mark.and_then(|mark| mark.trim().parse().ok()).unwrap_or(peak);
-        if let Some(ended) = child.try_wait().expect("a child") {
-            break ended;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(2));
-    };
+    let (ended, peak) = crate::peak_memory::peak_of(&mut command);
     assert!(ended.success(), "{what}: {ended}");
     let bound = (limit_mib + 48) * 1024 + (COPIES_OF_ROW * largest_rows_bytes + 64 * COLUMN_BYTES) / 1024;
     say(&format!("memory: {what}: {peak} KiB resident of {bound}"));
