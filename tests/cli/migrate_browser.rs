@@ -23,7 +23,7 @@ const LEVELDB: &str = "-";
 const SQLITE: &str = "DomStorageSqlite,DomStorageSqliteNewDatabases";
 const SQLITE_BESIDE_LEVELDB: &str = "DomStorageSqlite";
 /// A browser writes what a page has changed after seconds, on a busy machine after more.
-const PATIENCE: Duration = Duration::from_secs(40);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// The driver, about to run here in a group of its own; `None` where there is no browser.
 fn driver(place: &Place, words: &[&str]) -> Option<Command> {

@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::place::Listing;
 
 /// No run in these tests takes nearly as long; one that does hangs.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(4);
 
 /// A finished run; its methods assert and hand it on.
 pub(crate) struct Ran {
