@@ -152,10 +152,17 @@ fn push_put_back(text: &mut String, made: &PutBackReport, is_dry_run: bool) {
         let name = origin.origin.as_deref().unwrap_or("(origin not known)");
         let _ = writeln!(text, "put back: {}, {}", safe(name), quantity(origin.keys, "key", "keys"));
         push_lines(text, "merged", origin.merged.iter(), origin.merged.len() as u64, |key| {
-            let PutBackKey { key, values, added, changed, notes } = key;
+            let PutBackKey { key, values, added, changed, left_out, notes } = key;
+            if *values == 1 {
+                return format!("{key}: {}", notes.join("; "));
+            }
+            let lost = match left_out {
+                0 => String::new(),
+                count => format!(", {} left out", quantity(*count, "session", "sessions")),
+            };
             let notes = [&[String::new()], &notes[..]].concat().join("; ");
             format!(
-                "{key}: {values} values, {added} sessions added to the latest, {changed} completed from others{notes}"
+                "{key}: {values} values, {added} sessions added to the latest, {changed} completed from others{lost}{notes}"
             )
         });
     }
