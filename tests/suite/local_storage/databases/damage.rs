@@ -6,24 +6,78 @@ use parklite::error::ErrorKind;
 
 use super::*;
 
-/// One file of each kind, not the largest, and what it holds.
-fn sources() -> Vec<(&'static str, PathBuf, TempDir, Items)> {
-    let wanted = [
+/// A database of a fixture, and what it holds.
+struct Source {
+    fixture: &'static str,
+    /// Its place in the fixture.
+    file: PathBuf,
+    bytes: Vec<u8>,
+    whole: Items,
+}
+
+impl Source {
+    fn page(&self) -> usize {
+        usize::from(u16::from_be_bytes([self.bytes[16], self.bytes[17]]))
+    }
+
+    /// Where to try: everywhere in full, else some places apart from each other, and those that are named.
+    fn places(&self, parts: usize, named: impl Iterator<Item = usize>) -> Vec<usize> {
+        let length = self.bytes.len();
+        let step = if fixtures::is_full() { 1 } else { length.div_ceil(parts) };
+        let places: BTreeSet<usize> = named.chain((0..length).step_by(step)).collect();
+        places.into_iter().filter(|&at| at < length).collect()
+    }
+}
+
+/// Every file that holds items without its WAL; by default those of each kind that are not the largest.
+fn sources() -> Vec<Source> {
+    const WANTED: [(&str, &str); 5] = [
         ("chromium-sqlite", "LocalStorage"),
         ("firefox-lsng", "8572"),
         ("firefox-lsng", "8571"),
         ("firefox-legacy", "webappsstore.sqlite"),
         ("webkit-files", "8571"),
     ];
-    let source = |(fixture, part): (&'static str, &str)| {
+    let mut sources = Vec::new();
+    for fixture in ["chromium-sqlite", "firefox-lsng", "firefox-legacy", "webkit-files", "webkit-origins"] {
         let (copy, files) = copied(fixture);
-        let named = |file: &&PathBuf| file.to_string_lossy().contains(part);
-        let file = files.iter().find(named).expect("a file").clone();
-        let items = items_of(&read(&file));
-        assert!(!items.is_empty());
-        (fixture, file, copy, items)
+        let mut is_wanted = WANTED.map(|(of, part)| if of == fixture { part } else { "/" });
+        for path in files {
+            let file = path.strip_prefix(copy.path()).expect("in the copy").to_path_buf();
+            let name = file.to_string_lossy();
+            let wanted = is_wanted.iter_mut().find(|part| **part != "/" && name.contains(**part));
+            // Of several of a kind the first.
+            if wanted.map(|part| *part = "/").is_none() && !fixtures::is_full() {
+                continue;
+            }
+            let bytes = fs::read(&path).expect("reads");
+            let whole = items_of(&read(&path));
+            assert!(!whole.is_empty());
+            sources.push(Source { fixture, file, bytes, whole });
+        }
+    }
+    assert_eq!(sources.len(), if fixtures::is_full() { 12 } else { 5 });
+    sources
+}
+
+/// Does `work` with the file at each place, several at a time, each in a copy of the fixture; how often it was true.
+fn everywhere(
+    fixture: &str,
+    file: &Path,
+    places: &[usize],
+    work: impl Fn(&Path, usize) -> bool + Sync,
+) -> usize {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(places.len());
+    let part = |index: usize| {
+        let (copy, _) = copied(fixture);
+        let path = copy.path().join(file);
+        let own = places.iter().skip(index).step_by(threads);
+        own.filter(|&&place| work(&path, place)).count()
     };
-    wanted.into_iter().map(source).collect()
+    std::thread::scope(|scope| {
+        let running: Vec<_> = (0..threads).map(|index| scope.spawn(move || part(index))).collect();
+        running.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).sum()
+    })
 }
 
 /// What is left is what was there, and what is not left is told.
@@ -56,22 +110,16 @@ fn check(place: &str, path: &Path, whole: &Items) -> bool {
 #[test]
 fn files_that_were_cut_give_what_was_there_and_say_so() {
     let (mut cuts, mut read) = (0, 0);
-    for (fixture, file, _copy, whole) in sources() {
-        let bytes = fs::read(&file).expect("reads");
-        let page = usize::from(u16::from_be_bytes([bytes[16], bytes[17]]));
-        let step = if fixtures::is_full() { 509 } else { bytes.len() / 12 };
-        let boundaries = (page..bytes.len()).step_by(page);
+    for source in sources() {
+        let Source { fixture, file, bytes, whole } = &source;
+        let page = source.page();
         let others = [1, 16, 99, 100, 101, page - 1, page + 1, bytes.len() - 1];
-        let lengths: BTreeSet<usize> = boundaries
-            .chain(others)
-            .chain((0..bytes.len()).step_by(step))
-            .filter(|&it| it < bytes.len())
-            .collect();
-        for length in lengths {
-            fs::write(&file, &bytes[..length]).expect("writes");
-            read += usize::from(check(&format!("{fixture} {length}"), &file, &whole));
-            cuts += 1;
-        }
+        let lengths = source.places(12, (page..bytes.len()).step_by(page).chain(others));
+        read += everywhere(fixture, file, &lengths, |path, length| {
+            fs::write(path, &bytes[..length]).expect("writes");
+            check(&format!("{fixture} {} {length}", file.display()), path, whole)
+        });
+        cuts += lengths.len();
     }
     eprintln!("{cuts} cuts of databases, {read} of them read in part");
     assert!(cuts > 150 && read > 50, "{cuts} {read}");
@@ -81,31 +129,24 @@ fn files_that_were_cut_give_what_was_there_and_say_so() {
 #[test]
 fn files_with_any_bit_changed_are_read_or_refused() {
     let (mut changes, mut told) = (0, 0);
-    for (fixture, file, _copy, whole) in sources() {
-        let mut bytes = fs::read(&file).expect("reads");
-        let parts = if fixtures::is_full() { 4000 } else { 60 };
-        let step = bytes.len().div_ceil(parts);
-        // Every byte of the header, and of the beginning of every page's own header.
-        let page = usize::from(u16::from_be_bytes([bytes[16], bytes[17]]));
-        let headers = (0..100).step_by(if fixtures::is_full() { 1 } else { 7 });
+    for source in sources() {
+        let Source { fixture, file, bytes, whole } = &source;
+        // Bytes of the header, and of the beginning of every page's own header.
+        let page = source.page();
         let pages = (0..bytes.len()).step_by(page).map(|at| at + (at / page) % 8);
-        let places: BTreeSet<usize> = headers.chain(pages).chain((0..bytes.len()).step_by(step)).collect();
-        for at in places {
-            let bit = 1 << (at % 8);
-            bytes[at] ^= bit;
-            fs::write(&file, &bytes).expect("writes");
-            match try_read(&file) {
-                Ok((_, reading)) => {
-                    let items = items_of(&reading).len();
-                    assert!(items <= whole.len(), "{fixture} {at}: {items} of {}", whole.len());
-                    assert!(items == whole.len() || is_told(&reading.problems), "{fixture} {at}");
-                    told += usize::from(is_told(&reading.problems));
-                }
-                Err(_) => told += 1,
-            }
-            bytes[at] ^= bit;
-            changes += 1;
-        }
+        let places = source.places(60, (0..100).step_by(7).chain(pages));
+        told += everywhere(fixture, file, &places, |path, at| {
+            let mut changed = bytes.clone();
+            changed[at] ^= 1 << (at % 8);
+            fs::write(path, &changed).expect("writes");
+            let Ok((_, reading)) = try_read(path) else { return true };
+            let items = items_of(&reading).len();
+            let place = format!("{fixture} {} {at}", file.display());
+            assert!(items <= whole.len(), "{place}: {items} of {}", whole.len());
+            assert!(items == whole.len() || is_told(&reading.problems), "{place}");
+            is_told(&reading.problems)
+        });
+        changes += places.len();
     }
     eprintln!("{changes} changed bits of databases, {told} of them told");
     assert!(changes > 250 && told > 50, "{changes} {told}");
@@ -113,40 +154,93 @@ fn files_with_any_bit_changed_are_read_or_refused() {
 
 #[test]
 fn a_wal_that_was_cut_or_changed_is_told_unless_it_ends_with_a_commit() {
+    const FRAME: usize = 24 + 4096;
     let (mut silent, mut told) = (0, 0);
     for fixture in ["chromium-sqlite-live", "webkit-origins-live"] {
-        let (_copy, files) = copied(fixture);
+        let (copy, files) = copied(fixture);
         for file in files {
-            let name = file.file_name().expect("a name").to_string_lossy().into_owned();
-            let wal = file.with_file_name(format!("{name}-wal"));
-            let bytes = fs::read(&wal).expect("reads");
-            let frame = 24 + 4096;
-            let boundaries = (32..bytes.len()).step_by(frame);
-            let others = [1, 31, 33, 32 + frame / 2, bytes.len() - 1];
-            for length in boundaries.chain(others) {
-                fs::write(&wal, &bytes[..length]).expect("writes");
-                match try_read(&file) {
-                    Ok((_, reading)) if !is_told(&reading.problems) => {
-                        assert!((length - 32).is_multiple_of(frame), "{fixture} {length}");
-                        silent += 1;
-                    }
-                    _ => told += 1,
-                }
-            }
-            let mut changed = bytes.clone();
-            for at in (0..bytes.len()).step_by(if fixtures::is_full() { 997 } else { 9973 }) {
-                let bit = 1 << (at % 8);
-                changed[at] ^= bit;
-                fs::write(&wal, &changed).expect("writes");
-                let is_silent = try_read(&file).is_ok_and(|(_, reading)| !is_told(&reading.problems));
-                assert!(!is_silent, "{fixture} {at}");
-                changed[at] ^= bit;
-                told += 1;
-            }
+            let file = file.strip_prefix(copy.path()).expect("in the copy");
+            let wal_of = |file: &Path| {
+                let name = file.file_name().expect("a name").to_string_lossy();
+                file.with_file_name(format!("{name}-wal"))
+            };
+            let bytes = fs::read(copy.path().join(wal_of(file))).expect("reads");
+            let is_silent =
+                |path: &Path| try_read(path).is_ok_and(|(_, reading)| !is_told(&reading.problems));
+            let all = if fixtures::is_full() { 0..bytes.len() } else { 0..0 };
+            let boundaries = (32..bytes.len()).step_by(FRAME);
+            let others = [1, 31, 33, 32 + FRAME / 2, bytes.len() - 1];
+            let lengths: BTreeSet<usize> = boundaries.chain(others).chain(all.skip(1)).collect();
+            let lengths: Vec<usize> = lengths.into_iter().collect();
+            let ends = everywhere(fixture, file, &lengths, |path, length| {
+                fs::write(wal_of(path), &bytes[..length]).expect("writes");
+                let is_silent = is_silent(path);
+                assert!(!is_silent || length >= 32 && (length - 32).is_multiple_of(FRAME), "{fixture} {length}");
+                is_silent
+            });
+            let step = if fixtures::is_full() { 1 } else { 9973 };
+            let places: Vec<usize> = (0..bytes.len()).step_by(step).collect();
+            everywhere(fixture, file, &places, |path, at| {
+                let mut changed = bytes.clone();
+                changed[at] ^= 1 << (at % 8);
+                fs::write(wal_of(path), &changed).expect("writes");
+                assert!(!is_silent(path), "{fixture} {at}");
+                true
+            });
+            silent += ends;
+            told += lengths.len() - ends + places.len();
         }
     }
     eprintln!("{told} damaged WALs told, {silent} cut at the end of a commit");
     assert!(told > 60 && silent > 3, "{told} {silent}");
+}
+
+/// What stands beside a database and says whose it is: every byte of it, since these files are small.
+#[test]
+fn an_origin_that_was_cut_or_changed_costs_no_item_and_a_cut_one_names_nobody_else() {
+    let (mut cuts, mut changes) = (0, 0);
+    for (fixture, name) in
+        [("webkit-origins", "origin"), ("webkit-origins-live", "origin"), ("firefox-lsng", ".metadata-v2")]
+    {
+        let (_copy, files) = copied(fixture);
+        for file in files {
+            let beside = file.parent().expect("a folder").with_file_name(name);
+            if name != "origin" {
+                let connection = Connection::open(&file).expect("opens");
+                connection.execute_batch("UPDATE database SET origin = 'nonsense'").expect("writes");
+                connection.close().expect("closes");
+            }
+            let whole = read(&file);
+            let [storage] = &whole.storages[..] else { panic!("{}", file.display()) };
+            let bytes = fs::read(&beside).expect("reads");
+            for length in 0..bytes.len() {
+                fs::write(&beside, &bytes[..length]).expect("writes");
+                let reading = read(&file);
+                let [cut] = &reading.storages[..] else { panic!("{} {length}", file.display()) };
+                assert_eq!(cut.items, storage.items, "{length}");
+                let is_same = (&cut.origin, &cut.partition) == (&storage.origin, &storage.partition);
+                // Of Firefox, the folder's name says it as well.
+                let is_told = tells(&reading, "whose");
+                assert!(is_told && (is_same || name == "origin" && cut.origin.is_none()), "{length}");
+                cuts += 1;
+            }
+            let flips = (0..bytes.len()).flat_map(|at| [1 << (at % 8), 0xFF].map(|bits| (at, bits)));
+            for (at, bits) in flips {
+                let mut changed = bytes.clone();
+                changed[at] ^= bits;
+                fs::write(&beside, &changed).expect("writes");
+                let reading = read(&file);
+                let items: Vec<_> = reading.storages.iter().flat_map(|storage| &storage.items).collect();
+                assert_eq!(items, storage.items.iter().collect::<Vec<_>>(), "{at}");
+                let is_named = reading.storages.iter().all(|storage| storage.origin.is_some());
+                assert!(is_named || tells(&reading, "whose"), "{at}");
+                changes += 1;
+            }
+            fs::write(&beside, &bytes).expect("writes");
+        }
+    }
+    eprintln!("{cuts} cuts and {changes} changed bytes of files that say whose storage it is");
+    assert!(cuts > 600 && changes > 1200, "{cuts} {changes}");
 }
 
 #[test]
