@@ -46,9 +46,11 @@ impl Address {
             return Err(wrong("the address has a # in it, and what follows is never sent"));
         }
         if authority.contains(['{', '}']) || path.replace(gap, "").contains(['{', '}']) {
-            // The first of them, unless it is the one that may stand there, at a place where it may not.
-            let first = text.find('{').and_then(|start| {
-                let rest = text.get(start..)?;
+            // The first of them that may not stand there.
+            let wrongly =
+                if authority.contains(['{', '}']) { authority.to_owned() } else { path.replace(gap, "") };
+            let first = wrongly.find('{').and_then(|start| {
+                let rest = wrongly.get(start..)?;
                 let end = rest.find('}').map_or(rest.len(), |end| end + 1);
                 Some(rest.get(..end)?.chars().take(MOST_SHOWN).collect::<String>())
             });
