@@ -326,13 +326,13 @@ fn nothing_there(inputs: &[PathBuf], skipped: &[SkippedFile]) -> Error {
     let place = match inputs {
         [_] => "here".to_owned(),
         several => {
-            let named: Vec<String> = several.iter().take(MOST).map(|it| it.display().to_string()).collect();
+            let shown: Vec<String> = several.iter().take(MOST).map(|it| it.display().to_string()).collect();
             let more = if several.len() > MOST {
                 format!(" or {} more", several.len() - MOST)
             } else {
                 String::new()
             };
-            format!("in {}{more}", named.join(", "))
+            format!("in {}{more}", shown.join(", "))
         }
     };
     let message = format!("there is no localStorage {place}, and no dump of it{passed_over}");
