@@ -242,11 +242,16 @@ fn a_dump_of_no_known_origin_is_never_put_over_the_store_that_is_known_to_be_of_
     let told = "the latest is of a dump of no known origin (captured 2025-11-05";
     // Of another program: nothing of it is put in, and that is no success.
     place.run("migrate other.json --captured-at 2025-11-05 --into a.db").exits(0);
-    let words = format!("migrate phone.json --captured-at 2025-11-01 {ORIGIN} --into a.db --emit storage-state");
+    let words =
+        format!("migrate phone.json --captured-at 2025-11-01 {ORIGIN} --into a.db --emit storage-state");
     let ran = place.run(&words);
     ran.exits(3);
     assert_eq!(sessions(&ran), (Some("mini-2w".to_owned()), 4));
-    assert!(ran.stderr.contains(told) && ran.stderr.contains("known to be of this one is the base"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains(told) && ran.stderr.contains("known to be of this one is the base"),
+        "{}",
+        ran.stderr
+    );
     assert!(ran.stderr.contains("of program \"other\" are not put in"), "{}", ran.stderr);
     // Of the same one: its sessions come along, in the store of the page.
     place.run("migrate tablet.json --captured-at 2025-11-05 --into b.db").exits(0);
@@ -260,7 +265,8 @@ fn a_dump_of_no_known_origin_is_never_put_over_the_store_that_is_known_to_be_of_
     let words = format!("migrate theme.json --captured-at 2025-11-01 {ORIGIN} --into c.db --emit console");
     let ran = place.run(&words);
     assert!(ran.stderr.contains(&format!("liftbook-store: {told}")), "{}", ran.stderr);
-    let of_page = format!("migrate theme.json --captured-at 2025-11-01 {ORIGIN} --all-keys --into d.db --emit console");
+    let of_page =
+        format!("migrate theme.json --captured-at 2025-11-01 {ORIGIN} --all-keys --into d.db --emit console");
     assert!(!place.run(&of_page).exits(0).stderr.contains("merged:"));
 }
 

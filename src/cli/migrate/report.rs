@@ -142,7 +142,12 @@ fn push_post(text: &mut String, post: &PostReport, is_dry_run: bool) {
     }
     if post.sessions_left > 0 && !is_dry_run {
         let left = sessions(post.sessions_left);
-        let _ = writeln!(text, "post: {left} still to be sent: the same command goes on with them");
+        let how = if post.is_stopped_for_good || post.batches_refused > 0 {
+            "put right what is named above, then run the same command again"
+        } else {
+            "the same command goes on with them"
+        };
+        let _ = writeln!(text, "post: {left} still to be sent: {how}");
     }
 }
 
@@ -222,7 +227,8 @@ fn push_findings(text: &mut String, report: &MigrateReport) {
     }
     let place = |source: &Path, line: Option<u64>, key: &str, pointer: &str| {
         let line = line.map(|line| format!(" line {line}")).unwrap_or_default();
-        format!("{}{line}: {key} {pointer}", source.display())
+        let gap = if pointer.is_empty() { "" } else { " " };
+        format!("{}{line}: {key}{gap}{pointer}", source.display())
     };
     push_lines(text, "rejected", report.rejects.iter(), totals.rejected, |reject| {
         let place = place(&reject.source, reject.line, &reject.key, &reject.pointer);

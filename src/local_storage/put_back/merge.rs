@@ -87,8 +87,14 @@ pub fn merged(
     }
     if !latest.is_of_origin {
         let captured_at = latest.seen.split('/').next().unwrap_or_default();
-        let base = if base.is_of_origin { ", and the latest that is known to be of this one is the base" } else { "" };
-        merged.notes.push(format!("the latest is of a dump of no known origin (captured {captured_at}){base}"));
+        let base = if base.is_of_origin {
+            ", and the latest that is known to be of this one is the base"
+        } else {
+            ""
+        };
+        merged
+            .notes
+            .push(format!("the latest is of a dump of no known origin (captured {captured_at}){base}"));
     }
     Some(merged)
 }
@@ -120,12 +126,7 @@ impl Store<'_> {
         map_item(self.mapping, self.origin, &item, Moment::from_ms(0).unwrap_or_default())
     }
 
-    fn merge(
-        &self,
-        captures: &[Capture],
-        mapped: &[Mapped],
-        base_at: usize,
-    ) -> Result<Merged, &'static str> {
+    fn merge(&self, captures: &[Capture], mapped: &[Mapped], base_at: usize) -> Result<Merged, &'static str> {
         let no_rule = "no rule says how to merge it";
         let base = mapped.get(base_at).filter(|base| base.events.is_some()).ok_or(no_rule)?;
         let base_value = &captures.get(base_at).ok_or(no_rule)?.value;
@@ -143,7 +144,9 @@ impl Store<'_> {
                     |mapped: &Mapped| mapped.version_text.clone().unwrap_or_else(|| "none".to_owned());
                 let (other, own) = (version(mapped), version(base));
                 let which = if index < base_at { "latest one" } else { "one that is the base" };
-                notes.push(format!("a store of version {other} is not put into the {which}, of version {own}"));
+                notes.push(format!(
+                    "a store of version {other} is not put into the {which}, of version {own}"
+                ));
                 continue;
             }
             let own = capture.value.to_wtf8();
@@ -186,7 +189,8 @@ impl Store<'_> {
         let mut elements: Vec<Vec<u8>> = array.elements().map(|element| element.text().to_vec()).collect();
         let (added, changed) = put_in(&mut elements, days);
         let value = splice(&text, array, &elements);
-        let value = if added + changed == 0 { Some(base_value.clone()) } else { CodeUnits::from_wtf8(&value) };
+        let value =
+            if added + changed == 0 { Some(base_value.clone()) } else { CodeUnits::from_wtf8(&value) };
         Ok(Merged { value: value.ok_or("its text is no text")?, added, changed, left_out: 0, notes })
     }
 

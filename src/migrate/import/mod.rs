@@ -10,7 +10,7 @@ mod write;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io;
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::MigrateOptions;
 use super::inputs::{Looks, SkippedFile, SourceFile, unread};
@@ -101,7 +101,7 @@ impl<'a> Import<'a> {
                     Ok(ReadDump { dump, prepared }) => {
                         self.dump(path, captured_at, dump, Some(prepared), &mut told)?;
                     }
-                    Err(error) => self.unreadable(error, &mut told)?,
+                    Err(error) => self.unreadable(of_leveldb(path, error), &mut told)?,
                 }
             }
             run.progress.advance(0, file.looks.size_bytes);
@@ -111,7 +111,7 @@ impl<'a> Import<'a> {
                 run.interrupt.check()?;
                 match dump {
                     Ok(dump) => self.dump(path, captured_at, dump, None, &mut told)?,
-                    Err(error) => self.unreadable(error, &mut told)?,
+                    Err(error) => self.unreadable(of_leveldb(path, error), &mut told)?,
                 }
                 Ok(ControlFlow::Continue(()))
             })?
@@ -155,9 +155,9 @@ impl<'a> Import<'a> {
     }
 
     /// The report, once everything was read.
-    pub(super) fn finish(mut self) -> Result<MigrateReport> {
+    pub(super) fn finish(mut self, inputs: &[PathBuf]) -> Result<MigrateReport> {
         if !self.has_read_anything {
-            let nothing = || nothing_there(&self.report.skipped);
+            let nothing = || nothing_there(inputs, &self.report.skipped);
             return Err(self.first_error.unwrap_or_else(nothing));
         }
         let has_unnamed = self.origins.keys().any(|(origin, _)| origin.is_none());
@@ -207,7 +207,13 @@ impl<'a> Import<'a> {
         let is_of_system =
             std::error::Error::source(&error).is_some_and(<dyn std::error::Error>::is::<io::Error>);
         let error = if is_of_system { unread(error)? } else { error };
-        told.add_unreadable(error.message(), &mut self.report.totals);
+        // What a message asks for is in its hint, which has no place of its own among others.
+        let asks_for = error.hint_text().filter(|_| error.kind() == ErrorKind::Usage);
+        let message = asks_for.map_or_else(
+            || error.message().to_owned(),
+            |asks_for| format!("{}; {asks_for}", error.message()),
+        );
+        told.add_unreadable(&message, &mut self.report.totals);
         let asks = |error: &Error| error.kind() == ErrorKind::Usage;
         if self.first_error.as_ref().is_none_or(|first| asks(&error) && !asks(first)) {
             self.first_error = Some(error);
@@ -304,22 +310,53 @@ impl<'a> Import<'a> {
 }
 
 /// The refusal of inputs in which there is nothing to read, with the first of what was skipped.
-fn nothing_there(skipped: &[SkippedFile]) -> Error {
+fn nothing_there(inputs: &[PathBuf], skipped: &[SkippedFile]) -> Error {
     const MOST: usize = 3;
     let names = skipped.iter().take(MOST).map(|file| format!("{} ({})", file.path.display(), file.reason));
     let names: Vec<String> = names.collect();
-    let message = match skipped.len() {
-        0 => "there is no localStorage here, and no dump of it".to_owned(),
+    let passed_over = match skipped.len() {
+        0 => String::new(),
         count => format!(
-            "there is no localStorage here, and no dump of it; skipped: {}{}",
+            "; skipped: {}{}",
             names.join(", "),
             if count > MOST { format!(" and {} more", count - MOST) } else { String::new() }
         ),
     };
-    Error::new(ErrorKind::Damaged, message).hint(
-        "looked for what JSON.stringify(localStorage), Object.entries or Playwright's storageState give, and \
-         for profiles of Chrome, Edge, Firefox, Safari and their kin",
-    )
+    // One input is the error's place, which stands at its end.
+    let place = match inputs {
+        [_] => "here".to_owned(),
+        several => {
+            let shown: Vec<String> = several.iter().take(MOST).map(|it| it.display().to_string()).collect();
+            let more = if several.len() > MOST {
+                format!(" or {} more", several.len() - MOST)
+            } else {
+                String::new()
+            };
+            format!("in {}{more}", shown.join(", "))
+        }
+    };
+    let message = format!("there is no localStorage {place}, and no dump of it{passed_over}");
+    let hint = "name the profile's folder (chrome://version and about:support show it), or a dump";
+    let error = Error::new(ErrorKind::Damaged, message).hint(hint);
+    match inputs {
+        [input] => error.at(input),
+        _ => error,
+    }
+}
+
+/// What is told of a file of a LevelDB that was named by itself, and is no dump: the error itself for any other file.
+fn of_leveldb(path: &Path, error: Error) -> Error {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let is_number = |text: &str| text.len() >= 6 && text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_numbered = ["ldb", "log", "sst"].into_iter().any(|ending| {
+        name.strip_suffix(ending).and_then(|name| name.strip_suffix('.')).is_some_and(is_number)
+    });
+    if !is_numbered && !name.strip_prefix("MANIFEST-").is_some_and(is_number) {
+        return error;
+    }
+    Error::new(ErrorKind::Damaged, "this is a part of a browser's storage, and no dump")
+        .at(path)
+        .hint("name the folder it is in")
 }
 
 /// The first of these names, so that a message stays readable.
