@@ -3,16 +3,17 @@
 //! It is made of the database that the run imports into, which has every untouched value of every run, in the run's own
 //! transaction; so a dry run makes the same. Without a database it is made of what this run's sources have.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Serialize;
 
 use super::MigrateOptions;
+use super::report::MAX_TOLD;
 use crate::error::{Error, ErrorKind, Result};
 use crate::local_storage::code_units::CodeUnits;
-use crate::local_storage::put_back::{Capture, Restored, console, merged, storage_state};
-use crate::sqlite::events::{EventStore, StoredCapture, StoredValue};
+use crate::local_storage::put_back::{Capture, Merging, Restored, console, storage_state};
+use crate::sqlite::events::{EventStore, StoredCapture, StoredValue, Wanted};
 
 /// What is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -45,6 +46,8 @@ pub struct PutBackReport {
     pub origins: Vec<PutBackOrigin>,
     /// Values of storage set apart from its origin's own, which cannot be put back.
     pub partitioned: u64,
+    /// Sessions, and other elements of their lists, that are in the database and not in what is put back.
+    pub left_out: u64,
     /// The text itself.
     #[serde(skip)]
     pub text: String,
@@ -57,7 +60,9 @@ pub struct PutBackOrigin {
     pub origin: Option<String>,
     /// Its keys, all of them.
     pub keys: u64,
-    /// Those with several values, or of which something is to be told.
+    /// How many keys have several values, or something that is to be told.
+    pub keys_merged: u64,
+    /// Those, or the first of very many.
     pub merged: Vec<PutBackKey>,
 }
 
@@ -72,8 +77,12 @@ pub struct PutBackKey {
     pub added: u64,
     /// Elements of it that got something of another.
     pub changed: u64,
+    /// Elements of others that are no sessions, put in as they are.
+    pub as_they_are: u64,
     /// Sessions of others that are not put back, or not as completed as they were there.
     pub left_out: u64,
+    /// Elements of others that are no sessions and are not put back.
+    pub elements_left_out: u64,
     /// What is not in it, and why.
     pub notes: Vec<String>,
 }
@@ -84,27 +93,27 @@ pub(super) fn make(
     put_back: &PutBackOptions,
     options: &MigrateOptions,
 ) -> Result<PutBackReport> {
-    let mut making =
-        Making { options, only: only_origin(store, options)?, storages: BTreeMap::new(), partitioned: 0 };
-    let mut of_key: Vec<StoredCapture> = Vec::new();
-    store.captures(&mut |capture| {
-        if of_key.first().is_some_and(|first| first.store_key != capture.store_key) {
-            making.key(std::mem::take(&mut of_key));
-        }
-        of_key.push(capture);
+    let origins = &options.origins;
+    let only = only_origin(store, options)?;
+    let wanted = Wanted { origins, unnamed: only.as_deref() };
+    let mut making = Making { options, of_key: None, storages: BTreeMap::new(), left_out: 0 };
+    store.captures(wanted, &mut |capture| {
+        making.take(capture);
         Ok(())
     })?;
-    making.key(of_key);
-    let (mut storages, mut origins) = (Vec::new(), Vec::new());
-    for (origin, (items, merged)) in making.storages {
-        origins.push(PutBackOrigin { origin: origin.clone(), keys: items.len() as u64, merged });
+    making.end_key();
+    let (mut storages, mut origins_told) = (Vec::new(), Vec::new());
+    for (origin, Made { items, keys_merged, merged }) in making.storages {
+        let keys = items.len() as u64;
+        origins_told.push(PutBackOrigin { origin: origin.clone(), keys, keys_merged, merged });
         storages.push(Restored { origin, items });
     }
     Ok(PutBackReport {
         form: put_back.form,
         output: put_back.output.clone(),
-        origins,
-        partitioned: making.partitioned,
+        origins: origins_told,
+        partitioned: store.partitioned_captures(origins)?,
+        left_out: making.left_out,
         text: text_of(put_back.form, &storages)?,
     })
 }
@@ -134,80 +143,88 @@ fn text_of(form: PutBackForm, storages: &[Restored]) -> Result<String> {
 
 /// The one origin that is meant, also where a dump does not say whose it is.
 fn only_origin(store: &EventStore, options: &MigrateOptions) -> Result<Option<String>> {
-    let mut origins: BTreeSet<String> = options.origins.iter().cloned().collect();
-    if origins.is_empty() {
-        store.captures(&mut |capture| {
-            origins.extend(capture.origin);
-            Ok(())
-        })?;
-    }
+    let mut origins = match &*options.origins {
+        [] => store.capture_origins()?,
+        named => named.iter().cloned().collect(),
+    };
     let first = origins.pop_first();
     Ok(first.filter(|_| origins.is_empty()))
 }
 
-type Items = Vec<(CodeUnits, CodeUnits)>;
+/// What is put back of one origin.
+#[derive(Default)]
+struct Made {
+    items: Vec<(CodeUnits, CodeUnits)>,
+    keys_merged: u64,
+    merged: Vec<PutBackKey>,
+}
 
 struct Making<'a> {
     options: &'a MigrateOptions,
-    only: Option<String>,
-    storages: BTreeMap<Option<String>, (Items, Vec<PutBackKey>)>,
-    partitioned: u64,
+    /// The key that is under way.
+    of_key: Option<OfKey<'a>>,
+    storages: BTreeMap<Option<String>, Made>,
+    left_out: u64,
+}
+
+struct OfKey<'a> {
+    origin: Option<String>,
+    key: CodeUnits,
+    /// The key as it is stored.
+    store_key: Vec<u8>,
+    merging: Merging<'a>,
 }
 
 impl PutBackReport {
     /// How many sessions are in the database and not in what is put back, since they fit no store there.
     #[must_use]
     pub fn sessions_left_out(&self) -> u64 {
-        let keys = self.origins.iter().flat_map(|origin| &origin.merged);
-        keys.map(|key| key.left_out).sum()
+        self.left_out
     }
 }
 
 impl Making<'_> {
-    /// Takes all captures of one key, the latest last.
-    fn key(&mut self, captures: Vec<StoredCapture>) {
-        let mut of_origins: BTreeMap<Option<String>, Vec<Capture>> = BTreeMap::new();
-        let mut key = CodeUnits::default();
-        let wanted = &self.options.origins;
-        for capture in captures {
-            if capture.origin.as_ref().is_some_and(|origin| !wanted.is_empty() && !wanted.contains(origin)) {
-                continue;
+    /// Takes a capture; of those of one key and origin the first is the base.
+    fn take(&mut self, capture: StoredCapture) {
+        let StoredCapture { origin, is_of_origin, store_key, seen, value } = capture;
+        let value = match value {
+            StoredValue::Text(text) => CodeUnits::from(&*text),
+            StoredValue::Utf16Le(units) => CodeUnits::from_utf16le(&units).unwrap_or_default(),
+        };
+        let capture = Capture { value, seen, is_of_origin };
+        match &mut self.of_key {
+            Some(of_key) if of_key.store_key == store_key && of_key.origin == origin => {
+                of_key.merging.add(capture);
             }
-            if capture.partition.is_some() {
-                self.partitioned += 1;
-                continue;
+            _ => {
+                self.end_key();
+                let key = CodeUnits::from_wtf8(&store_key).unwrap_or_default();
+                let merging = Merging::new(&self.options.mapping, origin.as_deref(), &key, capture);
+                self.of_key = Some(OfKey { origin, key, store_key, merging });
             }
-            key = CodeUnits::from_wtf8(&capture.store_key).unwrap_or_default();
-            let value = match capture.value {
-                StoredValue::Text(text) => CodeUnits::from(&*text),
-                StoredValue::Utf16Le(units) => CodeUnits::from_utf16le(&units).unwrap_or_default(),
-            };
-            let mut is_of_origin = capture.origin.is_some();
-            let values = of_origins.entry(capture.origin.or_else(|| self.only.clone())).or_default();
-            // Where a dump that does not say whose it is has the same.
-            values.retain(|other| {
-                let is_other = other.value != value;
-                is_of_origin |= !is_other && other.is_of_origin;
-                is_other
-            });
-            values.push(Capture { value, seen: capture.seen, is_of_origin });
         }
-        for (origin, values) in of_origins {
-            let Some(merged) = merged(&self.options.mapping, origin.as_deref(), &key, &values) else {
-                continue;
-            };
-            let (items, told) = self.storages.entry(origin).or_default();
-            if values.len() > 1 || !merged.notes.is_empty() {
-                told.push(PutBackKey {
+    }
+
+    fn end_key(&mut self) {
+        let Some(OfKey { origin, key, merging, .. }) = self.of_key.take() else { return };
+        let merged = merging.finish();
+        self.left_out += merged.left_out + merged.elements_left_out;
+        let made = self.storages.entry(origin).or_default();
+        if merged.values > 1 || !merged.notes.is_empty() {
+            made.keys_merged += 1;
+            if made.merged.len() < MAX_TOLD {
+                made.merged.push(PutBackKey {
                     key: key.to_string(),
-                    values: values.len() as u64,
+                    values: merged.values,
                     added: merged.added,
                     changed: merged.changed,
+                    as_they_are: merged.as_they_are,
                     left_out: merged.left_out,
+                    elements_left_out: merged.elements_left_out,
                     notes: merged.notes,
                 });
             }
-            items.push((key.clone(), merged.value));
         }
+        made.items.push((key, merged.value));
     }
 }

@@ -24,7 +24,7 @@ use crate::sqlite::connect::{open_connection, wait_and_stop};
 use crate::sqlite::failure::failure;
 
 pub use bulk_sync_queue::{BulkSyncQueue, QueueWriter, Queued, QueuedSession};
-pub use captures::{StoredCapture, StoredValue};
+pub use captures::{StoredCapture, StoredValue, Wanted};
 pub use progress::ProgressRow;
 pub use progress_table::{KeptValue, ProgressFilled, ProgressTable};
 pub use writer::EventWriter;

@@ -31,6 +31,7 @@ mod migrate_post_failures;
 mod migrate_post_settings;
 mod migrate_progress;
 mod migrate_put_back;
+mod migrate_put_back_merged;
 mod migrate_target;
 mod other_process;
 #[cfg(target_os = "linux")]

@@ -239,3 +239,42 @@ fn large_dumps_among_many_small_ones_stay_within_the_memory_that_is_promised() {
     // After 84 dumps the same sessions come again.
     assert_eq!(sessions, (84 * 6).to_string());
 }
+
+/// Each of another program than most, as from many people: what is put back is one store, and what is told a few lines.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_many_dumps_are_merged_to_is_made_within_the_memory_that_is_promised() {
+    let place = Place::new();
+    let mut lines = String::new();
+    for number in 0..3_000_u64 {
+        let sessions: Vec<Value> = (1..=24)
+            .map(|day| {
+                json!({"weekNumber": number / 1_000 + 1, "dayNumber": day, "completed": true,
+                       "completedAt": format!("2025-01-{day:02}T10:00:00Z"), "notes": format!("{number}").repeat(100)})
+            })
+            .collect();
+        let state =
+            json!({"progressHistory": {"programId": format!("p{}", number % 1_000), "sessions": sessions}});
+        let store = json!({"state": state, "version": 1}).to_string();
+        lines += &(json!({"store": store}).to_string() + "\n");
+    }
+    place.write("dumps.ndjson", &lines);
+    let made = "--origin https://app.example --into new.db --emit storage-state";
+    let (ended, peak) = peak_of(&place, &format!("migrate dumps.ndjson {made} -o state.json"));
+    told(&format!("put back, {} MiB in 3,000 dumps: {peak} KiB resident of {BOUND_KIB}", lines.len() >> 20));
+    assert_eq!(ended, Some(3), "most sessions are of other programs");
+    assert!(peak > 0 && peak <= BOUND_KIB, "{peak} KiB resident, {BOUND_KIB} promised");
+    place.write("theme.json", r#"{"theme":"dark"}"#);
+    let report = place.run(&format!("migrate theme.json {made} -o again.json --json")).exits(3).document();
+    assert!(place.read("again.json") == place.read("state.json"), "it is made of the database");
+    let merged = &report["put_back"]["origins"][0]["merged"][0];
+    assert_eq!((&merged["values"], &merged["added"]), (&json!(3_000), &json!(48)));
+    assert_eq!(merged["left_out"], 999 * 72);
+    let notes = merged["notes"].as_array().expect("notes");
+    assert_eq!(notes.len(), 21, "{notes:?}");
+    assert_eq!(notes[20], "70488 of 979 other programs are not put in");
+    let state: Value = serde_json::from_slice(&place.read("state.json")).expect("JSON");
+    let store = state["origins"][0]["localStorage"][0]["value"].as_str().expect("a value");
+    let store: Value = serde_json::from_str(store).expect("JSON");
+    assert_eq!(store["state"]["progressHistory"]["sessions"].as_array().map(Vec::len), Some(72));
+}

@@ -153,23 +153,33 @@ fn push_post(text: &mut String, post: &PostReport, is_dry_run: bool) {
 
 /// What is put back, and what of it could not be merged.
 fn push_put_back(text: &mut String, made: &PutBackReport, is_dry_run: bool) {
-    for origin in &made.origins {
+    for origin in made.origins.iter().take(MOST_LINES) {
         let name = origin.origin.as_deref().unwrap_or("(origin not known)");
         let _ = writeln!(text, "put back: {}, {}", safe(name), quantity(origin.keys, "key", "keys"));
-        push_lines(text, "merged", origin.merged.iter(), origin.merged.len() as u64, |key| {
-            let PutBackKey { key, values, added, changed, left_out, notes } = key;
+        push_lines(text, "merged", origin.merged.iter(), origin.keys_merged, |key| {
+            let PutBackKey { key, values, added, changed, as_they_are, left_out, elements_left_out, notes } =
+                key;
             if *values == 1 {
                 return format!("{key}: {}", notes.join("; "));
             }
-            let lost = match left_out {
-                0 => String::new(),
-                count => format!(", {} left out", quantity(*count, "session", "sessions")),
-            };
+            let mut more = String::new();
+            for (count, one, several, what) in [
+                (as_they_are, "other element", "other elements", "added unchanged"),
+                (left_out, "session", "sessions", "left out"),
+                (elements_left_out, "other element", "other elements", "left out"),
+            ] {
+                if *count > 0 {
+                    let _ = write!(more, ", {} {what}", quantity(*count, one, several));
+                }
+            }
             let notes = [&[String::new()], &notes[..]].concat().join("; ");
             format!(
-                "{key}: {values} values, {added} sessions added to the latest, {changed} completed from others{lost}{notes}"
+                "{key}: {values} values, {added} sessions added to the latest, {changed} completed from others{more}{notes}"
             )
         });
+    }
+    if made.origins.len() > MOST_LINES {
+        let _ = writeln!(text, "put back: {} more origins; --json has them", made.origins.len() - MOST_LINES);
     }
     if made.partitioned > 0 {
         let _ =

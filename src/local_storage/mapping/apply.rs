@@ -60,7 +60,10 @@ pub(super) fn apply(
         mapped.events = Some(Vec::new());
         match unknown_version(rule, mapped) {
             Some(reason) => mapped.reject("", reason, store.text()),
-            None => map_elements(rule, &item.key, (store, &members), captured_at, mapped),
+            None => {
+                mapped.list = list_of(rule);
+                map_elements(rule, &item.key, (store, &members), captured_at, mapped);
+            }
         }
         return;
     }
@@ -93,6 +96,11 @@ fn has_array<'e>(rule: &Rule, store: Json<'e>, members: &Members<'e>) -> bool {
         }
         Elements::Each(pointer) | Elements::One(pointer) => pointer.find_among(store, members).is_some(),
     }
+}
+
+fn list_of(rule: &Rule) -> Option<String> {
+    let is_list = matches!(&rule.elements, Elements::Each(pointer) if !pointer.has_wildcard());
+    (is_list && rule.event == WORKOUT_SESSION).then(|| rule.place.clone())
 }
 
 fn unknown_version(rule: &Rule, mapped: &Mapped) -> Option<String> {

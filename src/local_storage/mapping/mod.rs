@@ -67,6 +67,8 @@ pub struct Mapped {
     pub version_text: Option<String>,
     /// The events, in the order of the elements; `None` where no rule is for this item.
     pub events: Option<Vec<MappedEvent>>,
+    /// Of a store of sessions in one list: the pointer to it, whether it is there or not.
+    pub list: Option<String>,
     /// How many elements were looked at.
     pub elements: u64,
     /// How many did not fit.
@@ -116,6 +118,7 @@ pub fn map_item(mapping: &Mapping, origin: Option<&str>, item: &Item, captured_a
         version: envelope.version,
         version_text: envelope.version_text.clone(),
         events: None,
+        list: None,
         elements: 0,
         rejected: 0,
         rejects: Vec::new(),

@@ -3,18 +3,27 @@
 //! The latest capture is the base, of those that are known to be of the origin where there are any: a dump that does not say
 //! whose it is may be another site's. The base's text stays as it is but for the elements of the array that the rule names.
 //! There the sessions of the others are put in by the rule of `progress_logs`: of one program, week and day, the later
-//! completion or capture wins, member by member, and what is absent or null never erases.
+//! completion or capture wins, member by member, and what is absent or null never erases. Elements of others that are no
+//! sessions come behind them as they are.
+//!
+//! Captures are taken one by one and in any order; what is kept of them is what the result will have, and some bytes for
+//! each session that it will not have.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
+use super::day::{Account, Day, Order, Session, put_in, session_of};
+use super::left_out::{LeftOut, Print, print_of};
+use super::list::{List, index_of, place_of};
 use crate::local_storage::code_units::CodeUnits;
-use crate::local_storage::envelope::Library;
+use crate::local_storage::counted::counted;
 use crate::local_storage::item::Item;
-use crate::local_storage::json::pointer::Pointer;
-use crate::local_storage::json::{Json, Kind};
+use crate::local_storage::json::Json;
 use crate::local_storage::mapping::event::WORKOUT_SESSION;
-use crate::local_storage::mapping::{Mapped, MappedEvent, Mapping, map_item};
+use crate::local_storage::mapping::{Mapped, Mapping, map_item};
 use crate::local_storage::moment::Moment;
+
+/// How many bytes of sessions are put on trial at once: for each trial the base is read.
+const TRIAL_BYTES: usize = 1 << 20;
 
 /// A value, and when it was there last.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,300 +41,354 @@ pub struct Capture {
 pub struct Merged {
     /// The value to put back.
     pub value: CodeUnits,
-    /// Elements that the base did not have.
+    /// How many captures there were.
+    pub values: u64,
+    /// Sessions that the base did not have.
     pub added: u64,
-    /// Elements of it that got something of another capture.
+    /// Sessions of it that got something of another capture.
     pub changed: u64,
+    /// Elements of other captures that are no sessions, put in as they are.
+    pub as_they_are: u64,
     /// Sessions of other captures that are not in it, or not as completed as they were there.
     pub left_out: u64,
+    /// Elements of other captures that are no sessions and are not in it.
+    pub elements_left_out: u64,
     /// What is not in it, and why.
     pub notes: Vec<String>,
 }
 
-/// A session, wherever it was met.
-struct Session {
-    completed: bool,
-    completed_at: String,
-    /// When it was there last, and its place then.
-    seen: (String, usize),
-    id: String,
+/// The captures of one key, while they come.
+pub struct Merging<'m> {
+    mapping: &'m Mapping,
+    origin: Option<String>,
+    key: CodeUnits,
+    /// The base, as WTF-8.
     text: Vec<u8>,
-    /// Its place in the base.
-    at: Option<usize>,
+    seen: String,
+    is_of_origin: bool,
+    version: Option<String>,
+    /// Where the base has its sessions, or why that is nowhere; `None` until a store tells.
+    list: Option<Result<List, &'static str>>,
+    /// The places in the base of its sessions, by their identities.
+    places: HashMap<String, usize>,
+    /// The elements of the base.
+    elements: HashSet<Print>,
+    /// A session of the base.
+    probe: Option<(Vec<u8>, Day)>,
+    values: u64,
+    latest: (String, bool),
+    sessions: BTreeMap<Day, Session>,
+    /// Sessions that were tried and fit.
+    fit: HashSet<Print>,
+    /// Elements that are no sessions, and when they were there last.
+    others: BTreeMap<Vec<u8>, (String, usize)>,
+    left_out: LeftOut,
+    waiting: Vec<Waiting>,
+    waiting_bytes: usize,
 }
 
-impl Session {
-    fn order(&self) -> (&str, &(String, usize), &str) {
-        (&self.completed_at, &self.seen, &self.id)
-    }
+/// What waits for its trial: a part of a capture.
+struct Waiting {
+    seen: String,
+    sessions: Vec<(Day, Account)>,
+    others: Vec<(usize, Vec<u8>)>,
+    /// Whether all else of the capture is of the program that the base is of.
+    fits: bool,
 }
 
-/// Program, week and day.
-type Day = (String, String, String);
-
-/// Merges the captures of a key, of which no value is there twice, the latest last; `None` of no capture.
-#[must_use]
-pub fn merged(
-    mapping: &Mapping,
-    origin: Option<&str>,
-    key: &CodeUnits,
-    captures: &[Capture],
-) -> Option<Merged> {
-    let latest = captures.last()?;
-    let base_at = captures.iter().rposition(|capture| capture.is_of_origin).unwrap_or(captures.len() - 1);
-    let base = captures.get(base_at)?;
-    let as_it_is =
-        |notes: Vec<String>| Merged { value: base.value.clone(), added: 0, changed: 0, left_out: 0, notes };
-    let mut merged = as_it_is(Vec::new());
-    if captures.len() > 1 {
-        let store = Store { mapping, origin, key };
-        let mapped: Vec<Mapped> = captures.iter().map(|capture| store.map(&capture.value)).collect();
-        merged = store.merge(captures, &mapped, base_at).unwrap_or_else(|reason| {
-            as_it_is(vec![format!("the latest of {} different values is taken: {reason}", captures.len())])
-        });
-        merged.left_out = left_out(&mapped, &store.map(&merged.value));
-    }
-    if !latest.is_of_origin {
-        let captured_at = latest.seen.split('/').next().unwrap_or_default();
-        let base = if base.is_of_origin {
-            ", and the latest that is known to be of this one is the base"
-        } else {
-            ""
+impl<'m> Merging<'m> {
+    /// Begins with the capture that is the base.
+    #[must_use]
+    pub fn new(mapping: &'m Mapping, origin: Option<&str>, key: &CodeUnits, base: Capture) -> Self {
+        let mut merging = Self {
+            mapping,
+            origin: origin.map(str::to_owned),
+            key: key.clone(),
+            text: base.value.to_wtf8(),
+            latest: (base.seen.clone(), base.is_of_origin),
+            seen: base.seen,
+            is_of_origin: base.is_of_origin,
+            version: None,
+            list: None,
+            places: HashMap::new(),
+            elements: HashSet::new(),
+            probe: None,
+            values: 1,
+            sessions: BTreeMap::new(),
+            fit: HashSet::new(),
+            others: BTreeMap::new(),
+            left_out: LeftOut::default(),
+            waiting: Vec::new(),
+            waiting_bytes: 0,
         };
-        merged
-            .notes
-            .push(format!("the latest is of a dump of no known origin (captured {captured_at}){base}"));
-    }
-    Some(merged)
-}
-
-/// How many program's days the captures have that the result has not, or has as not completed where they are completed.
-fn left_out(captures: &[Mapped], result: &Mapped) -> u64 {
-    let days = |mapped: &Mapped| -> Vec<(Day, bool)> {
-        let sessions = mapped.events.iter().flatten().filter(|event| event.event_type == WORKOUT_SESSION);
-        sessions.filter_map(|event| session_of(event).map(|(day, completed, _)| (day, completed))).collect()
-    };
-    let there: BTreeSet<(Day, bool)> = days(result).into_iter().collect();
-    let lost = captures.iter().flat_map(days).filter(|(day, completed)| {
-        let has = |completed| there.contains(&(day.clone(), completed));
-        !has(true) && (*completed || !has(false))
-    });
-    lost.map(|(day, _)| day).collect::<BTreeSet<Day>>().len() as u64
-}
-
-struct Store<'a> {
-    mapping: &'a Mapping,
-    origin: Option<&'a str>,
-    key: &'a CodeUnits,
-}
-
-impl Store<'_> {
-    fn map(&self, value: &CodeUnits) -> Mapped {
-        let item = Item { key: self.key.clone(), value: value.clone() };
-        // No time of it is used.
-        map_item(self.mapping, self.origin, &item, Moment::from_ms(0).unwrap_or_default())
+        let mapped = merging.map(base.value);
+        merging.version.clone_from(&mapped.version_text);
+        match place_of(&mapped) {
+            Ok(None) if Json::parse(&merging.text).is_err() => merging.list = Some(Err("it is no JSON")),
+            Ok(None) => {}
+            Ok(Some(place)) => merging.find_list(&place),
+            Err(reason) => merging.list = Some(Err(reason)),
+        }
+        let Some(Ok(list)) = &merging.list else { return merging };
+        for (at, day, account) in accounts(&mapped, list, &merging.text, &merging.seen) {
+            merging.probe.get_or_insert_with(|| (account.text.clone(), day.clone()));
+            merging.places.insert(account.order.id.clone(), at);
+            merging.sessions.entry(day).or_default().insert(Account { at: Some(at), ..account });
+        }
+        merging
     }
 
-    fn merge(&self, captures: &[Capture], mapped: &[Mapped], base_at: usize) -> Result<Merged, &'static str> {
-        let no_rule = "no rule says how to merge it";
-        let base = mapped.get(base_at).filter(|base| base.events.is_some()).ok_or(no_rule)?;
-        let base_value = &captures.get(base_at).ok_or(no_rule)?.value;
-        let place = array_of(mapped)?;
-        let text = base_value.to_wtf8();
-        let json = Json::parse(&text).map_err(|_| "it is no JSON")?;
-        let pointer = Pointer::parse(&place).map_err(|_| "its elements stand in no one place")?;
-        let array = pointer.find(json).filter(|found| found.kind() == Kind::Array);
-        let array = array.ok_or("it has no list where the others have their sessions")?;
-        let mut notes = Vec::new();
-        let mut sessions: HashMap<String, (Day, Session)> = HashMap::new();
-        for (index, (capture, mapped)) in captures.iter().zip(mapped).enumerate() {
-            if mapped.version_text != base.version_text {
-                let version =
-                    |mapped: &Mapped| mapped.version_text.clone().unwrap_or_else(|| "none".to_owned());
-                let (other, own) = (version(mapped), version(base));
-                let which = if index < base_at { "latest one" } else { "one that is the base" };
-                notes.push(format!(
-                    "a store of version {other} is not put into the {which}, of version {own}"
+    /// Takes another capture; none may have the value of one before.
+    pub fn add(&mut self, capture: Capture) {
+        self.values += 1;
+        let Capture { value, seen, is_of_origin } = capture;
+        if seen > self.latest.0 {
+            self.latest = (seen.clone(), is_of_origin);
+        }
+        let text = value.to_wtf8();
+        let mapped = self.map(value);
+        for (day, completed) in days_of(&mapped) {
+            self.left_out.day(&day, completed);
+        }
+        match self.merge(&mapped, &text, &seen) {
+            Ok(()) => {}
+            Err(reason) => {
+                if let Some(reason) = reason {
+                    self.left_out.value(reason);
+                }
+                self.lose(&mapped, &text);
+            }
+        }
+        if self.waiting_bytes > TRIAL_BYTES {
+            self.try_waiting();
+        }
+    }
+
+    /// What all of them come to.
+    #[must_use]
+    pub fn finish(mut self) -> Merged {
+        self.try_waiting();
+        let mut merged = Merged {
+            value: CodeUnits::default(),
+            values: self.values,
+            added: 0,
+            changed: 0,
+            as_they_are: 0,
+            left_out: 0,
+            elements_left_out: self.left_out.element_count(),
+            notes: Vec::new(),
+        };
+        let sessions = std::mem::take(&mut self.sessions);
+        match &self.list {
+            Some(Ok(list)) => {
+                let mut elements: Vec<Vec<u8>> = list.elements(&self.text).map(<[u8]>::to_vec).collect();
+                (merged.added, merged.changed) = put_in(&mut elements, sessions);
+                let mut others: Vec<_> = std::mem::take(&mut self.others).into_iter().collect();
+                others.sort_by(|(a, a_seen), (b, b_seen)| (a_seen, a).cmp(&(b_seen, b)));
+                merged.as_they_are = others.len() as u64;
+                elements.extend(others.into_iter().map(|(text, _)| text));
+                if merged.added + merged.changed + merged.as_they_are > 0 {
+                    self.text = list.with(&self.text, &elements);
+                }
+            }
+            reason if self.values > 1 => {
+                let reason = reason.as_ref().and_then(|list| list.as_ref().err());
+                merged.notes.push(format!(
+                    "the latest of {} different values is taken: {}",
+                    self.values,
+                    reason.unwrap_or(&"it holds no sessions")
                 ));
-                continue;
             }
-            let own = capture.value.to_wtf8();
-            let Some(elements) = Json::parse(&own).ok().and_then(|own| pointer.find(own)) else { continue };
-            let elements: Vec<Json<'_>> = elements.elements().collect();
-            for event in mapped.events.iter().flatten() {
-                let at = index_of(event).unwrap_or(usize::MAX);
-                let Some(element) = elements.get(at) else { continue };
-                let Some((day, completed, completed_at)) = session_of(event) else { continue };
-                let mut session = Session {
-                    completed,
-                    completed_at,
-                    seen: (capture.seen.clone(), at),
-                    id: event.id.clone(),
-                    text: element.text().to_vec(),
-                    at: (index == base_at).then_some(at),
-                };
-                // Captures come in order, so that the last one that has it counts; where the base has it, its text stays.
-                if let (None, Some((_, known))) = (session.at, sessions.get_mut(&event.id))
-                    && known.at.is_some()
-                {
-                    (session.at, session.text) = (known.at, std::mem::take(&mut known.text));
-                }
-                sessions.insert(event.id.clone(), (day, session));
-            }
+            _ => {}
         }
-        let others = self.unfit(&sessions, &text, array);
-        let mut days: BTreeMap<Day, Vec<Session>> = BTreeMap::new();
-        let mut left_out: BTreeMap<String, u64> = BTreeMap::new();
-        for (id, (day, session)) in sessions {
-            if others.contains(&id) {
-                *left_out.entry(day.0).or_default() += 1;
+        // It was text before, and what was put in are parts of such texts.
+        merged.value = CodeUnits::from_wtf8(&self.text).unwrap_or_default();
+        if self.left_out.has_days() {
+            merged.left_out = self.left_out.days_not_in(days_of(&self.map(merged.value.clone())).into_iter());
+        }
+        merged.notes.extend(self.left_out.notes(self.version.as_deref()));
+        if merged.elements_left_out > 0 {
+            let elements = counted(merged.elements_left_out, "element");
+            merged.notes.push(format!("{elements} of others that fit no rule: not put in"));
+        }
+        if !self.latest.1 {
+            let captured_at = self.latest.0.split('/').next().unwrap_or_default();
+            let is_base = if self.is_of_origin {
+                ", and the latest that is known to be of this one is the base"
             } else {
-                days.entry(day).or_default().push(session);
-            }
+                ""
+            };
+            merged.notes.push(format!(
+                "the latest is of a dump of no known origin (captured {captured_at}){is_base}"
+            ));
         }
-        notes.extend(left_out.iter().map(|(program, count)| {
-            format!("{count} of program {program:?} are not put in: the store is of another program")
-        }));
-        let mut elements: Vec<Vec<u8>> = array.elements().map(|element| element.text().to_vec()).collect();
-        let (added, changed) = put_in(&mut elements, days);
-        let value = splice(&text, array, &elements);
-        let value =
-            if added + changed == 0 { Some(base_value.clone()) } else { CodeUnits::from_wtf8(&value) };
-        Ok(Merged { value: value.ok_or("its text is no text")?, added, changed, left_out: 0, notes })
+        merged
     }
 
-    /// Those of the other captures that would be sessions of something else in the base.
-    fn unfit(
-        &self,
-        sessions: &HashMap<String, (Day, Session)>,
-        text: &[u8],
-        array: Json<'_>,
-    ) -> BTreeSet<String> {
-        let foreign: Vec<_> = sessions.iter().filter(|(_, (_, session))| session.at.is_none()).collect();
-        let texts: Vec<Vec<u8>> = foreign.iter().map(|(_, (_, session))| session.text.clone()).collect();
-        let trial = CodeUnits::from_wtf8(&splice(text, array, &texts)).unwrap_or_default();
-        let mapped = self.map(&trial);
-        let days: HashMap<usize, Day> = mapped
-            .events
+    fn map(&self, value: CodeUnits) -> Mapped {
+        let item = Item { key: self.key.clone(), value };
+        // No time of it is used.
+        map_item(self.mapping, self.origin.as_deref(), &item, Moment::from_ms(0).unwrap_or_default())
+    }
+
+    fn find_list(&mut self, place: &str) {
+        let list = List::find(&self.text, place);
+        if let Ok(list) = &list {
+            self.elements = list.elements(&self.text).map(print_of).collect();
+        }
+        self.list = Some(list);
+    }
+
+    /// Why a capture is not merged, where that is not told already.
+    fn merge(&mut self, mapped: &Mapped, text: &[u8], seen: &str) -> Result<(), Option<&'static str>> {
+        if let Some(Err(_)) = self.list {
+            return Err(None);
+        }
+        if mapped.version_text != self.version {
+            if Json::parse(text).is_err() {
+                return Err(Some("it is no JSON"));
+            }
+            self.left_out.version(mapped.version_text.as_deref(), *seen > *self.seen);
+            return Err(None);
+        }
+        let place = place_of(mapped).map_err(Some)?;
+        if let (None, Some(place)) = (&self.list, &place) {
+            self.find_list(place);
+        }
+        let list = match &self.list {
+            Some(Ok(list)) => list,
+            Some(Err(_)) => return Err(None),
+            // Neither has anything that is a session.
+            None => return if mapped.rejected > 0 { Err(Some("it holds no sessions")) } else { Ok(()) },
+        };
+        if place.is_some_and(|place| place != list.place) {
+            return Err(Some("its sessions stand elsewhere"));
+        }
+        let Ok(own) = List::find(text, &list.place) else {
+            return if mapped.rejected > 0 { Err(Some("it has no list of sessions")) } else { Ok(()) };
+        };
+        let others = others_of(mapped, &own, text, &self.elements);
+        let found = accounts(mapped, &own, text, seen);
+        let mut fits = true;
+        if let (true, false, Some((session, day))) = (found.is_empty(), others.is_empty(), &self.probe) {
+            // Would what it has be of the same program?
+            let trial = CodeUnits::from_wtf8(&own.with(text, &[session])).unwrap_or_default();
+            fits = days_of(&self.map(trial)).first().is_some_and(|(there, _)| there == day);
+        }
+        let mut waiting = Vec::new();
+        for (_, day, mut account) in found {
+            let print = print_of(account.order.id.as_bytes());
+            account.at = self.places.get(&account.order.id).copied();
+            if let Some(at) = account.at {
+                // The text of the base stays, whatever white space another has in it.
+                account.text = list.element(&self.text, at).unwrap_or_default().to_vec();
+            }
+            if account.at.is_some() || self.fit.contains(&print) {
+                self.sessions.entry(day).or_default().insert(account);
+            } else if self.left_out.is_unfit(print) {
+                fits = false;
+            } else {
+                waiting.push((day, account));
+            }
+        }
+        if !waiting.is_empty() || !others.is_empty() {
+            self.waiting_bytes += waiting.iter().map(|(_, account)| account.text.len()).sum::<usize>();
+            self.waiting_bytes += others.iter().map(|(_, text)| text.len()).sum::<usize>();
+            self.waiting.push(Waiting { seen: seen.to_owned(), sessions: waiting, others, fits });
+        }
+        Ok(())
+    }
+
+    /// Puts in what waits, but for what would be something else in the base than it was where it stood.
+    fn try_waiting(&mut self) {
+        self.waiting_bytes = 0;
+        let waiting = std::mem::take(&mut self.waiting);
+        let Some(Ok(list)) = &self.list else { return };
+        if waiting.is_empty() {
+            return;
+        }
+        let texts: Vec<&[u8]> = waiting
             .iter()
-            .flatten()
-            .filter_map(|event| Some((index_of(event)?, session_of(event)?.0)))
+            .flat_map(|part| {
+                let sessions = part.sessions.iter().map(|(_, account)| &*account.text);
+                sessions.chain(part.others.iter().map(|(_, text)| &**text))
+            })
             .collect();
-        let is_same = |at: usize, day: &Day| days.get(&at).is_some_and(|there| there == day);
-        let unfit = foreign.iter().enumerate().filter(|(at, (_, (day, _)))| !is_same(*at, day));
-        unfit.map(|(_, (id, _))| (*id).clone()).collect()
-    }
-}
-
-/// Where the sessions stand in all of the stores.
-fn array_of(mapped: &[Mapped]) -> Result<String, &'static str> {
-    if mapped.iter().any(|mapped| mapped.library == Library::ReduxPersist) {
-        return Err("its slices are text inside of text");
-    }
-    let mut places = BTreeSet::new();
-    for event in mapped.iter().flat_map(|mapped| mapped.events.iter().flatten()) {
-        if event.event_type != WORKOUT_SESSION {
-            return Err("it holds no sessions");
-        }
-        let (place, index) = event.pointer.rsplit_once('/').unwrap_or_default();
-        if index.parse::<usize>().is_err() {
-            return Err("its sessions are no list");
-        }
-        places.insert(place.to_owned());
-    }
-    let place = places.pop_first().ok_or("it holds no sessions")?;
-    if places.is_empty() { Ok(place) } else { Err("its sessions stand in several places") }
-}
-
-fn index_of(event: &MappedEvent) -> Option<usize> {
-    event.pointer.rsplit_once('/')?.1.parse().ok()
-}
-
-/// Whose session it is, whether it is completed, and when it was.
-fn session_of(event: &MappedEvent) -> Option<(Day, bool, String)> {
-    let payload = Json::parse(event.payload.as_bytes()).ok()?;
-    let [program, week, day, completed, at] =
-        payload.named(["program_id", "week_number", "day_number", "completed", "completed_at"]);
-    let day = (program?.to_utf8()?, week?.to_text(), day?.to_text());
-    let is_completed = completed.and_then(Json::to_bool).unwrap_or_default();
-    Some((day, is_completed, at.and_then(Json::to_utf8).unwrap_or_default()))
-}
-
-/// Puts in what the elements of the base lack; how many are new, and how many were changed.
-fn put_in(elements: &mut Vec<Vec<u8>>, days: BTreeMap<Day, Vec<Session>>) -> (u64, u64) {
-    let (mut added, mut changed) = (0, 0);
-    let mut new: Vec<(Day, Vec<u8>)> = Vec::new();
-    for (day, mut sessions) in days {
-        if sessions.iter().all(|session| session.at.is_some()) {
-            continue;
-        }
-        sessions.sort_by(|a, b| a.order().cmp(&b.order()));
-        let text = fold(&sessions);
-        let at = sessions.iter().rev().find_map(|session| session.at);
-        match at.and_then(|at| elements.get_mut(at)) {
-            None => new.push((day, text)),
-            Some(there) if *there == text => {}
-            Some(there) => {
-                *there = text;
-                changed += 1;
+        let trial = self.map(CodeUnits::from_wtf8(&list.with(&self.text, &texts)).unwrap_or_default());
+        drop(texts);
+        let sessions = trial.events.iter().flatten();
+        let days: HashMap<usize, Day> =
+            sessions.filter_map(|event| Some((index_of(event)?, session_of(event)?.0))).collect();
+        let mut at = 0;
+        for Waiting { seen, sessions, others, mut fits } in waiting {
+            for (day, account) in sessions {
+                let print = print_of(account.order.id.as_bytes());
+                if days.get(&at) == Some(&day) {
+                    self.fit.insert(print);
+                    self.sessions.entry(day).or_default().insert(account);
+                } else {
+                    self.left_out.session(&day.0, print);
+                    fits = false;
+                }
+                at += 1;
+            }
+            for (index, text) in others {
+                if fits && !days.contains_key(&at) {
+                    let last = (seen.clone(), index);
+                    let known = self.others.entry(text).or_insert_with(|| last.clone());
+                    *known = last.max(std::mem::take(known));
+                } else {
+                    self.left_out.element(print_of(&text));
+                }
+                at += 1;
             }
         }
     }
-    // As an app would have added them: by week and day, as numbers.
-    new.sort_by_key(|((_, week, day), _)| (week.parse::<i64>().ok(), day.parse::<i64>().ok()));
-    for (_, text) in new {
-        elements.push(text);
-        added += 1;
-    }
-    (added, changed)
-}
 
-/// The text of the last of the sessions, with what it lacks from those before it.
-fn fold(sessions: &[Session]) -> Vec<u8> {
-    let is_completed = sessions.iter().any(|session| session.completed);
-    let Some(last) = sessions.last() else { return Vec::new() };
-    let mut members: Vec<(&[u8], CodeUnits, &[u8])> = Vec::new();
-    let mut is_changed = false;
-    // The last one first: it gives the order, and most of the values.
-    for session in sessions.iter().rev() {
-        for (name, value) in Json::parse(&session.text).iter().flat_map(|json| json.members()) {
-            let units = name.to_units().unwrap_or_default();
-            let is_last = std::ptr::eq(session, last);
-            match members.iter_mut().find(|(_, there, _)| *there == units) {
-                // Of members of the same name the last one counts.
-                Some((.., there)) if is_last => *there = value.text(),
-                Some((.., there)) if *there == b"null" && value.kind() != Kind::Null => {
-                    *there = value.text();
-                    is_changed = true;
-                }
-                Some(_) => {}
-                None if !is_last && value.kind() == Kind::Null => {}
-                None => {
-                    is_changed |= !is_last;
-                    members.push((name.text(), units, value.text()));
-                }
-            }
+    /// Counts what of a capture that is not merged is no session.
+    fn lose(&mut self, mapped: &Mapped, text: &[u8]) {
+        let place = place_of(mapped).ok().flatten();
+        let Some(list) = place.and_then(|place| List::find(text, &place).ok()) else {
+            self.left_out.rejected(mapped.rejected);
+            return;
+        };
+        for (_, text) in others_of(mapped, &list, text, &self.elements) {
+            self.left_out.element(print_of(&text));
         }
     }
-    if is_completed && !last.completed {
-        let completed = CodeUnits::from("completed");
-        if let Some((.., there)) = members.iter_mut().find(|(_, name, _)| *name == completed) {
-            *there = b"true";
-            is_changed = true;
-        }
-    }
-    if !is_changed {
-        return last.text.clone();
-    }
-    let members: Vec<Vec<u8>> =
-        members.iter().map(|(name, _, value)| [*name, b":", *value].concat()).collect();
-    [b"{".as_slice(), &members.join(&b","[..]), b"}"].concat()
 }
 
-/// `text` with other elements in the array that is inside of it.
-fn splice(text: &[u8], array: Json<'_>, elements: &[Vec<u8>]) -> Vec<u8> {
-    let start = array.text().as_ptr().addr().saturating_sub(text.as_ptr().addr());
-    let end = start + array.text().len();
-    let (before, after) = (text.get(..start).unwrap_or_default(), text.get(end..).unwrap_or_default());
-    [before, b"[", &elements.join(&b","[..]), b"]", after].concat()
+/// The program's days that a store has, and whether they are completed.
+fn days_of(mapped: &Mapped) -> Vec<(Day, bool)> {
+    let sessions = mapped.events.iter().flatten().filter(|event| event.event_type == WORKOUT_SESSION);
+    sessions.filter_map(|event| session_of(event).map(|(day, completed, _)| (day, completed))).collect()
+}
+
+/// The sessions of a store with their places in its list.
+fn accounts(mapped: &Mapped, list: &List, text: &[u8], seen: &str) -> Vec<(usize, Day, Account)> {
+    let sessions = mapped.events.iter().flatten().filter_map(|event| {
+        let at = index_of(event)?;
+        let text = list.element(text, at)?.to_vec();
+        let (day, completed, completed_at) = session_of(event)?;
+        let order = Order { completed_at, seen: (seen.to_owned(), at), id: event.id.clone() };
+        Some((at, day, Account { order, completed, text, at: None }))
+    });
+    sessions.collect()
+}
+
+/// The elements of a store that are no sessions and not in the base, each once; a null says nothing.
+fn others_of(mapped: &Mapped, list: &List, text: &[u8], base: &HashSet<Print>) -> Vec<(usize, Vec<u8>)> {
+    if mapped.rejected == 0 {
+        return Vec::new();
+    }
+    let sessions: HashSet<usize> = mapped.events.iter().flatten().filter_map(index_of).collect();
+    let mut others: HashMap<&[u8], usize> = HashMap::new();
+    for (at, text) in list.elements(text).enumerate() {
+        if !sessions.contains(&at) && text != b"null" && !base.contains(&print_of(text)) {
+            others.insert(text, at);
+        }
+    }
+    let mut others: Vec<_> = others.into_iter().map(|(text, at)| (at, text.to_vec())).collect();
+    others.sort();
+    others
 }

@@ -2,8 +2,11 @@
 //!
 //! Values are code units to the end: what a page stored comes back unit by unit. Nothing here knows databases.
 
+mod day;
 mod emit;
+mod left_out;
+mod list;
 mod merge;
 
 pub use emit::{Restored, console, storage_state};
-pub use merge::{Capture, Merged, merged};
+pub use merge::{Capture, Merged, Merging};

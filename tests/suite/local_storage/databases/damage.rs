@@ -76,7 +76,10 @@ fn everywhere(
     };
     std::thread::scope(|scope| {
         let running: Vec<_> = (0..threads).map(|index| scope.spawn(move || part(index))).collect();
-        running.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).sum()
+        running
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .sum()
     })
 }
 
@@ -175,7 +178,10 @@ fn a_wal_that_was_cut_or_changed_is_told_unless_it_ends_with_a_commit() {
             let ends = everywhere(fixture, file, &lengths, |path, length| {
                 fs::write(wal_of(path), &bytes[..length]).expect("writes");
                 let is_silent = is_silent(path);
-                assert!(!is_silent || length >= 32 && (length - 32).is_multiple_of(FRAME), "{fixture} {length}");
+                assert!(
+                    !is_silent || length >= 32 && (length - 32).is_multiple_of(FRAME),
+                    "{fixture} {length}"
+                );
                 is_silent
             });
             let step = if fixtures::is_full() { 1 } else { 9973 };
