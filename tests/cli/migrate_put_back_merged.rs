@@ -122,7 +122,7 @@ fn what_is_put_back_is_the_same_for_every_order_of_inputs() {
         ));
         let told = ran.exits(3).document()["put_back"]["origins"].clone();
         assert!(told[0]["merged"][0]["as_they_are"].as_u64() > Some(0), "{told}");
-        let made = (place.read(&format!("made-{turn}.json")), told);
+        let made = (place.read(format!("made-{turn}.json")), told);
         assert!(made == *first.get_or_insert_with(|| made.clone()), "{names:?}");
     }
 }

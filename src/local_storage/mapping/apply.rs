@@ -58,13 +58,12 @@ pub(super) fn apply(
             mapped.warn("", what);
         }
         mapped.events = Some(Vec::new());
-        match unknown_version(rule, mapped) {
-            Some(reason) => mapped.reject("", reason, store.text()),
-            None => {
-                mapped.list = list_of(rule);
-                map_elements(rule, &item.key, (store, &members), captured_at, mapped);
-            }
+        if let Some(reason) = unknown_version(rule, mapped) {
+            mapped.reject("", reason, store.text());
+            return;
         }
+        mapped.list = list_of(rule);
+        map_elements(rule, &item.key, (store, &members), captured_at, mapped);
         return;
     }
     if let Some(what) = lost {

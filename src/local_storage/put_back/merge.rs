@@ -334,9 +334,9 @@ impl<'m> Merging<'m> {
             }
             for (index, text) in others {
                 if fits && !days.contains_key(&at) {
-                    let last = (seen.clone(), index);
-                    let known = self.others.entry(text).or_insert_with(|| last.clone());
-                    *known = last.max(std::mem::take(known));
+                    let there = (seen.clone(), index);
+                    let known = self.others.entry(text).or_insert_with(|| there.clone());
+                    *known = there.max(std::mem::take(known));
                 } else {
                     self.left_out.element(print_of(&text));
                 }

@@ -45,10 +45,11 @@ fn sources() -> Vec<Source> {
         for path in files {
             let file = path.strip_prefix(copy.path()).expect("in the copy").to_path_buf();
             let name = file.to_string_lossy();
-            let wanted = is_wanted.iter_mut().find(|part| **part != "/" && name.contains(**part));
             // Of several of a kind the first.
-            if wanted.map(|part| *part = "/").is_none() && !fixtures::is_full() {
-                continue;
+            match is_wanted.iter_mut().find(|part| **part != "/" && name.contains(**part)) {
+                Some(part) => *part = "/",
+                None if fixtures::is_full() => {}
+                None => continue,
             }
             let bytes = fs::read(&path).expect("reads");
             let whole = items_of(&read(&path));
@@ -139,9 +140,9 @@ fn files_with_any_bit_changed_are_read_or_refused() {
         let pages = (0..bytes.len()).step_by(page).map(|at| at + (at / page) % 8);
         let places = source.places(60, (0..100).step_by(7).chain(pages));
         told += everywhere(fixture, file, &places, |path, at| {
-            let mut changed = bytes.clone();
-            changed[at] ^= 1 << (at % 8);
-            fs::write(path, &changed).expect("writes");
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 1 << (at % 8);
+            fs::write(path, &damaged).expect("writes");
             let Ok((_, reading)) = try_read(path) else { return true };
             let items = items_of(&reading).len();
             let place = format!("{fixture} {} {at}", file.display());
@@ -232,9 +233,9 @@ fn an_origin_that_was_cut_or_changed_costs_no_item_and_a_cut_one_names_nobody_el
             }
             let flips = (0..bytes.len()).flat_map(|at| [1 << (at % 8), 0xFF].map(|bits| (at, bits)));
             for (at, bits) in flips {
-                let mut changed = bytes.clone();
-                changed[at] ^= bits;
-                fs::write(&beside, &changed).expect("writes");
+                let mut damaged = bytes.clone();
+                damaged[at] ^= bits;
+                fs::write(&beside, &damaged).expect("writes");
                 let reading = read(&file);
                 let items: Vec<_> = reading.storages.iter().flat_map(|storage| &storage.items).collect();
                 assert_eq!(items, storage.items.iter().collect::<Vec<_>>(), "{at}");
