@@ -26,7 +26,7 @@ pub(super) enum Source {
 }
 
 impl Source {
-    fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         match self {
             Self::Dumps(file) => &file.path,
             Self::Store(store) => &store.path,

@@ -28,7 +28,7 @@ fn fixture(name: &str) -> Value {
 }
 
 /// A place with a profile `Default`.
-fn place_with(name: &str) -> Place {
+pub(crate) fn place_with(name: &str) -> Place {
     let place = Place::new();
     copy(&fixtures().join(name).join("Default"), &place.path("Default"));
     place

@@ -93,6 +93,15 @@ pub struct ListedDatabaseStorage {
     pub size_bytes: u64,
 }
 
+/// Whether the file at `path` has the tables in which a browser keeps localStorage.
+///
+/// # Errors
+/// As [`list_database`], but for a database of something else.
+pub fn is_local_storage(path: &Path, options: &SalvageOptions, run: Run<'_>) -> Result<bool> {
+    let salvage = Salvage::open(path, options, run)?;
+    Ok(StoreKind::of(&salvage).is_some())
+}
+
 /// Lists the storages of the file at `path`; no value is held.
 ///
 /// # Errors
