@@ -116,7 +116,7 @@ pub fn migrate(inputs: &[PathBuf], options: &MigrateOptions, run: Run<'_>) -> Re
         .as_ref()
         .map(|post| post::prepare(post, options.target.is_some()).map(|client| (post, client)));
     let post = post.transpose()?;
-    let inputs = inputs::find(inputs)?;
+    let inputs = inputs::find(inputs, run.interrupt)?;
     let sizes = inputs.sources.iter().map(|source| source.looks().size_bytes);
     let total_bytes = sizes.fold(0, u64::saturating_add);
     run.progress.set_run_total(total_bytes);

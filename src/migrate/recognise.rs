@@ -82,6 +82,26 @@ pub(super) fn is_named_like_database(path: &Path) -> bool {
     }
 }
 
+/// Whether it is named like what people save dumps as, so that what is wrong with it must be told.
+pub(super) fn is_named_like_dump(path: &Path) -> bool {
+    const ENDINGS: [&str; 3] = ["json", "ndjson", "jsonl"];
+    let ending = path.extension().and_then(|ending| ending.to_str());
+    ending.is_some_and(|ending| ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known)))
+}
+
+/// Whether it is what `WebKit` makes the names of origins' folders from, beside these.
+pub(super) fn is_webkit_salt(path: &Path) -> bool {
+    if path.file_name().is_none_or(|name| name != "salt") {
+        return false;
+    }
+    let inside = |folder: &Path| {
+        let entries = std::fs::read_dir(folder).ok().into_iter().flatten();
+        entries.filter_map(|entry| Some(entry.ok()?.path()))
+    };
+    let is_origins = |folder: &Path| inside(folder).any(|part| part.join("origin").is_file());
+    path.parent().is_some_and(|folder| inside(folder).any(|beside| is_origins(&beside)))
+}
+
 /// What keeps something of a browser from being read, though it has to do with localStorage.
 pub(super) fn why_left_out(path: &Path) -> Option<&'static str> {
     let name = path.file_name()?.to_str()?;

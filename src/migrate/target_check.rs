@@ -52,13 +52,20 @@ fn refuse_source(target: &Path, sources: &[Source]) -> Result<()> {
     let folder = identity(&parent_of(target)?);
     for source in sources {
         let path = source.path();
-        let is_folder = path.is_dir();
-        if own.is_some() && files_of(path, is_folder).any(|file| identity(&file) == own) {
+        let (is_it, is_inside) = match source {
+            Source::Dumps(_) => (own.is_some() && identity(path) == own, false),
+            Source::Store(_) => {
+                let is_folder = path.is_dir();
+                let is_it = own.is_some() && files_of(path, is_folder).any(|file| identity(&file) == own);
+                (is_it, is_folder && folder.is_some() && identity(path) == folder)
+            }
+        };
+        if is_it {
             return Err(Error::new(ErrorKind::Usage, "the target is one of the inputs")
                 .at(target)
                 .hint("name another database after --into; a new one is made"));
         }
-        if is_folder && folder.is_some() && identity(path) == folder {
+        if is_inside {
             return Err(of_browser(target));
         }
     }

@@ -64,7 +64,7 @@ fn a_list_names_origins_partitions_stores_and_sessions() {
         let place = place_with(name);
         let ran = place.run("migrate profile --list");
         ran.exits(0).changes_nothing();
-        ran.prints("liftbook-store (zustand, version 2): 40 elements, 2 rejected").prints("migrated-c25k: ");
+        ran.prints("liftbook-store (zustand, version 2): 40 sessions, 2 rejected").prints("migrated-c25k: ");
         if items == 52 {
             ran.prints("http://localhost:8573 inside http://127.0.0.1: ");
         }
@@ -132,12 +132,20 @@ fn a_file_is_read_where_it_is_named_itself() {
         ("webkit-files", "profile/localstorage/http_127.0.0.1_8571.localstorage"),
     ] {
         let place = place_with(name);
-        place.run(&format!("migrate {file} --list")).exits(0).changes_nothing().prints("1 browser's store, ");
+        place
+            .run(&format!("migrate {file} --list"))
+            .exits(0)
+            .changes_nothing()
+            .prints("1 storage of a browser, ");
         // Under another name, tables tell what it is.
         let bytes = place.read(file);
         if !name.ends_with("live") {
             place.write("backup.bin", bytes);
-            place.run("migrate backup.bin --list").exits(0).changes_nothing().prints("1 browser's store, ");
+            place
+                .run("migrate backup.bin --list")
+                .exits(0)
+                .changes_nothing()
+                .prints("1 storage of a browser, ");
         }
     }
 }
@@ -187,7 +195,9 @@ fn what_chromium_did_not_finish_moving_is_left_out_and_told() {
     place.make_folder("profile/Default/Local Storage");
     place.write("profile/Default/LocalStorageMigrating", place.read("profile/Default/LocalStorage"));
     let ran = place.run("migrate profile --list");
-    ran.exits(0).prints("1 browser's store, ").prints("skipped: profile/Default/LocalStorageMigrating: ");
+    ran.exits(0)
+        .prints("1 storage of a browser, ")
+        .prints("skipped: profile/Default/LocalStorageMigrating: ");
 }
 
 #[test]
@@ -368,7 +378,8 @@ fn a_browsers_own_storage_is_never_the_target() {
         for target in [&*own, "copy.db"] {
             for more in ["", " --dry-run"] {
                 let ran = place.run(&format!("migrate d.json --all-keys --into {target}{more}"));
-                ran.fails(2, "the target is a browser's own storage").hints("name another database after --into");
+                ran.fails(2, "the target is a browser's own storage")
+                    .hints("name another database after --into");
                 ran.changes_nothing();
             }
         }
@@ -404,9 +415,11 @@ fn the_target_is_none_of_the_inputs_by_whatever_name_and_in_no_store_that_is_rea
         .fails(2, "the target is one of the inputs")
         .changes_nothing();
     let store = "Default/Local Storage/leveldb";
-    let inside = format!("{store}/000003.log");
+    let inside = format!("{store}/000004.log");
     let new = format!("{store}/new.db");
-    for (target, why) in [(inside, "the target is one of the inputs"), (new, "the target is a browser's own storage")] {
+    for (target, why) in
+        [(inside, "the target is one of the inputs"), (new, "the target is a browser's own storage")]
+    {
         let words = ["migrate", "Default", "--origin", MAIN, "--into", &target];
         place.run_words(words).fails(2, why).changes_nothing();
     }
