@@ -191,7 +191,8 @@ fn a_partition_stays_out_unless_it_is_asked_for() {
     assert_eq!(run("", "own.db"), "'own'");
     assert_eq!(run("--with-partitioned", "all.db"), "'own,http://127.0.0.1'");
     assert_eq!(run("--partition http://127.0.0.1", "one.db"), "'own,http://127.0.0.1'");
-    assert_eq!(run("--partition http://other.example", "other.db"), "'own'");
+    let words = "migrate Default --origin http://localhost:8573 --into other.db";
+    place.run(&format!("{words} --partition http://other.example")).fails(2, "inside http://other.example");
     place
         .run("migrate Default --origin http://localhost:8573 --all-keys --into told.db")
         .prints("left out: 1 storage kept apart inside other sites");
