@@ -25,6 +25,8 @@ pub(crate) struct Outcome {
     pub(crate) status: Status,
     /// What was asked for, on standard output.
     pub(crate) emitted: Option<String>,
+    /// What of the text is told even where only errors are asked for, if not all of it.
+    pub(crate) findings: Option<String>,
 }
 
 /// How a verb that did not fail went; its number is the exit code.
@@ -50,7 +52,7 @@ impl Outcome {
         if let (Some(document), serde_json::Value::Object(report)) = (document.as_object_mut(), report) {
             document.extend(report);
         }
-        Ok(Self { text, document, status, emitted: None })
+        Ok(Self { text, document, status, emitted: None, findings: None })
     }
 }
 
@@ -110,8 +112,10 @@ pub(crate) fn run() -> ExitCode {
     let code = outcome.and_then(|mut outcome| {
         if let Some(emitted) = &outcome.emitted {
             write_stdout(emitted)?;
-            if !cli.output.quiet || outcome.status != Status::Done {
+            if !cli.output.quiet {
                 write_stderr(&outcome.text);
+            } else if outcome.status != Status::Done {
+                write_stderr(outcome.findings.as_ref().unwrap_or(&outcome.text));
             }
         } else if cli.output.json {
             if let (Some(confinement), Some(document)) = (confinement, outcome.document.as_object_mut()) {
@@ -123,7 +127,7 @@ pub(crate) fn run() -> ExitCode {
             write_stdout(&outcome.text)?;
         } else if outcome.status != Status::Done {
             // Quiet means that nothing is said while all is well.
-            write_stderr(&outcome.text);
+            write_stderr(outcome.findings.as_ref().unwrap_or(&outcome.text));
         }
         Ok(outcome.status as u8)
     });

@@ -4,6 +4,7 @@ mod ahead;
 mod findings;
 mod held;
 mod read;
+mod refusals;
 mod store;
 mod write;
 
@@ -17,7 +18,7 @@ use super::inputs::{Looks, SkippedFile, SourceFile, unread};
 use super::report::{MigrateReport, OriginReport, SourceReport, StoreReport, Totals};
 use crate::error::{Error, ErrorKind, Result};
 use crate::local_storage::code_units::CodeUnits;
-use crate::local_storage::dump::Dump;
+use crate::local_storage::dump::{Dump, FORMS};
 use crate::local_storage::item::{Item, Problem, Storage};
 use crate::local_storage::moment::Moment;
 use crate::run::Run;
@@ -26,6 +27,7 @@ use crate::sqlite::events::EventWriter;
 use ahead::ReadFile;
 pub(super) use ahead::{Ahead, Shared, budget};
 use read::{Prepared, ReadDump, Whose, read_dumps};
+use refusals::{first_of_errors, is_of_text, nothing_there};
 
 /// The storage of an origin, or of a part of it.
 type OriginKey = (Option<String>, Option<String>);
@@ -42,6 +44,14 @@ pub(super) struct Import<'a> {
     known: BTreeSet<String>,
     /// Whether there was a dump, or a store of a browser that is not damaged beyond reading.
     has_read_anything: bool,
+    /// Numbers of the rules that were for some item.
+    used_rules: BTreeSet<usize>,
+    /// Whose storage the source has that is read now.
+    source_origins: Vec<String>,
+    /// How many origins were listed with their sources.
+    origins_told: usize,
+    /// The number of the last source that was captured in the future.
+    last_of_future: Option<usize>,
     /// Programs with a marker and their origins, as far as they were told.
     markers: HashSet<(String, Option<String>)>,
     /// What kept the first file that could not be read from being so; rather one that asks for something.
@@ -82,6 +92,10 @@ impl<'a> Import<'a> {
             origins: BTreeMap::new(),
             known: BTreeSet::new(),
             has_read_anything: false,
+            used_rules: BTreeSet::new(),
+            source_origins: Vec::new(),
+            origins_told: 0,
+            last_of_future: None,
             markers: HashSet::new(),
             first_error: None,
         }
@@ -94,14 +108,21 @@ impl<'a> Import<'a> {
         let totals = self.report.totals;
         let mut told = SourceReport::of(path, Some(captured_at));
         let (run, options) = (self.run, self.options);
+        let earlier = self.first_error.take();
+        // Nothing but lines that are no dumps.
+        let mut is_other = true;
         let was_changed = if let Some(read) = read {
             for dump in read.dumps {
                 run.interrupt.check()?;
                 match dump {
                     Ok(ReadDump { dump, prepared }) => {
+                        is_other = false;
                         self.dump(path, captured_at, dump, Some(prepared), &mut told)?;
                     }
-                    Err(error) => self.unreadable(error, &mut told)?,
+                    Err(error) => {
+                        is_other &= is_of_text(&error);
+                        self.unreadable(error, &mut told)?;
+                    }
                 }
             }
             run.progress.advance(0, file.looks.size_bytes);
@@ -110,8 +131,14 @@ impl<'a> Import<'a> {
             read_dumps(file, options, &|bytes| run.progress.advance(0, bytes), &mut |dump| {
                 run.interrupt.check()?;
                 match dump {
-                    Ok(dump) => self.dump(path, captured_at, dump, None, &mut told)?,
-                    Err(error) => self.unreadable(error, &mut told)?,
+                    Ok(dump) => {
+                        is_other = false;
+                        self.dump(path, captured_at, dump, None, &mut told)?;
+                    }
+                    Err(error) => {
+                        is_other &= is_of_text(&error);
+                        self.unreadable(error, &mut told)?;
+                    }
                 }
                 Ok(ControlFlow::Continue(()))
             })?
@@ -121,6 +148,23 @@ impl<'a> Import<'a> {
             let problem = Problem { place: String::new(), message, may_lose_items: true };
             told.add_problem(problem, &mut self.report.totals);
         }
+        let lines = told.unreadable.len() as u64 + told.unreadable_more;
+        if is_other && lines > 1 {
+            let first = told.unreadable.first().cloned().unwrap_or_default();
+            told.undo_unreadable(&mut self.report.totals);
+            self.first_error = None;
+            let reason = format!("none of its {lines} lines is one");
+            if file.may_be_other {
+                self.first_error = earlier;
+                let reason = format!("not a dump: {reason}");
+                self.report.skipped.push(SkippedFile { path: path.to_path_buf(), reason });
+                return Ok(());
+            }
+            let error =
+                Error::new(ErrorKind::Damaged, format!("this is not a dump: {reason}; the first: {first}"));
+            self.unreadable(error.at(path).hint(FORMS), &mut told)?;
+        }
+        self.first_error = first_of_errors(earlier, self.first_error.take());
         self.report.totals.files += 1;
         self.report.totals.dumps += told.dumps;
         self.tell_source(told, totals);
@@ -142,6 +186,9 @@ impl<'a> Import<'a> {
         told.items = now.items - totals.items;
         told.events_new = now.events_new - totals.events_new;
         told.events_known = now.events_known - totals.events_known;
+        told.origins = std::mem::take(&mut self.source_origins);
+        told.origins.sort_unstable();
+        told.origins.dedup();
         self.report.sources.push(told);
     }
 
@@ -165,8 +212,14 @@ impl<'a> Import<'a> {
         if let Some(missing) = missing.filter(|_| !has_unnamed) {
             return Err(self.not_there(missing));
         }
+        let wrong = self.options.partitions.iter().find(|&wanted| !self.has_partition(wanted));
+        if let Some(wrong) = wrong {
+            return Err(self.no_partition(wrong));
+        }
         if self.report.needs_origin {
             self.report.undo_counts();
+        } else {
+            self.report.unused_rules = self.unused_rules();
         }
         for (mut origin, stores) in self.origins.into_values() {
             origin.imported &= !self.report.needs_origin && self.report.takes;
@@ -176,42 +229,13 @@ impl<'a> Import<'a> {
         Ok(self.report)
     }
 
-    /// The refusal of an origin that no input has, as far as the inputs can be read.
-    fn not_there(&self, origin: &str) -> Error {
-        let others = if self.known.is_empty() {
-            String::new()
-        } else {
-            format!("there is storage of {}; ", first_of(&self.known))
-        };
-        let Some(damaged) = self.report.sources.iter().find(|source| source.is_incomplete) else {
-            return Error::new(ErrorKind::Usage, format!("no input holds storage of {origin}"))
-                .hint(format!("{others}--list shows what is in it"));
-        };
-        let problem = damaged.problems.iter().find(|problem| problem.may_lose_items);
-        let why = damaged.unreadable.first().cloned();
-        let why = why
-            .or(problem.map(|it| match &*it.place {
-                "" => it.message.clone(),
-                place => format!("{place}: {}", it.message),
-            }))
-            .unwrap_or_default();
-        let path = damaged.path.display();
-        let message = format!(
-            "no input holds storage of {origin} that can be told; it may be what is missing or left out of {path}: {why}"
-        );
-        Error::new(ErrorKind::Damaged, message).hint(format!("{others}--list tells of all damage"))
-    }
-
     /// Tells what could not be read, unless it is the run that lacks something.
     fn unreadable(&mut self, error: Error, told: &mut SourceReport) -> Result<()> {
         let is_of_system =
             std::error::Error::source(&error).is_some_and(<dyn std::error::Error>::is::<io::Error>);
         let error = if is_of_system { unread(error)? } else { error };
         told.add_unreadable(error.message(), &mut self.report.totals);
-        let asks = |error: &Error| error.kind() == ErrorKind::Usage;
-        if self.first_error.as_ref().is_none_or(|first| asks(&error) && !asks(first)) {
-            self.first_error = Some(error);
-        }
+        self.first_error = first_of_errors(self.first_error.take(), Some(error));
         Ok(())
     }
 
@@ -264,7 +288,10 @@ impl<'a> Import<'a> {
         let migrated = self.markers(path, whose.origin, storage, whose.captured_at);
         let nothing = BTreeSet::new();
         let left_out = if options.skip_migrated { &migrated } else { &nothing };
-        self.note_origin(whose.origin, storage, whose.captured_at, whose.is_taken(), &migrated);
+        if whose.is_taken() && options.takes() {
+            self.warn_of_future(path, line, whose.captured_at);
+        }
+        self.note_origin(path, whose.origin, storage, whose.captured_at, whose.is_taken(), &migrated);
         let context = Context {
             path,
             line,
@@ -301,31 +328,4 @@ impl<'a> Import<'a> {
             None => Ok(()),
         }
     }
-}
-
-/// The refusal of inputs in which there is nothing to read, with the first of what was skipped.
-fn nothing_there(skipped: &[SkippedFile]) -> Error {
-    const MOST: usize = 3;
-    let names = skipped.iter().take(MOST).map(|file| format!("{} ({})", file.path.display(), file.reason));
-    let names: Vec<String> = names.collect();
-    let message = match skipped.len() {
-        0 => "there is no localStorage here, and no dump of it".to_owned(),
-        count => format!(
-            "there is no localStorage here, and no dump of it; skipped: {}{}",
-            names.join(", "),
-            if count > MOST { format!(" and {} more", count - MOST) } else { String::new() }
-        ),
-    };
-    Error::new(ErrorKind::Damaged, message).hint(
-        "looked for what JSON.stringify(localStorage), Object.entries or Playwright's storageState give, and \
-         for profiles of Chrome, Edge, Firefox, Safari and their kin",
-    )
-}
-
-/// The first of these names, so that a message stays readable.
-fn first_of(names: &BTreeSet<String>) -> String {
-    const MOST: usize = 10;
-    let shown: Vec<&str> = names.iter().take(MOST).map(String::as_str).collect();
-    let more = if names.len() > MOST { format!(" and {} more", names.len() - MOST) } else { String::new() };
-    shown.join(", ") + &more
 }

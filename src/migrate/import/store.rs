@@ -107,7 +107,7 @@ impl Import<'_> {
         let is_unwanted =
             |storage: &&ListedStorage| storage.origin.as_deref().is_some_and(|it| !is_wanted(it));
         for storage in listing.storages.iter().filter(is_unwanted) {
-            self.note_unread(storage, captured_at);
+            self.note_unread(&store.path, storage, captured_at);
         }
         Ok(())
     }
