@@ -19,6 +19,7 @@ mod target_check;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::durable::{PathKind, kind_of_source};
 use crate::error::{Error, ErrorKind, Result};
 use crate::local_storage::code_units::CodeUnits;
 use crate::local_storage::mapping::Mapping;
@@ -116,7 +117,9 @@ pub fn migrate(inputs: &[PathBuf], options: &MigrateOptions, run: Run<'_>) -> Re
         .as_ref()
         .map(|post| post::prepare(post, options.target.is_some()).map(|client| (post, client)));
     let post = post.transpose()?;
-    let inputs = inputs::find(inputs, run.interrupt)?;
+    options.temp_folder.as_deref().map_or(Ok(()), check_temp_folder)?;
+    let named = inputs;
+    let inputs = inputs::find(named, run.interrupt)?;
     let sizes = inputs.sources.iter().map(|source| source.looks().size_bytes);
     let total_bytes = sizes.fold(0, u64::saturating_add);
     run.progress.set_run_total(total_bytes);
@@ -154,7 +157,7 @@ pub fn migrate(inputs: &[PathBuf], options: &MigrateOptions, run: Run<'_>) -> Re
         import.unread(error)?;
     }
     run.progress.end();
-    let mut report = import.finish()?;
+    let mut report = import.finish(named)?;
     if let Some(target) = target
         && !report.needs_origin
     {
@@ -190,4 +193,19 @@ pub fn migrate(inputs: &[PathBuf], options: &MigrateOptions, run: Run<'_>) -> Re
         }
     }
     Ok(report)
+}
+
+/// Refuses a folder for temporary files that is none, before any work.
+fn check_temp_folder(folder: &Path) -> Result<()> {
+    match kind_of_source(folder)? {
+        PathKind::Directory => Ok(()),
+        PathKind::Missing => {
+            Err(Error::new(ErrorKind::NotFound, "the folder after --temp-dir does not exist")
+                .at(folder)
+                .hint("create it first"))
+        }
+        _ => Err(Error::new(ErrorKind::Usage, "what is named after --temp-dir is no folder")
+            .at(folder)
+            .hint("name an existing folder")),
+    }
 }

@@ -56,6 +56,15 @@ impl PhaseKind {
             Self::Sending => "sending",
         }
     }
+
+    /// What its rows are: the word for one of them, and for several.
+    #[must_use]
+    pub fn unit(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Sending => ("session", "sessions"),
+            _ => ("row", "rows"),
+        }
+    }
 }
 
 /// One phase of a run.

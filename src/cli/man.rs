@@ -66,7 +66,15 @@ fn render(program: &Command, command: &Command, text: &mut Vec<u8>) -> io::Resul
         // Exit codes have a section of their own.
         let lines = examples.trim().lines().take_while(|line| !line.starts_with("Exit codes"));
         for line in lines.filter(|line| line.trim() != "Examples:") {
+            // A paragraph is one line, which is as long as it is.
+            let is_paragraph = line.len() > 80 && !line.starts_with(' ');
+            if is_paragraph {
+                more.control("fi", []);
+            }
             more.text([roman(line)]);
+            if is_paragraph {
+                more.control("nf", []);
+            }
         }
         more.control("fi", []);
     }

@@ -27,6 +27,8 @@ pub(crate) struct Outcome {
     pub(crate) emitted: Option<String>,
     /// What of the text is told even where only errors are asked for, if not all of it.
     pub(crate) findings: Option<String>,
+    /// What to do where standard output takes nothing, though what was asked for is done.
+    pub(crate) if_unprinted: Option<&'static str>,
 }
 
 /// How a verb that did not fail went; its number is the exit code.
@@ -52,7 +54,7 @@ impl Outcome {
         if let (Some(document), serde_json::Value::Object(report)) = (document.as_object_mut(), report) {
             document.extend(report);
         }
-        Ok(Self { text, document, status, emitted: None, findings: None })
+        Ok(Self { text, document, status, emitted: None, findings: None, if_unprinted: None })
     }
 }
 
@@ -110,8 +112,15 @@ pub(crate) fn run() -> ExitCode {
     reporter.finish();
     let outcome = outcome.map_err(|error| interrupted(error, &interrupt));
     let code = outcome.and_then(|mut outcome| {
+        let if_unprinted = outcome.if_unprinted;
+        let print = |text: &str| {
+            write_stdout(text).map_err(|error| match if_unprinted {
+                Some(hint) => error.hint(hint),
+                None => error,
+            })
+        };
         if let Some(emitted) = &outcome.emitted {
-            write_stdout(emitted)?;
+            print(emitted)?;
             if !cli.output.quiet {
                 write_stderr(&outcome.text);
             } else if outcome.status != Status::Done {
@@ -122,9 +131,9 @@ pub(crate) fn run() -> ExitCode {
                 document.insert("confinement".to_string(), confinement.names().into());
             }
             let document = serde_json::to_string_pretty(&outcome.document).unwrap_or_default();
-            write_stdout(&format!("{}\n", safe_json(&document)))?;
+            print(&format!("{}\n", safe_json(&document)))?;
         } else if !cli.output.quiet {
-            write_stdout(&outcome.text)?;
+            print(&outcome.text)?;
         } else if outcome.status != Status::Done {
             // Quiet means that nothing is said while all is well.
             write_stderr(outcome.findings.as_ref().unwrap_or(&outcome.text));

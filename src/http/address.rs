@@ -8,6 +8,9 @@ use ureq::http::Uri;
 
 use crate::error::{Error, ErrorKind, Result};
 
+/// How much is shown of what should not be in an address.
+const MOST_SHOWN: usize = 40;
+
 /// The address of a server, with or without a place in it for a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {
@@ -43,8 +46,17 @@ impl Address {
             return Err(wrong("the address has a # in it, and what follows is never sent"));
         }
         if authority.contains(['{', '}']) || path.replace(gap, "").contains(['{', '}']) {
+            // The first of them that may not stand there.
+            let wrongly =
+                if authority.contains(['{', '}']) { authority.to_owned() } else { path.replace(gap, "") };
+            let first = wrongly.find('{').and_then(|start| {
+                let rest = wrongly.get(start..)?;
+                let end = rest.find('}').map_or(rest.len(), |end| end + 1);
+                Some(rest.get(..end)?.chars().take(MOST_SHOWN).collect::<String>())
+            });
             return Err(wrong(&format!(
-                "of what can stand in braces the address may have {gap}, after the host"
+                "the address has {} in it: {gap} is the only name in braces, and stands after the host",
+                first.as_deref().unwrap_or("}")
             )));
         }
         let authority = with_port(&authority.to_ascii_lowercase(), usual_port)
@@ -73,6 +85,13 @@ impl Address {
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// The host, with its port where that is not the usual one.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        let rest = self.text.split_once("://").map_or(&*self.text, |(_, rest)| rest);
+        rest.split(['/', '?']).next().unwrap_or(rest)
     }
 
     /// Whether it has the gap.

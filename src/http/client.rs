@@ -192,14 +192,22 @@ fn told(error: &ureq::Error) -> (String, bool) {
         ureq::Error::Timeout(_) => ("it did not answer in time".to_owned(), true),
         ureq::Error::HostNotFound => ("its name is not known".to_owned(), true),
         // What rustls finds wrong with a certificate comes as this kind.
-        ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => {
-            (format!("no trusted connection to it: {error}"), false)
+        ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => untrusted(error),
+        ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+            ("connection refused".to_owned(), true)
         }
         ureq::Error::Io(error) => (error.to_string(), true),
-        ureq::Error::Rustls(error) => (format!("no trusted connection to it: {error}"), false),
-        ureq::Error::Tls(error) => (format!("no trusted connection to it: {error}"), false),
+        ureq::Error::Rustls(error) => untrusted(error),
+        ureq::Error::Tls(error) => untrusted(error),
         other => (other.to_string(), true),
     }
+}
+
+/// A certificate is as little trusted a little later.
+fn untrusted(error: &impl std::fmt::Display) -> (String, bool) {
+    let error = error.to_string();
+    let own = if error.contains("UnknownIssuer") { "; SSL_CERT_FILE names a CA of your own" } else { "" };
+    (format!("no trusted connection to it: {error}{own}"), false)
 }
 
 /// The proxy that the environment names.

@@ -76,6 +76,10 @@ impl Headers {
 
     fn parse(bytes: &[u8]) -> Result<Self> {
         let mut headers = Self::default();
+        if matches!(bytes, [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..]) {
+            return Err(Error::new(ErrorKind::Usage, "the file of headers is UTF-16")
+                .hint("save it as UTF-8; in PowerShell: Set-Content -Encoding ascii"));
+        }
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         for (ordinal, line) in (1_u64..).zip(bytes.split(|byte| *byte == b'\n')) {
             let line = line.trim_ascii();
@@ -93,7 +97,8 @@ impl Headers {
     /// Adds a line, or says what is wrong with it: never what is in it.
     fn add(&mut self, line: &[u8]) -> std::result::Result<(), String> {
         let no_header = || "is no header".to_owned();
-        let line = std::str::from_utf8(line).ok().filter(|line| line.is_ascii()).ok_or_else(no_header)?;
+        let ascii = std::str::from_utf8(line).ok().filter(|line| line.is_ascii());
+        let line = ascii.ok_or_else(|| "has a character that is not ASCII".to_owned())?;
         let (name, value) = line.split_once(':').ok_or_else(no_header)?;
         let name: HeaderName = name.parse().map_err(|_| no_header())?;
         let value = value.trim();
@@ -232,6 +237,20 @@ mod tests {
             let ordinal = if line.starts_with(b"x:") { "line 5 " } else { "line 3 " };
             assert!(error.kind() == ErrorKind::Usage && said.contains(ordinal), "{said}");
         }
+    }
+
+    #[test]
+    fn why_a_line_is_no_header_is_said_where_it_is_not_to_be_seen() {
+        let said = |text: &[u8]| Headers::parse(text).expect_err("no header").to_string();
+        for line in ["Authorization: Bearer \u{2026}", "Authorization: s\u{e9}same"] {
+            assert_eq!(
+                said(line.as_bytes()),
+                "line 1 of the file of headers has a character that is not ASCII"
+            );
+        }
+        assert_eq!(said(b"sesame"), "line 1 of the file of headers is no header");
+        let utf16: Vec<u8> = "\u{feff}A: sesame".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        assert_eq!(said(&utf16), "the file of headers is UTF-16");
     }
 
     #[test]

@@ -72,9 +72,14 @@ fn no_overwrite(error: Error) -> Error {
     if error.kind() != ErrorKind::Exists {
         return error;
     }
-    let again =
-        Error::new(ErrorKind::Exists, error.message()).hint("name another file after -o, or remove this one");
-    match &error.place().path {
+    let path = &error.place().path;
+    // Never that somebody removes a device.
+    let is_file =
+        path.as_deref().is_some_and(|path| matches!(kind_of_source(path), Ok(PathKind::File { .. })));
+    let hint =
+        if is_file { "name another file after -o, or remove this one" } else { "name a new file after -o" };
+    let again = Error::new(ErrorKind::Exists, error.message()).hint(hint);
+    match path {
         Some(path) => again.at(path),
         None => again,
     }

@@ -72,6 +72,9 @@ pub struct PostReport {
     pub retries: u64,
     /// Why sending ended before each batch had its turn.
     pub stopped: Option<String>,
+    /// Whether it would end like that again: something must be put right first.
+    #[serde(skip)]
+    pub is_stopped_for_good: bool,
     /// What the server refused, or the first of very many.
     pub refusals: Vec<RefusalReport>,
 }
@@ -209,6 +212,8 @@ enum Delivery {
     Failed {
         status: Option<u16>,
         reason: String,
+        /// Whether it may be otherwise later.
+        may_pass: bool,
     },
 }
 
@@ -254,8 +259,9 @@ impl Sending<'_> {
                         });
                     }
                 }
-                Delivery::Failed { status, reason } => {
+                Delivery::Failed { status, reason, may_pass } => {
                     note_failure(queue, &batch, status, &reason)?;
+                    self.report.is_stopped_for_good = !may_pass;
                     self.report.stopped = Some(reason);
                     return Ok(());
                 }
@@ -280,10 +286,16 @@ impl Sending<'_> {
                     return Ok(Delivery::Refused { status: Some(answer.status), reason: told(&answer) });
                 }
                 Err(unreached) if unreached.may_pass => (None, unreached.reason),
-                Err(unreached) => return Ok(Delivery::Failed { status: None, reason: unreached.reason }),
+                Err(unreached) => {
+                    let reason = unreached.reason;
+                    return Ok(Delivery::Failed { status: None, reason, may_pass: false });
+                }
             };
-            let Some(&wait) = waits.next() else { return Ok(Delivery::Failed { status, reason }) };
-            self.run.progress.note(&format!("sending again in {wait:?}: {reason}"));
+            let Some(&wait) = waits.next() else {
+                return Ok(Delivery::Failed { status, reason, may_pass: true });
+            };
+            let host = self.options.address.host();
+            self.run.progress.note(&format!("{host}: {reason}; sending again in {}", in_words(wait)));
             self.wait(wait)?;
             self.report.retries += 1;
         }
@@ -333,6 +345,14 @@ fn note_failure(
         let refused = format!("the server did not take sessions of {program:?} ({reason})");
         not_noted(queue.path(), &refused, "the same command goes on with what is queued", error)
     })
+}
+
+/// How long is waited: `1 s`, and parts of a second where tests ask for them.
+fn in_words(wait: Duration) -> String {
+    match wait.subsec_millis() {
+        0 => format!("{} s", wait.as_secs()),
+        _ => format!("{} ms", wait.as_millis()),
+    }
 }
 
 /// What a server says that did not take a batch.

@@ -57,7 +57,7 @@ pub struct PutBackOrigin {
     pub origin: Option<String>,
     /// Its keys, all of them.
     pub keys: u64,
-    /// Those with several values.
+    /// Those with several values, or of which something is to be told.
     pub merged: Vec<PutBackKey>,
 }
 
@@ -68,10 +68,12 @@ pub struct PutBackKey {
     pub key: String,
     /// How many different values there are.
     pub values: u64,
-    /// Elements that the latest of them did not have.
+    /// Elements that the one did not have that is the base.
     pub added: u64,
     /// Elements of it that got something of another.
     pub changed: u64,
+    /// Sessions of others that are not put back, or not as completed as they were there.
+    pub left_out: u64,
     /// What is not in it, and why.
     pub notes: Vec<String>,
 }
@@ -121,6 +123,9 @@ fn text_of(form: PutBackForm, storages: &[Restored]) -> Result<String> {
         (PutBackForm::StorageState, _) if unnamed => {
             name_it("some of the dumps do not say whose storage they are, and Playwright needs to know")
         }
+        (PutBackForm::Console, _) if unnamed => {
+            name_it("some of the dumps do not say whose storage they are, and a console is of one page")
+        }
         (PutBackForm::StorageState, _) => Ok(storage_state(storages)),
         (PutBackForm::Console, [storage]) => Ok(console(storage)),
         (PutBackForm::Console, _) => name_it("a console is of one origin, and there is storage of several"),
@@ -149,6 +154,15 @@ struct Making<'a> {
     partitioned: u64,
 }
 
+impl PutBackReport {
+    /// How many sessions are in the database and not in what is put back, since they fit no store there.
+    #[must_use]
+    pub fn sessions_left_out(&self) -> u64 {
+        let keys = self.origins.iter().flat_map(|origin| &origin.merged);
+        keys.map(|key| key.left_out).sum()
+    }
+}
+
 impl Making<'_> {
     /// Takes all captures of one key, the latest last.
     fn key(&mut self, captures: Vec<StoredCapture>) {
@@ -168,22 +182,28 @@ impl Making<'_> {
                 StoredValue::Text(text) => CodeUnits::from(&*text),
                 StoredValue::Utf16Le(units) => CodeUnits::from_utf16le(&units).unwrap_or_default(),
             };
+            let mut is_of_origin = capture.origin.is_some();
             let values = of_origins.entry(capture.origin.or_else(|| self.only.clone())).or_default();
             // Where a dump that does not say whose it is has the same.
-            values.retain(|other| other.value != value);
-            values.push(Capture { value, seen: capture.seen });
+            values.retain(|other| {
+                let is_other = other.value != value;
+                is_of_origin |= !is_other && other.is_of_origin;
+                is_other
+            });
+            values.push(Capture { value, seen: capture.seen, is_of_origin });
         }
         for (origin, values) in of_origins {
             let Some(merged) = merged(&self.options.mapping, origin.as_deref(), &key, &values) else {
                 continue;
             };
             let (items, told) = self.storages.entry(origin).or_default();
-            if values.len() > 1 {
+            if values.len() > 1 || !merged.notes.is_empty() {
                 told.push(PutBackKey {
                     key: key.to_string(),
                     values: values.len() as u64,
                     added: merged.added,
                     changed: merged.changed,
+                    left_out: merged.left_out,
                     notes: merged.notes,
                 });
             }

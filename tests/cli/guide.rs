@@ -108,3 +108,46 @@ fn every_command_of_the_guide_does_what_it_says() {
         }
     }
 }
+
+/// The mapping files that the guide shows.
+fn mapping_files() -> Vec<String> {
+    let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/MIGRATE.md");
+    let text = fs::read_to_string(guide).expect("the guide");
+    let blocks = text.split("```toml\n").skip(1);
+    blocks.map(|block| block.split("```").next().unwrap_or_default().to_owned()).collect()
+}
+
+#[test]
+fn every_mapping_file_of_the_guide_makes_the_events_that_it_says() {
+    let session =
+        r#"{"weekNumber":1,"dayNumber":2,"completed":true,"completedAt":"2025-01-06T10:00:00.000Z"}"#;
+    let zustand = format!(
+        r#"{{"state":{{"progressHistory":{{"programId":"p","sessions":[{session}]}}}},"version":3}}"#
+    );
+    let redux = r#"{"runs":"{\"list\":[{\"day\":\"2025-01-06\",\"km\":5.2},{\"day\":\"2025-01-08\",\"km\":6}]}","profile":"{\"name\":\"Ada\"}","_persist":"{\"version\":-1,\"rehydrated\":true}"}"#;
+    let expected = [
+        ("liftbook-x", &*zustand, "workout_session", "1|'p'"),
+        ("persist:root", redux, "run", "2|'Ada'"),
+        ("weights", r#"[{"date":"2025-01-06","kg":71.5}]"#, "weight", "1|71.5"),
+        ("settings", r#"{"name":"Ada","goals":[1,2]}"#, "settings", "1|'[1,2]'"),
+    ];
+    let files = mapping_files();
+    assert_eq!(files.len(), expected.len());
+    for (file, (key, value, event, told)) in files.iter().zip(expected) {
+        let place = Place::new();
+        place.write("map.toml", file);
+        place.write("dump.json", serde_json::json!({ key: value }).to_string());
+        place.run("migrate dump.json --origin https://app.example --map map.toml --into new.db").exits(0);
+        let member = match event {
+            "workout_session" => "program_id",
+            "run" => "runner",
+            "weight" => "kg",
+            _ => "goals",
+        };
+        let query = |what: &str| {
+            place.ask("new.db", &format!("SELECT {what} FROM events WHERE event_type = '{event}'"))
+        };
+        let found = format!("{}|{}", query("count(*)"), query(&format!("max(payload ->> '$.{member}')")));
+        assert_eq!(found, told, "{file}");
+    }
+}

@@ -62,6 +62,24 @@ fn the_general_help_names_verbs_examples_and_exit_codes() {
 }
 
 #[test]
+fn help_of_migrate_breaks_no_line_before_it_is_full() {
+    let ran = Place::new().run("migrate --help");
+    let (_, after) =
+        ran.exits(0).stdout.split_once("\nProfiles of Chrome").expect("what follows the options");
+    let lines: Vec<&str> = after.lines().skip(1).collect();
+    for pair in
+        lines.windows(2).filter(|pair| !pair.iter().any(|line| line.is_empty() || line.starts_with(' ')))
+    {
+        let next = pair[1].split(' ').next().unwrap_or_default();
+        let is_full = pair[0].len() + 1 + next.len() > 100 || pair[0] == "Examples:";
+        assert!(is_full, "{pair:?}");
+    }
+    for line in lines.iter().filter(|line| line.starts_with(' ')) {
+        assert!(line.len() < 80, "{line}");
+    }
+}
+
+#[test]
 fn verify_help_says_what_each_level_proves() {
     let ran = Place::new().run("verify --help");
     ran.exits(0).prints("Levels:\n  --quick ").prints("\n  --data ").prints("\n  (default) ");

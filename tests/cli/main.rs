@@ -24,6 +24,7 @@ mod migrate_bulk_sync;
 mod migrate_chromium;
 mod migrate_databases;
 mod migrate_dumps;
+mod migrate_errors;
 mod migrate_listing;
 mod migrate_many;
 mod migrate_post;

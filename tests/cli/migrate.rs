@@ -475,7 +475,7 @@ fn what_holds_no_storage_is_refused() {
     place
         .run("migrate Default --into new.db")
         .fails(13, "no localStorage here")
-        .hints("Firefox")
+        .hints("about:support")
         .changes_nothing();
     place.run("migrate nothing.json --into new.db").fails(10, "no such file").changes_nothing();
     place.make_folder("empty");

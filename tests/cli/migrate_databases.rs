@@ -256,8 +256,8 @@ fn copies_go_where_they_are_told_to_and_nothing_is_left_of_them() {
     place.run("migrate profile --list --temp-dir temp").exits(0).changes_nothing();
     place
         .run("migrate profile --list --temp-dir nowhere")
-        .fails(1, "creating a staging folder failed")
-        .hints("--temp-dir")
+        .fails(10, "the folder after --temp-dir does not exist")
+        .hints("create it")
         .changes_nothing();
 }
 

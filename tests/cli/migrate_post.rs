@@ -311,6 +311,7 @@ fn a_server_whose_certificate_nobody_vouches_for_gets_nothing() {
     let trusted = run(Some("cert.pem"));
     drop(server);
     refused.exits(15).prints("no trusted connection to it").does_not_print("sending again");
+    refused.prints("still to be sent: put right what is named above");
     assert!(!refused.stderr.contains("sending again"), "it is not tried again: {}", refused.stderr);
     assert_no_token(&place, &refused);
     // After the handshake this server waits, as it knows no POST.

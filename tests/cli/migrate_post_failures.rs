@@ -33,7 +33,7 @@ fn a_server_that_fails_once_is_asked_again() {
         let place = place_with(2);
         let server = Server::start(move |number, _| if number == 0 { failure() } else { taken() });
         let ran = place.run(&words(&server, "--post-timeout 700ms --json"));
-        let post = &ran.exits(0).tells("sending again in 1ms: ").tells(reason).document()["post"];
+        let post = &ran.exits(0).tells("; sending again in 1 ms").tells(reason).document()["post"];
         assert_eq!(
             (&post["retries"], &post["sessions_sent"], &post["sessions_left"]),
             (&json!(1), &json!(2), &json!(0))
@@ -52,7 +52,9 @@ fn a_server_that_is_gone_stops_the_sending_and_the_same_command_goes_on() {
     });
     let words = words(&server, "--batch-size 1");
     let ran = place.run(&words);
-    ran.exits(15).prints("post: stopped: 503: down for repair").prints("post: 3 sessions still to be sent");
+    ran.exits(15)
+        .prints("post: stopped: 503: down for repair")
+        .prints("post: 3 sessions still to be sent: the same command goes on");
     assert_eq!(server.requests().len(), 5, "one attempt and three more");
     assert_eq!(waiting(&place), "3");
     place.run(&words).exits(0).prints("post: 3 sessions in 3 batches sent to ");
@@ -98,7 +100,7 @@ fn a_batch_that_is_refused_is_told_and_stays_and_the_others_go_on() {
         ran.exits(3).prints(&format!(
             "refused: a 1-2 to 1-2, 1 session: {number}: no [31m week 1 authorization: [hidden] so long"
         ));
-        ran.prints("post: 1 session still to be sent");
+        ran.prints("post: 1 session still to be sent: put right what is named above, then run the same command again");
         assert_no_token(&place, &ran);
         assert_eq!(server.requests().len(), 3, "not tried again");
         let noted = place
@@ -243,8 +245,9 @@ fn an_interruption_stops_a_request_and_a_wait_and_says_what_is_left() {
     std::thread::sleep(Duration::from_millis(200));
     let ran = interrupt(&place, child, before);
     ran.fails(130, "0 sessions are sent and 4 are still queued")
-        .tells("sending again in 1s: 503")
-        .tells("in 5s: 503");
+        .tells("127.0.0.1:")
+        .tells(": 503; sending again in 1 s")
+        .tells(": 503; sending again in 5 s");
 }
 
 fn interrupt(place: &Place, child: Child, before: Listing) -> Ran {

@@ -220,7 +220,10 @@ fn the_view_of_an_earlier_run_is_in_the_way_and_is_told_how_to_leave() {
     let place = place_with(&DEVICES);
     place.run("migrate phone.json --into new.db --captured-at 2025-11-01").exits(0);
     let before = place.content("new.db");
-    place.run(&format!("{TABLET} new.db")).fails(2, "it is a view").hints("DROP VIEW progress_logs");
+    place
+        .run(&format!("{TABLET} new.db"))
+        .fails(2, "it is a view")
+        .hints("sqlite3 DATABASE 'DROP VIEW progress_logs'");
     assert_eq!(place.content("new.db"), before);
     place.execute("new.db", "DROP VIEW progress_logs");
     place.run(&format!("{TABLET} new.db")).exits(0);

@@ -174,7 +174,8 @@ fn whose_storage_it_is_must_be_known() {
     let place = place_with(&["devices/phone.json", "dumps/chromium.storageState.json"]);
     let words = "migrate phone.json --emit storage-state";
     place.run(words).fails(2, "do not say whose storage").hints("--origin").changes_nothing();
-    place.run("migrate phone.json --emit console").exits(0).prints("const origin = null;").changes_nothing();
+    let words = "migrate phone.json --emit console";
+    place.run(words).fails(2, "a console is of one page").hints("--origin").changes_nothing();
     let all = "migrate chromium.storageState.json --all-keys --origin http://127.0.0.1:8571 --origin http://127.0.0.1:8572";
     place.run(&format!("{all} --emit console")).fails(2, "a console is of one origin").changes_nothing();
     place.run(&format!("{all} --emit storage-state -o state.json"));
@@ -200,12 +201,14 @@ fn what_cannot_be_merged_comes_from_the_latest_and_is_told() {
             "migrate {file} --captured-at 2025-11-{day:02} --all-keys {ORIGIN} --into {database} --emit console"
         );
         let ran = place.run(&words);
-        ran.exits(0);
+        // Sessions that are nowhere in what is put back make it partial; a theme of another day does not.
+        ran.exits(if file == "program.json" { 3 } else { 0 });
         (ran.stdout.clone(), ran.stderr.clone())
     };
     import("phone.json", 1, "p.db");
     let (text, report) = import("program.json", 2, "p.db");
     assert!(report.contains("4 of program \"mini-2w\" are not put in"), "{report}");
+    assert!(report.contains("4 sessions left out"), "{report}");
     assert!(text.contains("other") && !text.contains("mini-2w"));
     import("phone.json", 1, "v.db");
     let (_, report) = import("version.json", 2, "v.db");
@@ -220,6 +223,51 @@ fn what_cannot_be_merged_comes_from_the_latest_and_is_told() {
     // An older capture that comes later changes nothing.
     let (again, _) = import("theme.json", 1, "t.db");
     assert_eq!(again, text);
+}
+
+#[test]
+fn a_dump_of_no_known_origin_is_never_put_over_the_store_that_is_known_to_be_of_the_page() {
+    let place = place_with(&DEVICES);
+    let tablet = String::from_utf8(fixture("devices/tablet.json")).expect("UTF-8");
+    place.write("other.json", tablet.replace("mini-2w", "other"));
+    let sessions = |ran: &crate::ran::Ran| {
+        let state: Value = serde_json::from_str(&ran.stdout).expect("JSON");
+        let value = state["origins"][0]["localStorage"][0]["value"].as_str().expect("a value");
+        let store: Value = serde_json::from_str(value).expect("JSON");
+        (
+            store["state"]["currentProgram"]["id"].as_str().map(str::to_owned),
+            store["state"]["progressHistory"]["sessions"].as_array().map_or(0, Vec::len),
+        )
+    };
+    let told = "the latest is of a dump of no known origin (captured 2025-11-05";
+    // Of another program: nothing of it is put in, and that is no success.
+    place.run("migrate other.json --captured-at 2025-11-05 --into a.db").exits(0);
+    let words =
+        format!("migrate phone.json --captured-at 2025-11-01 {ORIGIN} --into a.db --emit storage-state");
+    let ran = place.run(&words);
+    ran.exits(3);
+    assert_eq!(sessions(&ran), (Some("mini-2w".to_owned()), 4));
+    assert!(
+        ran.stderr.contains(told) && ran.stderr.contains("known to be of this one is the base"),
+        "{}",
+        ran.stderr
+    );
+    assert!(ran.stderr.contains("of program \"other\" are not put in"), "{}", ran.stderr);
+    // Of the same one: its sessions come along, in the store of the page.
+    place.run("migrate tablet.json --captured-at 2025-11-05 --into b.db").exits(0);
+    let ran = place.run(&words.replace("a.db", "b.db"));
+    ran.exits(0);
+    assert_eq!(sessions(&ran), (Some("mini-2w".to_owned()), 5));
+    assert!(ran.stderr.contains(told), "{}", ran.stderr);
+    // Where nothing else is there, it is taken for what is named, and that is told.
+    place.run("migrate tablet.json --captured-at 2025-11-05 --into c.db").exits(0);
+    place.write("theme.json", r#"{"theme":"dark"}"#);
+    let words = format!("migrate theme.json --captured-at 2025-11-01 {ORIGIN} --into c.db --emit console");
+    let ran = place.run(&words);
+    assert!(ran.stderr.contains(&format!("liftbook-store: {told}")), "{}", ran.stderr);
+    let of_page =
+        format!("migrate theme.json --captured-at 2025-11-01 {ORIGIN} --all-keys --into d.db --emit console");
+    assert!(!place.run(&of_page).exits(0).stderr.contains("merged:"));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgGroup, Args};
 use parklite::error::{Error, ErrorKind, Result};
 use parklite::http::{Address, Headers};
@@ -21,24 +22,23 @@ use crate::cli::units::parse_duration;
 #[derive(Debug, Args)]
 #[command(
     group = ArgGroup::new("made").args(["emit", "post"]),
-    after_help = "Profiles of Chrome, Edge, Brave, Electron, Firefox, Safari and WebKitGTK can be read: name the profile's folder, or one\n\
-    above it; it is only read, and may be in use. Of several origins, name those you want.\n\n\
-    A dump is what JSON.stringify(localStorage), Object.entries(localStorage) or Playwright's storageState\n\
-    give, one in a file or one in each line. Importing it again adds nothing; dumps of several devices are merged.\n\n\
+    after_help = "Profiles of Chrome, Edge, Brave, Electron, Firefox, Safari and WebKitGTK can be read: name the profile's folder, or one above it. It is only read, and may be in use. Of several origins, name those you want.\n\n\
+    A dump is what JSON.stringify(localStorage), Object.entries(localStorage) or Playwright's storageState give, one in a file or one in each line. Importing it again adds nothing; dumps of several devices are merged.\n\n\
     Examples:\n  \
-    parklite migrate dump-laptop.json --list                  what is in it?\n  \
+    parklite migrate dump-laptop.json --list            what is in it?\n  \
     parklite migrate dump-laptop.json --into gymlog.db --device laptop\n  \
-    parklite migrate dumps/ --into gymlog.db --dry-run        a folder; the same report, and nothing is changed\n  \
-    parklite migrate ~/.config/google-chrome --list           whose storage is in there?\n  \
-    parklite migrate ~/old-laptop/Default --origin https://app.example --into gymlog.db\n  \
-    parklite migrate state.json --origin https://app.example --into gymlog.db\n  \
+    parklite migrate dumps/ --into gymlog.db --dry-run  nothing is changed\n  \
+    parklite migrate ~/.config/google-chrome --list     whose storage is there?\n  \
+    parklite migrate ~/old-laptop/Default --origin https://app.example \\\n      \
+    --into gymlog.db\n  \
     parklite migrate liftbook.json --map liftbook.toml --into gymlog.db\n  \
     parklite migrate dumps/ --into planner.db --to progress-logs --set user_id=42\n  \
-    parklite migrate dump.json --emit bulk-sync > bodies.jsonl\n  \
-    parklite migrate dump.json --into gymlog.db --header-file token --post 'https://app.example/api/progress/{program_id}/bulk-sync'\n  \
-    parklite migrate phone.json laptop.json --origin https://app.example --emit console > paste.js\n\n\
-    Exit code 3 says that something did not fit, could not be read or was refused by a server; the report names it, the rest is\n\
-    imported. Exit code 15 says that a server was gone: all is imported, and the same command goes on with what is to be sent."
+    parklite migrate dump.json --emit bulk-sync -o bodies.jsonl\n  \
+    parklite migrate dump.json --into gymlog.db --header-file token \\\n      \
+    --post 'https://app.example/progress/{program_id}/bulk-sync'\n  \
+    parklite migrate phone.json laptop.json --origin https://app.example \\\n      \
+    --emit console -o paste.js\n\n\
+    Exit code 3 says that something did not fit, could not be read or was refused by a server; the report names it, the rest is imported. Exit code 15 says that a server was gone: all is imported, and the same command goes on with what is to be sent."
 )]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
 pub(crate) struct MigrateArgs {
@@ -46,7 +46,7 @@ pub(crate) struct MigrateArgs {
     #[arg(value_name = "INPUT", required = true)]
     inputs: Vec<PathBuf>,
     /// The events database; it is made if it is missing.
-    #[arg(long, value_name = "DATABASE", required_unless_present_any = ["list", "emit"])]
+    #[arg(long, value_name = "DATABASE")]
     into: Option<PathBuf>,
     /// Only show whose storage it is, which stores are known, and how many sessions they have.
     #[arg(long, conflicts_with_all = ["into", "made"])]
@@ -64,7 +64,7 @@ pub(crate) struct MigrateArgs {
     /// With --post: a file of headers for each request, such as a token, each in a line like `Authorization: Bearer …`.
     #[arg(long, value_name = "FILE", requires = "post", help_heading = MORE)]
     header_file: Option<PathBuf>,
-    /// With --post: how long one request may take [default: 30s].
+    /// With --post: how long one request may take: 30s, 500ms, 2m [default: 30s].
     #[arg(long, value_name = "TIME", requires = "post", value_parser = parse_duration, help_heading = MORE)]
     post_timeout: Option<Duration>,
     /// With --post: how long is waited before each further attempt, instead of 1, 5 and 15 seconds; for tests.
@@ -77,7 +77,7 @@ pub(crate) struct MigrateArgs {
     #[arg(long, value_name = "FILE.toml")]
     map: Option<PathBuf>,
     /// The device that the dumps are of; it is kept beside each event.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     device: Option<String>,
     /// When the dumps were made: 2025-12-31 or 2025-12-31T18:30:00Z [default: when each storage or file was changed last].
     #[arg(long, value_name = "TIME", value_parser = parse_moment)]
@@ -154,6 +154,7 @@ impl MigrateArgs {
 
     /// What the library is asked for.
     pub(crate) fn options(&self, json: bool) -> Result<MigrateOptions> {
+        self.check()?;
         if json && self.prints_emitted() {
             let message = "what is emitted and the report cannot both go to the standard output";
             return Err(
@@ -193,6 +194,28 @@ impl MigrateArgs {
                 .and_then(EmitForm::put_back)
                 .map(|form| PutBackOptions { form, output: self.output.clone() }),
         })
+    }
+
+    /// Refuses what is commonly typed and means something else here.
+    fn check(&self) -> Result<()> {
+        let is_dash = |path: &PathBuf| path.as_os_str() == "-";
+        if self.into.is_none() && !self.list && self.emit.is_none() {
+            return Err(Error::new(
+                ErrorKind::Usage,
+                "nothing says where it is to go: --into DATABASE is missing",
+            )
+            .hint("--into gymlog.db imports it, or --list to see what is in it"));
+        }
+        if self.output.as_ref().is_some_and(is_dash) {
+            return Err(Error::new(ErrorKind::Usage, "the file after -o would be one that is named -")
+                .hint("leave -o out for the standard output"));
+        }
+        if self.inputs.iter().any(|input| is_dash(input) && !input.exists()) {
+            return Err(Error::new(ErrorKind::NotFound, "there is no such file or folder")
+                .at("-")
+                .hint("standard input is not read: save it as a file"));
+        }
+        Ok(())
     }
 
     /// Which sessions go to a server.

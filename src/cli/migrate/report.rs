@@ -183,7 +183,12 @@ fn push_refusals(text: &mut String, post: &PostReport, is_dry_run: bool) {
     }
     if post.sessions_left > 0 && !is_dry_run {
         let left = sessions(post.sessions_left);
-        let _ = writeln!(text, "post: {left} still to be sent: the same command goes on with them");
+        let how = if post.is_stopped_for_good || post.batches_refused > 0 {
+            "put right what is named above, then run the same command again"
+        } else {
+            "the same command goes on with them"
+        };
+        let _ = writeln!(text, "post: {left} still to be sent: {how}");
     }
 }
 
@@ -193,10 +198,17 @@ fn push_put_back(text: &mut String, made: &PutBackReport, is_dry_run: bool) {
         let name = origin.origin.as_deref().unwrap_or("(origin not known)");
         let _ = writeln!(text, "to put back: {}, {}", safe(name), quantity(origin.keys, "key", "keys"));
         push_lines(text, "merged", origin.merged.iter(), origin.merged.len() as u64, |key| {
-            let PutBackKey { key, values, added, changed, notes } = key;
+            let PutBackKey { key, values, added, changed, left_out, notes } = key;
+            if *values == 1 {
+                return format!("{key}: {}", notes.join("; "));
+            }
+            let lost = match left_out {
+                0 => String::new(),
+                count => format!(", {} left out", quantity(*count, "session", "sessions")),
+            };
             let notes = [&[String::new()], &notes[..]].concat().join("; ");
             format!(
-                "{key}: {values} values, {added} sessions added to the latest, {changed} completed from others{notes}"
+                "{key}: {values} values, {added} sessions added to the latest, {changed} completed from others{lost}{notes}"
             )
         });
     }

@@ -168,7 +168,8 @@ fn phase_line(phase: &PhaseStatus, width: usize) -> String {
     let mut facts = Vec::new();
     if counts_rows(phase) {
         let total = of_total(phase.total_rows.map(text::rows));
-        facts.push(format!("{}{total} rows{}", text::rows(phase.rows), in_brackets(phase.row_share())));
+        let (_, unit) = phase.kind.unit();
+        facts.push(format!("{}{total} {unit}{}", text::rows(phase.rows), in_brackets(phase.row_share())));
     }
     // Before what matters less: a narrow terminal cuts the end off.
     facts.extend(time_left(phase.share()));

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use parklite::progress::{Phase, Progress};
+use parklite::progress::{Phase, PhaseKind, Progress};
 
 use super::line::{LineWriter, lock};
 use super::meter::{Meter, PhaseStatus, Share};
@@ -72,7 +72,7 @@ impl<W: Write + Send> Progress for PlainLines<W> {
 fn progress_line(phase: &PhaseStatus) -> String {
     let mut facts = Vec::new();
     if counts_rows(phase) {
-        facts.push(text::quantity(phase.rows, "row", "rows") + &in_brackets(phase.row_share()));
+        facts.push(rows(phase) + &in_brackets(phase.row_share()));
     }
     if counts_bytes(phase) {
         facts.push(text::bytes(phase.bytes) + &in_brackets(second_share(phase)));
@@ -87,9 +87,12 @@ fn progress_line(phase: &PhaseStatus) -> String {
 
 /// `exporting events: done, 2,010,312 rows, 502 MiB in 12 s`
 fn done_line(phase: &PhaseStatus) -> String {
-    let mut facts = vec!["done".to_owned()];
+    // What is to be sent is known exactly: where less was, the server was gone.
+    let is_stopped =
+        phase.kind == PhaseKind::Sending && phase.total_rows.is_some_and(|total| phase.rows < total);
+    let mut facts = vec![if is_stopped { "stopped" } else { "done" }.to_owned()];
     if counts_rows(phase) {
-        facts.push(text::quantity(phase.rows, "row", "rows"));
+        facts.push(rows(phase));
     }
     if counts_bytes(phase) {
         facts.push(text::bytes(phase.bytes));
@@ -102,6 +105,11 @@ fn title(phase: &PhaseStatus) -> String {
         "" => phase.kind.name().to_owned(),
         subject => format!("{} {}", phase.kind.name(), text::safe(subject)),
     }
+}
+
+fn rows(phase: &PhaseStatus) -> String {
+    let (one, several) = phase.kind.unit();
+    text::quantity(phase.rows, one, several)
 }
 
 /// Whether a phase is one that counts rows at all.
@@ -117,7 +125,8 @@ pub(super) fn counts_bytes(phase: &PhaseStatus) -> bool {
 /// Rows per second, or bytes where no rows are counted.
 pub(super) fn rate(phase: &PhaseStatus) -> Option<String> {
     if counts_rows(phase) {
-        return phase.rows_per_second().map(|rate| format!("{} rows/s", text::rows(rate)));
+        let (_, unit) = phase.kind.unit();
+        return phase.rows_per_second().map(|rate| format!("{} {unit}/s", text::rows(rate)));
     }
     phase.bytes_per_second().map(|rate| format!("{}/s", text::bytes(rate)))
 }
@@ -141,8 +150,6 @@ pub(super) fn in_brackets(share: Option<Share>) -> String {
 #[cfg(test)]
 mod tests {
     use std::io;
-
-    use parklite::progress::PhaseKind;
 
     use super::super::meter::fake_time::FakeTime;
     use super::*;
@@ -179,6 +186,21 @@ mod tests {
 exporting events: 1,250,000 rows (62 %), 312 MiB, 250,000 rows/s, about 3 s left
 exporting events: done, 2,010,312 rows, 502 MiB in 12 s
 ";
+        assert_eq!(plain.lines.written(), expected);
+    }
+
+    #[test]
+    fn sending_counts_sessions_and_is_not_done_where_the_server_was_gone() {
+        let time = FakeTime::default();
+        let plain = plain(&time);
+        let sending = Phase { kind: PhaseKind::Sending, subject: "", total_rows: Some(3), total_bytes: None };
+        for sent in [1, 3] {
+            plain.begin(sending);
+            plain.advance(sent, 0);
+            time.pass(6_000);
+            plain.end();
+        }
+        let expected = "sending: stopped, 1 session in 6 s\nsending: done, 3 sessions in 6 s\n";
         assert_eq!(plain.lines.written(), expected);
     }
 

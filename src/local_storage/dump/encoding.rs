@@ -25,6 +25,7 @@ impl<'a> Text<'a> {
     pub(super) fn utf8(bytes: &'a [u8], start: u64) -> Result<Self, Fault> {
         match std::str::from_utf8(bytes) {
             Ok(_) => Ok(Self::new(Cow::Borrowed(bytes), start, false)),
+            Err(_) if is_binary(bytes) => Err(no_text()),
             Err(error) => {
                 Err(Fault { hint: SAVE_AGAIN, ..Fault::new(error.valid_up_to(), "this is not UTF-8") })
             }
@@ -54,6 +55,17 @@ impl<'a> Text<'a> {
     fn new(content: Cow<'a, [u8]>, start: u64, is_utf16: bool) -> Self {
         Self { content, start, is_utf16, counted: Cell::new((0, 0)) }
     }
+}
+
+/// Whether the beginning has characters that no text has: then no other encoding makes a dump of it.
+pub(super) fn is_binary(bytes: &[u8]) -> bool {
+    const HEAD_BYTES: usize = 512;
+    bytes.iter().take(HEAD_BYTES).any(|byte| byte.is_ascii_control() && !byte.is_ascii_whitespace())
+}
+
+/// What is told of such a file.
+pub(super) fn no_text() -> Fault {
+    Fault::new(0, "this is no text")
 }
 
 /// How many code units a byte of WTF-8 begins: none inside a character, two where it takes four bytes.

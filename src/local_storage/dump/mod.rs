@@ -215,6 +215,10 @@ fn syntax(text: &[u8], error: Syntax) -> Fault {
         let hint = "put each dump into a file or a line of its own";
         return Fault { hint, ..Fault::new(error.at, "a second document begins") };
     }
+    let start = text.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+    if error.at == start && !could_be_dump(text.get(start..).unwrap_or_default()) {
+        return Fault::new(start, "it does not begin like a dump");
+    }
     let hint = if error.cut == Cut::No { FORMS } else { "the file was cut: save the dump again" };
     Fault { hint, ..Fault::new(error.at, error.what) }
 }

@@ -88,6 +88,12 @@ impl<R: BufRead> Dumps<R> {
                     self.ready = Some(self.line(&second, Some(second.number)));
                     self.line(&first, Some(first.number))
                 }
+                // The first line of a picture may have no character that gives it away.
+                Some(second)
+                    if std::str::from_utf8(&first.bytes).is_err() && encoding::is_binary(&second.bytes) =>
+                {
+                    Err(encoding::no_text().into_error(first.start, None))
+                }
                 _ => self.line(&first, None),
             },
         }

@@ -239,7 +239,7 @@ fn what_is_no_dump_is_refused_with_the_byte_where_it_shows() {
         (r#"["a","b"]"#, "this array is no dump, at byte 1"),
         ("12", "this is no dump but a number, at byte 0"),
         (" true", "this is no dump but a boolean, at byte 1"),
-        ("dark", "a value was expected, at byte 0"),
+        ("dark", "it does not begin like a dump, at byte 0"),
         (r#"{"a":"1"}{"b":"2"}"#, "a second document begins, at byte 9"),
         ("{\"a\":\"1\"}\n{\"b\":\"2\"}", "a second document begins, at byte 10"),
         ("{\"a\":\"1\"} x", "something stands behind the end of the document, at byte 10"),
@@ -249,7 +249,10 @@ fn what_is_no_dump_is_refused_with_the_byte_where_it_shows() {
         (r#"{"a":"1","#, "the text ends inside an object, at byte 9"),
         ("'{\"a\":\"1", "the text ends inside a string, at byte 8"),
         (r#" "{\"a\":}""#, "inside the quotes: a value was expected (byte 5 of what they hold), at byte 1"),
-        ("\"dark\"", "inside the quotes: a value was expected (byte 0 of what they hold), at byte 0"),
+        (
+            "\"dark\"",
+            "inside the quotes: it does not begin like a dump (byte 0 of what they hold), at byte 0",
+        ),
         (
             r#"[{"name":"sid","value":"1","domain":"a.example","httpOnly":true}]"#,
             "these are cookies, which are not read, at byte 1",
@@ -270,6 +273,7 @@ fn bytes_that_are_no_text_are_refused_with_their_place() {
         // A surrogate of its own is no UTF-8.
         (b"{\"a\":\"\xED\xA0\xBD\"}", "this is not UTF-8, at byte 6"),
         (b"\xFF\xFE{\0\"\0a", "a file of two-byte units ends inside one of them, at byte 6"),
+        (b"\xFF\xD8\xFF\xE0\0\x10JFIF\0", "this is no text, at byte 0"),
         (b"\xFF\xFE{\0\"\0\x01\0", "a control character stands in a string as it is, at byte 6"),
     ] {
         let error = read_dump(bytes, &DumpOptions::default()).expect_err("no text");

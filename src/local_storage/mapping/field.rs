@@ -68,6 +68,8 @@ pub(super) struct Field {
     pub(super) name: String,
     pub(super) from: From,
     pub(super) wanted: FieldType,
+    /// Whether the rule says no type, and could say another.
+    pub(super) is_free: bool,
     pub(super) optional: bool,
     pub(super) coerce: Vec<Coercion>,
 }
@@ -140,7 +142,13 @@ impl Field {
             }),
             Some(found) => self.typed(found).ok_or_else(|| {
                 let at = if text.is_empty() { "it" } else { text };
-                format!("{at} is {}, not {}", excerpt(found, 40), self.wanted.name())
+                let shown = excerpt(found, 40);
+                match other_type(found).filter(|_| self.is_free) {
+                    Some((what, name)) => {
+                        format!("{at} is {shown}, {what}, and the rule takes text: say type = \"{name}\"")
+                    }
+                    None => format!("{at} is {shown}, not {}", self.wanted.name()),
+                }
             }),
         }
     }
@@ -197,6 +205,17 @@ impl FieldType {
             Self::Date => "a day (2026-11-20) or a time as RFC 3339 writes it",
             Self::Json => "JSON",
         }
+    }
+}
+
+/// What a value is that is no text, and the type that takes it.
+fn other_type(found: Json<'_>) -> Option<(&'static str, &'static str)> {
+    match found.kind() {
+        Kind::Number if found.to_i64().is_some() => Some(("a number", "int")),
+        Kind::Number => Some(("a number", "number")),
+        Kind::Object => Some(("an object", "json")),
+        Kind::Array => Some(("an array", "json")),
+        _ => found.to_bool().map(|_| ("true or false", "bool")),
     }
 }
 

@@ -174,6 +174,7 @@ fn with_absent(fields: Vec<Field>) -> Vec<Field> {
         name: name.to_owned(),
         from: From::Rule(Value::Null),
         wanted: FieldType::Json,
+        is_free: false,
         optional: true,
         coerce: Vec::new(),
     };

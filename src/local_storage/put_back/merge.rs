@@ -1,8 +1,9 @@
 //! One value out of several that devices and times had under the same key.
 //!
-//! The latest capture is the base: its text stays as it is but for the elements of the array that the rule names. There the
-//! sessions of the others are put in by the rule of `progress_logs`: of one program, week and day, the later completion or
-//! capture wins, member by member, and what is absent or null never erases.
+//! The latest capture is the base, of those that are known to be of the origin where there are any: a dump that does not say
+//! whose it is may be another site's. The base's text stays as it is but for the elements of the array that the rule names.
+//! There the sessions of the others are put in by the rule of `progress_logs`: of one program, week and day, the later
+//! completion or capture wins, member by member, and what is absent or null never erases.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -22,6 +23,8 @@ pub struct Capture {
     pub value: CodeUnits,
     /// A text that is greater the later it was: the time, then the line of the source.
     pub seen: String,
+    /// Whether its source said whose it is.
+    pub is_of_origin: bool,
 }
 
 /// What became of the captures of one key.
@@ -29,10 +32,12 @@ pub struct Capture {
 pub struct Merged {
     /// The value to put back.
     pub value: CodeUnits,
-    /// Elements that the latest capture did not have.
+    /// Elements that the base did not have.
     pub added: u64,
     /// Elements of it that got something of another capture.
     pub changed: u64,
+    /// Sessions of other captures that are not in it, or not as completed as they were there.
+    pub left_out: u64,
     /// What is not in it, and why.
     pub notes: Vec<String>,
 }
@@ -45,7 +50,7 @@ struct Session {
     seen: (String, usize),
     id: String,
     text: Vec<u8>,
-    /// Its place in the latest capture.
+    /// Its place in the base.
     at: Option<usize>,
 }
 
@@ -58,7 +63,7 @@ impl Session {
 /// Program, week and day.
 type Day = (String, String, String);
 
-/// Merges the captures of a key, of which none is there twice, the latest last; `None` of no capture.
+/// Merges the captures of a key, of which no value is there twice, the latest last; `None` of no capture.
 #[must_use]
 pub fn merged(
     mapping: &Mapping,
@@ -67,14 +72,45 @@ pub fn merged(
     captures: &[Capture],
 ) -> Option<Merged> {
     let latest = captures.last()?;
-    let as_it_is = |notes: Vec<String>| Merged { value: latest.value.clone(), added: 0, changed: 0, notes };
-    if captures.len() == 1 {
-        return Some(as_it_is(Vec::new()));
+    let base_at = captures.iter().rposition(|capture| capture.is_of_origin).unwrap_or(captures.len() - 1);
+    let base = captures.get(base_at)?;
+    let as_it_is =
+        |notes: Vec<String>| Merged { value: base.value.clone(), added: 0, changed: 0, left_out: 0, notes };
+    let mut merged = as_it_is(Vec::new());
+    if captures.len() > 1 {
+        let store = Store { mapping, origin, key };
+        let mapped: Vec<Mapped> = captures.iter().map(|capture| store.map(&capture.value)).collect();
+        merged = store.merge(captures, &mapped, base_at).unwrap_or_else(|reason| {
+            as_it_is(vec![format!("the latest of {} different values is taken: {reason}", captures.len())])
+        });
+        merged.left_out = left_out(&mapped, &store.map(&merged.value));
     }
-    let store = Store { mapping, origin, key };
-    Some(store.merge(captures, latest).unwrap_or_else(|reason| {
-        as_it_is(vec![format!("the latest of {} different values is taken: {reason}", captures.len())])
-    }))
+    if !latest.is_of_origin {
+        let captured_at = latest.seen.split('/').next().unwrap_or_default();
+        let base = if base.is_of_origin {
+            ", and the latest that is known to be of this one is the base"
+        } else {
+            ""
+        };
+        merged
+            .notes
+            .push(format!("the latest is of a dump of no known origin (captured {captured_at}){base}"));
+    }
+    Some(merged)
+}
+
+/// How many program's days the captures have that the result has not, or has as not completed where they are completed.
+fn left_out(captures: &[Mapped], result: &Mapped) -> u64 {
+    let days = |mapped: &Mapped| -> Vec<(Day, bool)> {
+        let sessions = mapped.events.iter().flatten().filter(|event| event.event_type == WORKOUT_SESSION);
+        sessions.filter_map(|event| session_of(event).map(|(day, completed, _)| (day, completed))).collect()
+    };
+    let there: BTreeSet<(Day, bool)> = days(result).into_iter().collect();
+    let lost = captures.iter().flat_map(days).filter(|(day, completed)| {
+        let has = |completed| there.contains(&(day.clone(), completed));
+        !has(true) && (*completed || !has(false))
+    });
+    lost.map(|(day, _)| day).collect::<BTreeSet<Day>>().len() as u64
 }
 
 struct Store<'a> {
@@ -90,25 +126,26 @@ impl Store<'_> {
         map_item(self.mapping, self.origin, &item, Moment::from_ms(0).unwrap_or_default())
     }
 
-    fn merge(&self, captures: &[Capture], latest: &Capture) -> Result<Merged, &'static str> {
-        let mapped: Vec<Mapped> = captures.iter().map(|capture| self.map(&capture.value)).collect();
-        let base =
-            mapped.last().filter(|base| base.events.is_some()).ok_or("no rule says how to merge it")?;
-        let place = array_of(&mapped)?;
-        let text = latest.value.to_wtf8();
+    fn merge(&self, captures: &[Capture], mapped: &[Mapped], base_at: usize) -> Result<Merged, &'static str> {
+        let no_rule = "no rule says how to merge it";
+        let base = mapped.get(base_at).filter(|base| base.events.is_some()).ok_or(no_rule)?;
+        let base_value = &captures.get(base_at).ok_or(no_rule)?.value;
+        let place = array_of(mapped)?;
+        let text = base_value.to_wtf8();
         let json = Json::parse(&text).map_err(|_| "it is no JSON")?;
         let pointer = Pointer::parse(&place).map_err(|_| "its elements stand in no one place")?;
         let array = pointer.find(json).filter(|found| found.kind() == Kind::Array);
         let array = array.ok_or("it has no list where the others have their sessions")?;
         let mut notes = Vec::new();
         let mut sessions: HashMap<String, (Day, Session)> = HashMap::new();
-        for (capture, mapped) in captures.iter().zip(&mapped) {
+        for (index, (capture, mapped)) in captures.iter().zip(mapped).enumerate() {
             if mapped.version_text != base.version_text {
                 let version =
                     |mapped: &Mapped| mapped.version_text.clone().unwrap_or_else(|| "none".to_owned());
-                let (older, newer) = (version(mapped), version(base));
+                let (other, own) = (version(mapped), version(base));
+                let which = if index < base_at { "latest one" } else { "one that is the base" };
                 notes.push(format!(
-                    "a store of version {older} is not put into the latest one, of version {newer}"
+                    "a store of version {other} is not put into the {which}, of version {own}"
                 ));
                 continue;
             }
@@ -119,16 +156,20 @@ impl Store<'_> {
                 let at = index_of(event).unwrap_or(usize::MAX);
                 let Some(element) = elements.get(at) else { continue };
                 let Some((day, completed, completed_at)) = session_of(event) else { continue };
-                let is_latest = capture == latest;
-                let session = Session {
+                let mut session = Session {
                     completed,
                     completed_at,
                     seen: (capture.seen.clone(), at),
                     id: event.id.clone(),
                     text: element.text().to_vec(),
-                    at: is_latest.then_some(at),
+                    at: (index == base_at).then_some(at),
                 };
-                // Captures come in order, so that the last one that has it counts.
+                // Captures come in order, so that the last one that has it counts; where the base has it, its text stays.
+                if let (None, Some((_, known))) = (session.at, sessions.get_mut(&event.id))
+                    && known.at.is_some()
+                {
+                    (session.at, session.text) = (known.at, std::mem::take(&mut known.text));
+                }
                 sessions.insert(event.id.clone(), (day, session));
             }
         }
@@ -143,17 +184,17 @@ impl Store<'_> {
             }
         }
         notes.extend(left_out.iter().map(|(program, count)| {
-            format!("{count} of program {program:?} are not put in: the latest store is of another program")
+            format!("{count} of program {program:?} are not put in: the store is of another program")
         }));
         let mut elements: Vec<Vec<u8>> = array.elements().map(|element| element.text().to_vec()).collect();
         let (added, changed) = put_in(&mut elements, days);
         let value = splice(&text, array, &elements);
         let value =
-            if added + changed == 0 { Some(latest.value.clone()) } else { CodeUnits::from_wtf8(&value) };
-        Ok(Merged { value: value.ok_or("its text is no text")?, added, changed, notes })
+            if added + changed == 0 { Some(base_value.clone()) } else { CodeUnits::from_wtf8(&value) };
+        Ok(Merged { value: value.ok_or("its text is no text")?, added, changed, left_out: 0, notes })
     }
 
-    /// Those of the other captures that would be sessions of something else in the latest store.
+    /// Those of the other captures that would be sessions of something else in the base.
     fn unfit(
         &self,
         sessions: &HashMap<String, (Day, Session)>,
@@ -210,7 +251,7 @@ fn session_of(event: &MappedEvent) -> Option<(Day, bool, String)> {
     Some((day, is_completed, at.and_then(Json::to_utf8).unwrap_or_default()))
 }
 
-/// Puts in what the elements of the latest capture lack; how many are new, and how many were changed.
+/// Puts in what the elements of the base lack; how many are new, and how many were changed.
 fn put_in(elements: &mut Vec<Vec<u8>>, days: BTreeMap<Day, Vec<Session>>) -> (u64, u64) {
     let (mut added, mut changed) = (0, 0);
     let mut new: Vec<(Day, Vec<u8>)> = Vec::new();

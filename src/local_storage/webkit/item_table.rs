@@ -71,7 +71,7 @@ fn whose(path: &Path, collected: &mut Collected<'_>) -> Result<Whose> {
     let of_file = || folder.and_then(|folder| decode_origin_file(&read_origin_file(&folder.join("origin"))?));
     let whose = of_name.or_else(of_file);
     if whose.is_none() {
-        let message = "nothing tells whose storage it is: the file `origin` in the folder above is not there or damaged";
+        let message = "nothing tells whose storage it is: the file `origin` in the folder above is not there or damaged; name this file itself, with its --origin";
         collected.tell(message, false);
     }
     Ok(whose.unwrap_or_default())

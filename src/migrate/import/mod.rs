@@ -11,7 +11,7 @@ mod write;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io;
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::MigrateOptions;
 use super::inputs::{Looks, SkippedFile, SourceFile, unread};
@@ -27,7 +27,7 @@ use crate::sqlite::events::EventWriter;
 use ahead::ReadFile;
 pub(super) use ahead::{Ahead, Shared, budget};
 use read::{Prepared, ReadDump, Whose, read_dumps};
-use refusals::{first_of_errors, is_of_text, nothing_there};
+use refusals::{first_of_errors, is_of_text, nothing_there, of_leveldb};
 
 /// The storage of an origin, or of a part of it.
 type OriginKey = (Option<String>, Option<String>);
@@ -121,7 +121,7 @@ impl<'a> Import<'a> {
                     }
                     Err(error) => {
                         is_other &= is_of_text(&error);
-                        self.unreadable(error, &mut told)?;
+                        self.unreadable(of_leveldb(path, error), &mut told)?;
                     }
                 }
             }
@@ -137,7 +137,7 @@ impl<'a> Import<'a> {
                     }
                     Err(error) => {
                         is_other &= is_of_text(&error);
-                        self.unreadable(error, &mut told)?;
+                        self.unreadable(of_leveldb(path, error), &mut told)?;
                     }
                 }
                 Ok(ControlFlow::Continue(()))
@@ -202,9 +202,9 @@ impl<'a> Import<'a> {
     }
 
     /// The report, once everything was read.
-    pub(super) fn finish(mut self) -> Result<MigrateReport> {
+    pub(super) fn finish(mut self, inputs: &[PathBuf]) -> Result<MigrateReport> {
         if !self.has_read_anything {
-            let nothing = || nothing_there(&self.report.skipped);
+            let nothing = || nothing_there(inputs, &self.report.skipped);
             return Err(self.first_error.unwrap_or_else(nothing));
         }
         let has_unnamed = self.origins.keys().any(|(origin, _)| origin.is_none());
@@ -234,7 +234,13 @@ impl<'a> Import<'a> {
         let is_of_system =
             std::error::Error::source(&error).is_some_and(<dyn std::error::Error>::is::<io::Error>);
         let error = if is_of_system { unread(error)? } else { error };
-        told.add_unreadable(error.message(), &mut self.report.totals);
+        // What a message asks for is in its hint, which has no place of its own among others.
+        let asks_for = error.hint_text().filter(|_| error.kind() == ErrorKind::Usage);
+        let message = asks_for.map_or_else(
+            || error.message().to_owned(),
+            |asks_for| format!("{}; {asks_for}", error.message()),
+        );
+        told.add_unreadable(&message, &mut self.report.totals);
         self.first_error = first_of_errors(self.first_error.take(), Some(error));
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! What is told where inputs do not hold what was asked for, or nothing at all.
 
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use super::Import;
 use crate::error::{Error, ErrorKind};
@@ -105,22 +106,53 @@ pub(super) fn first_of_errors(first: Option<Error>, second: Option<Error>) -> Op
 }
 
 /// The refusal of inputs in which there is nothing to read, with the first of what was skipped.
-pub(super) fn nothing_there(skipped: &[SkippedFile]) -> Error {
+pub(super) fn nothing_there(inputs: &[PathBuf], skipped: &[SkippedFile]) -> Error {
     const MOST: usize = 3;
     let names = skipped.iter().take(MOST).map(|file| format!("{} ({})", file.path.display(), file.reason));
     let names: Vec<String> = names.collect();
-    let message = match skipped.len() {
-        0 => "there is no localStorage here, and no dump of it".to_owned(),
+    let passed_over = match skipped.len() {
+        0 => String::new(),
         count => format!(
-            "there is no localStorage here, and no dump of it; skipped: {}{}",
+            "; skipped: {}{}",
             names.join(", "),
             if count > MOST { format!(" and {} more", count - MOST) } else { String::new() }
         ),
     };
-    Error::new(ErrorKind::Damaged, message).hint(
-        "looked for what JSON.stringify(localStorage), Object.entries or Playwright's storageState give, and \
-         for profiles of Chrome, Edge, Firefox, Safari and their kin",
-    )
+    // One input is the error's place, which stands at its end.
+    let place = match inputs {
+        [_] => "here".to_owned(),
+        several => {
+            let shown: Vec<String> = several.iter().take(MOST).map(|it| it.display().to_string()).collect();
+            let more = if several.len() > MOST {
+                format!(" or {} more", several.len() - MOST)
+            } else {
+                String::new()
+            };
+            format!("in {}{more}", shown.join(", "))
+        }
+    };
+    let message = format!("there is no localStorage {place}, and no dump of it{passed_over}");
+    let hint = "name the profile's folder (chrome://version and about:support show it), or a dump";
+    let error = Error::new(ErrorKind::Damaged, message).hint(hint);
+    match inputs {
+        [input] => error.at(input),
+        _ => error,
+    }
+}
+
+/// What is told of a file of a LevelDB that was named by itself, and is no dump: the error itself for any other file.
+pub(super) fn of_leveldb(path: &Path, error: Error) -> Error {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let is_number = |text: &str| text.len() >= 6 && text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_numbered = ["ldb", "log", "sst"].into_iter().any(|ending| {
+        name.strip_suffix(ending).and_then(|name| name.strip_suffix('.')).is_some_and(is_number)
+    });
+    if !is_numbered && !name.strip_prefix("MANIFEST-").is_some_and(is_number) {
+        return error;
+    }
+    Error::new(ErrorKind::Damaged, "this is a part of a browser's storage, and no dump")
+        .at(path)
+        .hint("name the folder it is in")
 }
 
 /// The first of these names, so that a message stays readable.

@@ -128,8 +128,8 @@ fn is_view(connection: &Connection, fold: &str) -> Result<Error> {
     let error = unfit("it is a view, and a table cannot have the same name");
     Ok(if found == format!("CREATE VIEW {TABLE} AS\n{fold}") {
         error.hint(
-            "an earlier run made the view over the events, so that nothing is lost without it: DROP VIEW progress_logs, and \
-             run this again; or leave --to out and use the view, which always shows the same",
+            "an earlier run made the view over the events, so that nothing is lost without it: sqlite3 DATABASE 'DROP VIEW \
+             progress_logs', and run this again; or leave --to out and use the view, which always shows the same",
         )
     } else {
         error.hint("rename that view, or import into a new database")

@@ -85,7 +85,7 @@ pub(super) fn toml_error(error: &toml::de::Error) -> Wrong {
     let hint = match meant {
         Some(meant) => format!("did you mean `{meant}`?"),
         None if is_unknown => "nothing else is allowed here".to_owned(),
-        None => "the mapping file is TOML; docs show one for each library".to_owned(),
+        None => "docs/MIGRATE.md shows what is in a mapping file".to_owned(),
     };
     Wrong { span: error.span(), message, hint }
 }

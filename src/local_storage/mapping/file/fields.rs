@@ -50,7 +50,8 @@ pub(super) fn field(
             ));
         }
     };
-    Ok(Field { name, from, wanted, optional: entry.optional, coerce })
+    let is_free = !is_session && entry.wanted.is_none();
+    Ok(Field { name, from, wanted, is_free, optional: entry.optional, coerce })
 }
 
 /// Those of a field, which must be able to do something.
