@@ -335,7 +335,7 @@ fn a_line_that_is_no_dump_costs_that_line_only() {
             items(1, &["a=1"]),
             Err("the text ends where a value was expected, at byte 16 (line 2)".to_owned()),
             Err("the dump is larger than 100 bytes (line 3)".to_owned()),
-            Err("inside the quotes: a value was expected (byte 0 of what they hold), at byte 125 (line 4)"
+            Err("inside the quotes: it does not begin like a dump (byte 0 of what they hold), at byte 125 (line 4)"
                 .to_owned()),
             items(5, &["c=3"]),
             Err("the text ends inside an object, at byte 143 (line 6)".to_owned()),
@@ -391,7 +391,7 @@ fn where_a_line_of_utf_16_is_damaged_is_told_by_its_byte_however_many_there_are(
     assert_eq!(errors.len(), count);
     for (index, message) in errors.iter().enumerate().step_by(9_999) {
         let at = 2 + 2 * (index * 14 + 12);
-        assert_eq!(*message, format!("a value was expected, at byte {at} (line {})", 2 * index + 2));
+        assert_eq!(*message, format!("it does not begin like a dump, at byte {at} (line {})", 2 * index + 2));
     }
 }
 

@@ -107,7 +107,7 @@ fn every_mistake_is_told_with_its_line_and_what_to_do() {
             "`completed` is no field that tells a time",
             "type",
         ),
-        ("[[store]]", "[[store]", 2, "", "TOML"),
+        ("[[store]]", "[[store]", 2, "", "docs/MIGRATE.md"),
         ("envelope = \"zustand\"", "", 2, "missing field `envelope`", ""),
     ] {
         let (told, told_hint) = replaced(from, to);
