@@ -14,6 +14,7 @@ mod recognise;
 mod report;
 mod stores;
 mod target;
+mod target_check;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -118,12 +119,15 @@ pub fn migrate(inputs: &[PathBuf], options: &MigrateOptions, run: Run<'_>) -> Re
     let post = post.transpose()?;
     options.temp_folder.as_deref().map_or(Ok(()), check_temp_folder)?;
     let named = inputs;
-    let inputs = inputs::find(named)?;
+    let inputs = inputs::find(named, run.interrupt)?;
     let sizes = inputs.sources.iter().map(|source| source.looks().size_bytes);
     let total_bytes = sizes.fold(0, u64::saturating_add);
     run.progress.set_run_total(total_bytes);
     let target = match &options.target {
-        Some(path) => Some(Target::open(path, options, run)?),
+        Some(path) => {
+            target_check::check(path, &inputs.sources, options.temp_folder.as_deref(), run)?;
+            Some(Target::open(path, options, run)?)
+        }
         None if options.takes() => {
             Some(Target::passing(&options.mapping, options.temp_folder.as_deref(), run)?)
         }

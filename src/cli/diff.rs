@@ -34,7 +34,7 @@ pub(crate) fn not_against(mut outcome: Outcome, other: &Path) -> Outcome {
 
 /// Adds to the outcome of verifying something how its content compares with that of `other`.
 pub(crate) fn against(outcome: Outcome, args: &VerifyArgs, other: &Path, run: Run<'_>) -> Result<Outcome> {
-    let Outcome { mut text, mut document, status: before, emitted, if_unprinted } = outcome;
+    let Outcome { mut text, mut document, status: before, emitted, findings, if_unprinted } = outcome;
     let options = DiffOptions {
         content: args.resources.content_options(&args.busy),
         tables: Vec::new(),
@@ -49,7 +49,7 @@ pub(crate) fn against(outcome: Outcome, args: &VerifyArgs, other: &Path, run: Ru
         document.insert("exit_code".into(), (status as u8).into());
         document.insert("against".into(), serde_json::to_value(&report).map_err(failed)?);
     }
-    Ok(Outcome { text, document, status, emitted, if_unprinted })
+    Ok(Outcome { text, document, status, emitted, findings, if_unprinted })
 }
 
 fn status_of(report: &DiffReport) -> Status {

@@ -20,6 +20,7 @@ pub(crate) fn run(args: &MigrateArgs, json: bool, run: Run<'_>) -> Result<Outcom
         () if report.is_partial() => Status::Partly,
         () => Status::Done,
     };
+    let findings = report::findings_text(&report);
     let is_done = report.target.is_some() && !report.dry_run && !report.needs_origin;
     let outcome = Outcome::new("migrate", &report, report::report_text(&report), status)?;
     // Where there is a file for it, the report is what goes to standard output, as ever.
@@ -27,5 +28,5 @@ pub(crate) fn run(args: &MigrateArgs, json: bool, run: Run<'_>) -> Result<Outcom
     let bodies = report.bulk_sync.map(|emitted| emitted.bodies);
     let emitted = bodies.or(report.put_back.map(|made| made.text)).unwrap_or_default();
     let if_unprinted = is_done.then_some("the import is done; the same command prints it again");
-    Ok(Outcome { emitted: is_printed.then_some(emitted), if_unprinted, ..outcome })
+    Ok(Outcome { emitted: is_printed.then_some(emitted), findings: Some(findings), if_unprinted, ..outcome })
 }

@@ -25,6 +25,8 @@ pub(crate) struct Outcome {
     pub(crate) status: Status,
     /// What was asked for, on standard output.
     pub(crate) emitted: Option<String>,
+    /// What of the text is told even where only errors are asked for, if not all of it.
+    pub(crate) findings: Option<String>,
     /// What to do where standard output takes nothing, though what was asked for is done.
     pub(crate) if_unprinted: Option<&'static str>,
 }
@@ -52,7 +54,7 @@ impl Outcome {
         if let (Some(document), serde_json::Value::Object(report)) = (document.as_object_mut(), report) {
             document.extend(report);
         }
-        Ok(Self { text, document, status, emitted: None, if_unprinted: None })
+        Ok(Self { text, document, status, emitted: None, findings: None, if_unprinted: None })
     }
 }
 
@@ -119,8 +121,10 @@ pub(crate) fn run() -> ExitCode {
         };
         if let Some(emitted) = &outcome.emitted {
             print(emitted)?;
-            if !cli.output.quiet || outcome.status != Status::Done {
+            if !cli.output.quiet {
                 write_stderr(&outcome.text);
+            } else if outcome.status != Status::Done {
+                write_stderr(outcome.findings.as_ref().unwrap_or(&outcome.text));
             }
         } else if cli.output.json {
             if let (Some(confinement), Some(document)) = (confinement, outcome.document.as_object_mut()) {
@@ -132,7 +136,7 @@ pub(crate) fn run() -> ExitCode {
             print(&outcome.text)?;
         } else if outcome.status != Status::Done {
             // Quiet means that nothing is said while all is well.
-            write_stderr(&outcome.text);
+            write_stderr(outcome.findings.as_ref().unwrap_or(&outcome.text));
         }
         Ok(outcome.status as u8)
     });

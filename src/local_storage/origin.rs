@@ -7,6 +7,24 @@ pub fn without_slash(text: &str) -> &str {
     if short.ends_with(':') { text.get(..short.len() + 2).unwrap_or(text) } else { short }
 }
 
+/// As browsers write it: without slashes at the end, its scheme and the host of a web address in small letters, and
+/// without the port that the scheme has anyway. What is no origin stays as it is.
+#[must_use]
+pub fn normal(text: &str) -> String {
+    let short = without_slash(text);
+    let Some((scheme, host)) = short.split_once("://").filter(|_| is_origin(short)) else {
+        return short.to_owned();
+    };
+    let scheme = scheme.to_ascii_lowercase();
+    let port = match &*scheme {
+        "http" | "ws" => ":80",
+        "https" | "wss" => ":443",
+        _ => return format!("{scheme}://{host}"),
+    };
+    let host = host.to_ascii_lowercase();
+    format!("{scheme}://{}", host.strip_suffix(port).unwrap_or(&host))
+}
+
 /// Whether it is written like an origin.
 #[must_use]
 pub fn is_origin(text: &str) -> bool {
@@ -16,7 +34,7 @@ pub fn is_origin(text: &str) -> bool {
         |char: char| !matches!(char, '/' | '?' | '#' | '\\') && !char.is_whitespace() && !char.is_control();
     scheme.starts_with(|first: char| first.is_ascii_alphabetic())
         && scheme.bytes().all(is_of_scheme)
-        && (!host.is_empty() || scheme == "file")
+        && (!host.is_empty() || scheme.eq_ignore_ascii_case("file"))
         && host.chars().all(is_of_host)
 }
 
@@ -37,6 +55,25 @@ mod tests {
             ("/", ""),
         ] {
             assert_eq!(without_slash(text), expected);
+        }
+    }
+
+    #[test]
+    fn origins_that_mean_the_same_are_written_the_same() {
+        for (text, expected) in [
+            ("https://APP.example", "https://app.example"),
+            ("HTTP://127.0.0.1:8571/", "http://127.0.0.1:8571"),
+            ("https://app.example:443", "https://app.example"),
+            ("https://app.example:80", "https://app.example:80"),
+            ("http://app.example:80", "http://app.example"),
+            ("http://app.example:8080", "http://app.example:8080"),
+            ("http://[::1]:80", "http://[::1]"),
+            ("http://[2001:db8::80]", "http://[2001:db8::80]"),
+            ("File://", "file://"),
+            ("moz-extension://Ab", "moz-extension://Ab"),
+            ("No Origin/", "No Origin"),
+        ] {
+            assert_eq!(normal(text), expected);
         }
     }
 

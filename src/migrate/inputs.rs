@@ -10,13 +10,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::Serialize;
 
 use super::recognise::{
-    FileKind, FolderKind, file_kind, folder_kind, is_named_like_database, is_of_storage, is_side_file,
-    is_surely_dump, why_left_out,
+    FileKind, FolderKind, file_kind, folder_kind, is_named_like_database, is_named_like_dump, is_of_storage,
+    is_side_file, is_surely_dump, is_webkit_salt, why_left_out,
 };
 use super::stores::{BrowserDatabase, SourceStore, StoreReader};
 use crate::durable::{PathKind, kind_of_source};
 use crate::error::{Error, ErrorKind, Result};
 use crate::local_storage::moment::Moment;
+use crate::run::Interrupt;
 
 /// What is to be read: adding a way in which a browser keeps storage is a matter of `recognise` and `stores`.
 #[derive(Debug)]
@@ -26,7 +27,7 @@ pub(super) enum Source {
 }
 
 impl Source {
-    fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         match self {
             Self::Dumps(file) => &file.path,
             Self::Store(store) => &store.path,
@@ -46,6 +47,8 @@ impl Source {
 pub(super) struct SourceFile {
     pub(super) path: PathBuf,
     pub(super) looks: Looks,
+    /// Whether it may be something else: it was met in a folder, and is not named like a dump.
+    pub(super) may_be_other: bool,
 }
 
 /// How a source looks from outside.
@@ -131,7 +134,7 @@ pub(super) fn unread(error: Error) -> Result<Error> {
 const MAX_DEPTH: usize = 32;
 
 /// Finds the sources that `inputs` name.
-pub(super) fn find(inputs: &[PathBuf]) -> Result<Inputs> {
+pub(super) fn find(inputs: &[PathBuf], interrupt: &Interrupt) -> Result<Inputs> {
     let mut found = Inputs::default();
     for input in inputs {
         let Some(kind) = found.note(input, kind_of_source(input))? else {
@@ -143,14 +146,20 @@ pub(super) fn find(inputs: &[PathBuf]) -> Result<Inputs> {
                     .at(input)
                     .hint("check the path"));
             }
-            PathKind::Directory => walk(input, &mut found, Place { depth: 0, is_of_browser: false })?,
+            PathKind::Directory => {
+                walk(input, &mut found, Place { depth: 0, is_of_browser: false, interrupt })?;
+            }
             PathKind::File { .. } => match found.note(input, look_at(input))? {
                 None => {}
                 Some((FileKind::Store(reader), _)) => found.add_store(input, reader, true)?,
                 // Its reader says what is wrong with it.
                 Some((FileKind::Database, _)) => found.add_store(input, &BrowserDatabase, true)?,
                 Some((FileKind::Dump | FileKind::Other, looks)) => {
-                    found.sources.push(Source::Dumps(SourceFile { path: input.clone(), looks }));
+                    found.sources.push(Source::Dumps(SourceFile {
+                        path: input.clone(),
+                        looks,
+                        may_be_other: false,
+                    }));
                 }
             },
             PathKind::Symlink | PathKind::Special(_) => {
@@ -168,14 +177,20 @@ pub(super) fn find(inputs: &[PathBuf]) -> Result<Inputs> {
 
 /// Where a folder is.
 #[derive(Clone, Copy)]
-struct Place {
+struct Place<'a> {
     /// How many folders above it are looked into as well.
     depth: usize,
     /// Whether one of them is a browser's own.
     is_of_browser: bool,
+    interrupt: &'a Interrupt,
 }
 
-fn walk(folder: &Path, found: &mut Inputs, place: Place) -> Result<()> {
+fn walk(folder: &Path, found: &mut Inputs, place: Place<'_>) -> Result<()> {
+    place.interrupt.check()?;
+    if is_of_kernel(folder) {
+        found.skipped.push(SkippedFile { path: folder.to_path_buf(), reason: "not a disk".to_owned() });
+        return Ok(());
+    }
     let paths = listed(folder);
     // A browser that runs makes folders and removes them.
     if paths.is_err() && place.is_of_browser && kind_of_source(folder)? == PathKind::Missing {
@@ -196,6 +211,7 @@ fn walk(folder: &Path, found: &mut Inputs, place: Place) -> Result<()> {
     let is_profile = matches!(kind, FolderKind::Browser);
     let inside = |path: &Path| Place {
         depth: place.depth + 1,
+        interrupt: place.interrupt,
         is_of_browser: is_of_browser || (is_collection && is_of_storage(path)),
     };
     for path in paths {
@@ -221,7 +237,13 @@ fn walk(folder: &Path, found: &mut Inputs, place: Place) -> Result<()> {
             }
             // What else a browser keeps is not named file by file.
             Some(_) if is_of_browser => continue,
-            Some(PathKind::File { .. }) if is_side_file(&path) => continue,
+            Some(PathKind::File { .. }) if is_side_file(&path) || is_webkit_salt(&path) => continue,
+            Some(PathKind::File { size_bytes: 0 }) => {
+                // What has no length may give no end where it is opened.
+                let error = Error::new(ErrorKind::Damaged, "the file is empty").at(&path);
+                found.unread.push(error);
+                continue;
+            }
             Some(PathKind::File { .. }) => match found.note(&path, look_at(&path))? {
                 None => continue,
                 Some((FileKind::Store(reader), _)) => {
@@ -231,7 +253,8 @@ fn walk(folder: &Path, found: &mut Inputs, place: Place) -> Result<()> {
                 Some((FileKind::Database, _)) => "a SQLite database without localStorage",
                 Some((FileKind::Other, _)) => "not a dump: it does not begin like one",
                 Some((FileKind::Dump, looks)) => {
-                    found.sources.push(Source::Dumps(SourceFile { path, looks }));
+                    let may_be_other = !is_named_like_dump(&path);
+                    found.sources.push(Source::Dumps(SourceFile { path, looks, may_be_other }));
                     continue;
                 }
             },
@@ -255,6 +278,39 @@ fn listed(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut paths = entries.map_err(|error| Error::io("listing the folder", folder, error))?;
     paths.sort();
     Ok(paths)
+}
+
+/// Whether it is of the kernel's own file systems, some of whose files have no end, or none until something happens.
+#[cfg(target_os = "linux")]
+fn is_of_kernel(folder: &Path) -> bool {
+    // procfs, sysfs, devpts, both kinds of cgroups, debugfs, tracefs, securityfs, pstore, bpf, configfs, mqueue, binfmt_misc,
+    // fusectl, efivarfs, selinuxfs. Source: Linux, `include/uapi/linux/magic.h`.
+    const KINDS: [u64; 16] = [
+        0x9fa0,
+        0x6265_6572,
+        0x1cd1,
+        0x0027_e0eb,
+        0x6367_7270,
+        0x6462_6720,
+        0x7472_6163,
+        0x7363_6673,
+        0x6165_676c,
+        0xcafe_4a11,
+        0x6265_6570,
+        0x1980_0202,
+        0x4249_4e4d,
+        0x6573_5543,
+        0xde5e_81e4,
+        0xf97c_ff8c,
+    ];
+    rustix::fs::statfs(folder).is_ok_and(|found| {
+        u64::try_from(found.f_type).is_ok_and(|kind| KINDS.contains(&(kind & 0xffff_ffff)))
+    })
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_of_kernel(_folder: &Path) -> bool {
+    false
 }
 
 fn look_at(path: &Path) -> Result<(FileKind, Looks)> {

@@ -23,22 +23,15 @@ pub(super) enum FileKind {
     Other,
 }
 
+/// The first page of a database, however large, holds the schema of one with few tables.
+const HEAD_BYTES: u64 = 1 << 16;
+
 /// Looks at how a file begins.
 pub(super) fn file_kind(path: &Path) -> Result<FileKind> {
     const MAGIC: &[u8] = b"SQLite format 3\0";
-    /// The first page of a database, however large, holds the schema of one with few tables.
-    const HEAD_BYTES: u64 = 1 << 16;
-    /// Names that are in the schemas of browsers, and hardly in others.
-    const TABLES: [&str; 5] = ["webappsstore2", "map_entries", "utf16_length", "utf16Length", "ItemTable"];
-    let mut head = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(HEAD_BYTES).read_to_end(&mut head))
-        .map_err(|error| Error::io("reading the file", path, error))?;
-    let has = |name: &str| head.windows(name.len()).any(|part| part == name.as_bytes());
+    let head = head_of(path, HEAD_BYTES)?;
     Ok(match (head.starts_with(MAGIC), is_named_like_database(path)) {
-        (true, is_named) if is_named || TABLES.iter().any(|table| has(table)) => {
-            FileKind::Store(&BrowserDatabase)
-        }
+        (true, is_named) if is_named || names_tables(&head) => FileKind::Store(&BrowserDatabase),
         (true, _) => FileKind::Database,
         (false, _) if could_be_dump(&head) => FileKind::Dump,
         // Damaged from its first byte on.
@@ -46,6 +39,34 @@ pub(super) fn file_kind(path: &Path) -> Result<FileKind> {
         (false, false) if head.is_empty() => FileKind::Dump,
         (false, false) => FileKind::Other,
     })
+}
+
+fn head_of(path: &Path, bytes: u64) -> Result<Vec<u8>> {
+    let mut head = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(bytes).read_to_end(&mut head))
+        .map_err(|error| Error::io("reading the file", path, error))?;
+    Ok(head)
+}
+
+/// Whether names are in it that the schemas of browsers have, and hardly others.
+fn names_tables(bytes: &[u8]) -> bool {
+    const TABLES: [&str; 5] = ["webappsstore2", "map_entries", "utf16_length", "utf16Length", "ItemTable"];
+    TABLES.iter().any(|name| bytes.windows(name.len()).any(|part| part == name.as_bytes()))
+}
+
+/// Whether a database may be a browser's: what is said for sure, only its tables say, which takes a copy of it.
+pub(super) fn may_hold_local_storage(path: &Path) -> Result<bool> {
+    /// Browsers fold it in before it is as large as this.
+    const MAX_WAL_BYTES: u64 = 16 << 20;
+    if names_tables(&head_of(path, HEAD_BYTES)?) {
+        return Ok(true);
+    }
+    let mut wal = path.as_os_str().to_owned();
+    wal.push("-wal");
+    let wal = Path::new(&wal);
+    // The schema of a young database is there alone.
+    Ok(wal.is_file() && names_tables(&head_of(wal, MAX_WAL_BYTES)?))
 }
 
 /// Whether a file has the name of one in which a browser keeps localStorage in SQLite.
@@ -59,6 +80,26 @@ pub(super) fn is_named_like_database(path: &Path) -> bool {
         "data.sqlite" => folder == "ls",
         other => other.ends_with(".localstorage"),
     }
+}
+
+/// Whether it is named like what people save dumps as, so that what is wrong with it must be told.
+pub(super) fn is_named_like_dump(path: &Path) -> bool {
+    const ENDINGS: [&str; 3] = ["json", "ndjson", "jsonl"];
+    let ending = path.extension().and_then(|ending| ending.to_str());
+    ending.is_some_and(|ending| ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known)))
+}
+
+/// Whether it is what `WebKit` makes the names of origins' folders from, beside these.
+pub(super) fn is_webkit_salt(path: &Path) -> bool {
+    if path.file_name().is_none_or(|name| name != "salt") {
+        return false;
+    }
+    let inside = |folder: &Path| {
+        let entries = std::fs::read_dir(folder).ok().into_iter().flatten();
+        entries.filter_map(|entry| Some(entry.ok()?.path()))
+    };
+    let is_origins = |folder: &Path| inside(folder).any(|part| part.join("origin").is_file());
+    path.parent().is_some_and(|folder| inside(folder).any(|beside| is_origins(&beside)))
 }
 
 /// What keeps something of a browser from being read, though it has to do with localStorage.

@@ -16,6 +16,12 @@ use crate::sqlite::events::{Conflict, ProgressFilled};
 /// How many of each of what is told are listed at most: more say nothing new. All are counted.
 pub(super) const MAX_TOLD: usize = 10_000;
 
+/// How many lines of one file that cannot be read are listed at most, so that other files are named as well.
+const MAX_UNREADABLE: usize = 20;
+
+/// How many names of origins are listed with their sources, over all of them: some megabytes.
+pub(super) const MAX_ORIGINS: usize = 200_000;
+
 /// What was read, what became of it, and what did not fit.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct MigrateReport {
@@ -47,6 +53,8 @@ pub struct MigrateReport {
     pub progress_table: Option<ProgressFilled>,
     /// What was made to put storage back, where that was asked for.
     pub put_back: Option<PutBackReport>,
+    /// Rules of a mapping file that are for no store that was read.
+    pub unused_rules: Vec<String>,
     /// Where the database is not as one that this program made.
     pub notes: Vec<String>,
     /// What was made for an app's server.
@@ -140,6 +148,8 @@ pub struct SourceReport {
     pub formats: Vec<&'static str>,
     /// When it was as it is; nothing of what could not be read at all.
     pub captured_at: Option<String>,
+    /// Whose storage is in it, as far as that is known; the first of very many.
+    pub origins: Vec<String>,
     /// Dumps in it.
     pub dumps: u64,
     /// Keys with their values.
@@ -150,8 +160,10 @@ pub struct SourceReport {
     pub events_known: u64,
     /// Whether something of it could not be read, or may be missing.
     pub is_incomplete: bool,
-    /// What of it could not be read, or the first of very many.
+    /// What of it could not be read, or the first of many.
     pub unreadable: Vec<String>,
+    /// How many lines of it could not be read besides.
+    pub unreadable_more: u64,
     /// What is odd about it, or the first of very many.
     pub problems: Vec<ProblemReport>,
 }
@@ -163,12 +175,14 @@ impl SourceReport {
             path: path.to_path_buf(),
             formats: Vec::new(),
             captured_at: captured_at.map(|at| at.to_string()),
+            origins: Vec::new(),
             dumps: 0,
             items: 0,
             events_new: 0,
             events_known: 0,
             is_incomplete: false,
             unreadable: Vec::new(),
+            unreadable_more: 0,
             problems: Vec::new(),
         }
     }
@@ -187,9 +201,19 @@ impl SourceReport {
     pub(super) fn add_unreadable(&mut self, message: &str, totals: &mut Totals) {
         self.is_incomplete = true;
         totals.unreadable += 1;
-        if totals.unreadable <= MAX_TOLD as u64 {
+        // Every file is named, however many others there are.
+        let has_room = totals.unreadable <= MAX_TOLD as u64 && self.unreadable.len() < MAX_UNREADABLE;
+        if has_room || self.unreadable.is_empty() {
             self.unreadable.push(message.to_owned());
+        } else {
+            self.unreadable_more += 1;
         }
+    }
+
+    /// Takes back what could not be read: there is something else to say of the file.
+    pub(super) fn undo_unreadable(&mut self, totals: &mut Totals) {
+        totals.unreadable -= self.unreadable.len() as u64 + self.unreadable_more;
+        (self.unreadable, self.unreadable_more, self.is_incomplete) = (Vec::new(), 0, false);
     }
 }
 
@@ -213,6 +237,12 @@ pub struct OriginReport {
     pub partition: Option<String>,
     /// Dumps and stores of browsers that have it.
     pub sources: u64,
+    /// The first files and stores that do.
+    #[serde(skip)]
+    pub paths: Vec<PathBuf>,
+    /// How many files and stores do.
+    #[serde(skip)]
+    pub path_count: u64,
     /// Keys in all of them.
     pub items: u64,
     /// What keys and values take as UTF-16; as they are stored, where they were only counted.
@@ -227,6 +257,12 @@ pub struct OriginReport {
     pub stores: Vec<StoreReport>,
     /// Programs with a marker.
     pub markers: BTreeSet<String>,
+    /// Whether its size is that of what is stored, which is another one than that of text.
+    #[serde(skip)]
+    pub is_size_as_stored: bool,
+    /// The number of the source that had it last.
+    #[serde(skip)]
+    last_path: Option<usize>,
 }
 
 impl OriginReport {
@@ -236,6 +272,10 @@ impl OriginReport {
             origin,
             partition,
             sources: 0,
+            paths: Vec::new(),
+            path_count: 0,
+            is_size_as_stored: false,
+            last_path: None,
             items: 0,
             size_bytes: 0,
             last_changed_at: None,
@@ -244,6 +284,22 @@ impl OriginReport {
             stores: Vec::new(),
             markers: BTreeSet::new(),
         }
+    }
+
+    /// Notes a source, by its number and path; whether it is another one than before.
+    pub(super) fn seen_in(&mut self, index: usize, path: &Path) -> bool {
+        /// As many are named.
+        const MOST: usize = 2;
+        self.sources += 1;
+        if self.last_path == Some(index) {
+            return false;
+        }
+        self.last_path = Some(index);
+        self.path_count += 1;
+        if self.paths.len() < MOST {
+            self.paths.push(path.to_path_buf());
+        }
+        true
     }
 
     /// Notes when one source has it from.
@@ -268,6 +324,8 @@ pub struct StoreReport {
     pub sources: u64,
     /// Elements, such as sessions.
     pub elements: u64,
+    /// Whether they are sessions, by the rule that is for it.
+    pub are_sessions: bool,
     /// Those that fit no event.
     pub rejected: u64,
 }

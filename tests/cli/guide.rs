@@ -104,7 +104,7 @@ fn every_command_of_the_guide_does_what_it_says() {
             assert_ne!(place.ask(&database, sessions), "0", "{command}\n{}", ran.stdout);
         }
         if command.contains("--list") {
-            ran.prints("(zustand, version ").prints(" elements");
+            ran.prints("(zustand, version ").prints(" sessions");
         }
     }
 }

@@ -25,6 +25,7 @@ mod migrate_chromium;
 mod migrate_databases;
 mod migrate_dumps;
 mod migrate_errors;
+mod migrate_listing;
 mod migrate_many;
 mod migrate_post;
 mod migrate_post_failures;

@@ -106,8 +106,8 @@ fn a_profile_is_migrated_and_archived(features: &str, source: &str, format: &str
         .changes_nothing()
         .prints("https://app.example: 23 keys in 1 source")
         .prints("https://other.example inside https://app.example: 1 key")
-        .prints("liftbook-store (zustand, version 2): 5 elements")
-        .prints("runlog (zustand, version 0): 12 elements")
+        .prints("liftbook-store (zustand, version 2): 5 sessions")
+        .prints("runlog (zustand, version 0): 12 sessions")
         .prints("gymlog-backup (zustand, version 0): 1 element")
         .prints("migrated-c25k: ")
         .does_not_print("secret");

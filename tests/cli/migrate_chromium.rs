@@ -28,7 +28,7 @@ fn fixture(name: &str) -> Value {
 }
 
 /// A place with a profile `Default`.
-fn place_with(name: &str) -> Place {
+pub(crate) fn place_with(name: &str) -> Place {
     let place = Place::new();
     copy(&fixtures().join(name).join("Default"), &place.path("Default"));
     place
@@ -94,7 +94,7 @@ fn every_item_of_a_profile_is_kept_unit_by_unit_and_the_profile_stays_as_it_is()
         let ran =
             place.run(&format!("migrate Default --into new.db --all-keys --with-partitioned {ORIGINS}"));
         // Two elements of a store are no sessions.
-        ran.exits(3).adds(&["new.db"]).prints("1 browser's store, 52 keys").prints("2 rejected");
+        ran.exits(3).adds(&["new.db"]).prints("1 storage of a browser, 52 keys").prints("2 rejected");
         let truth = format!("{name}/truth.json");
         assert!(judged(&place, "new.db", &truth, "storages").is_none_or(|counts| counts == [52, 52, 52]));
         let document = place
@@ -118,7 +118,7 @@ fn a_list_names_origins_partitions_stores_versions_sessions_and_the_last_change(
         .prints("http://127.0.0.1:8571: 39 keys in 1 source, ")
         .prints("last changed 2026-11-20T")
         .prints("http://localhost:8573 inside http://127.0.0.1: ")
-        .prints("liftbook-store (zustand, version 2): 40 elements, 2 rejected")
+        .prints("liftbook-store (zustand, version 2): 40 sessions, 2 rejected")
         .prints("migrated-c25k: ");
     let document = place.run("migrate Default --list --json").exits(0).document();
     let origins = document["origins"].as_array().expect("origins");
@@ -191,10 +191,11 @@ fn a_partition_stays_out_unless_it_is_asked_for() {
     assert_eq!(run("", "own.db"), "'own'");
     assert_eq!(run("--with-partitioned", "all.db"), "'own,http://127.0.0.1'");
     assert_eq!(run("--partition http://127.0.0.1", "one.db"), "'own,http://127.0.0.1'");
-    assert_eq!(run("--partition http://other.example", "other.db"), "'own'");
+    let words = "migrate Default --origin http://localhost:8573 --into other.db";
+    place.run(&format!("{words} --partition http://other.example")).fails(2, "inside http://other.example");
     place
         .run("migrate Default --origin http://localhost:8573 --all-keys --into told.db")
-        .prints("1 left out: storage kept apart inside other sites");
+        .prints("left out: 1 storage kept apart inside other sites");
 }
 
 #[test]
@@ -248,7 +249,7 @@ fn a_store_is_found_from_the_folder_itself_up_to_the_one_above_all_profiles() {
     assert!(documents.windows(2).all(|pair| pair[0] == pair[1]));
     // One profile and a dump beside it.
     place.write("phone.json", fs::read(fixtures().join("devices/phone.json")).expect("a fixture"));
-    place.run("migrate . --list").exits(0).prints("1 browser's store, 1 file, 1 dump, ");
+    place.run("migrate . --list").exits(0).prints("1 storage of a browser, 1 file, 1 dump, ");
 }
 
 #[test]

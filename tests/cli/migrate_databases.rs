@@ -64,7 +64,7 @@ fn a_list_names_origins_partitions_stores_and_sessions() {
         let place = place_with(name);
         let ran = place.run("migrate profile --list");
         ran.exits(0).changes_nothing();
-        ran.prints("liftbook-store (zustand, version 2): 40 elements, 2 rejected").prints("migrated-c25k: ");
+        ran.prints("liftbook-store (zustand, version 2): 40 sessions, 2 rejected").prints("migrated-c25k: ");
         if items == 52 {
             ran.prints("http://localhost:8573 inside http://127.0.0.1: ");
         }
@@ -132,12 +132,20 @@ fn a_file_is_read_where_it_is_named_itself() {
         ("webkit-files", "profile/localstorage/http_127.0.0.1_8571.localstorage"),
     ] {
         let place = place_with(name);
-        place.run(&format!("migrate {file} --list")).exits(0).changes_nothing().prints("1 browser's store, ");
+        place
+            .run(&format!("migrate {file} --list"))
+            .exits(0)
+            .changes_nothing()
+            .prints("1 storage of a browser, ");
         // Under another name, tables tell what it is.
         let bytes = place.read(file);
         if !name.ends_with("live") {
             place.write("backup.bin", bytes);
-            place.run("migrate backup.bin --list").exits(0).changes_nothing().prints("1 browser's store, ");
+            place
+                .run("migrate backup.bin --list")
+                .exits(0)
+                .changes_nothing()
+                .prints("1 storage of a browser, ");
         }
     }
 }
@@ -187,7 +195,9 @@ fn what_chromium_did_not_finish_moving_is_left_out_and_told() {
     place.make_folder("profile/Default/Local Storage");
     place.write("profile/Default/LocalStorageMigrating", place.read("profile/Default/LocalStorage"));
     let ran = place.run("migrate profile --list");
-    ran.exits(0).prints("1 browser's store, ").prints("skipped: profile/Default/LocalStorageMigrating: ");
+    ran.exits(0)
+        .prints("1 storage of a browser, ")
+        .prints("skipped: profile/Default/LocalStorageMigrating: ");
 }
 
 #[test]
@@ -347,4 +357,76 @@ fn what_firefox_archived_does_not_win_over_what_it_kept_later() {
     let ran = place.run("migrate profile --into new.db");
     ran.exits(0).prints("1 storage is in a newer file of the profile as well");
     assert_eq!(place.ask("new.db", "SELECT feedback LIKE '%\"nine\"%' FROM progress_logs"), "1");
+}
+
+/// A database of one of the browsers, in the fixture's folder.
+const OWN: [(&str, &str); 4] = [
+    ("chromium-sqlite", "Default/LocalStorage"),
+    ("firefox-lsng", "storage/default/http+++127.0.0.1+8571/ls/data.sqlite"),
+    ("firefox-legacy", "webappsstore.sqlite"),
+    ("webkit-files", "localstorage/http_127.0.0.1_8571.localstorage"),
+];
+
+#[test]
+fn a_browsers_own_storage_is_never_the_target() {
+    for (name, file) in OWN {
+        let place = place_with(name);
+        place.write("d.json", json!({"token": "x"}).to_string());
+        let own = format!("profile/{file}");
+        // Whatever name it has.
+        fs::copy(place.path(&own), place.path("copy.db")).expect("copied");
+        for target in [&*own, "copy.db"] {
+            for more in ["", " --dry-run"] {
+                let ran = place.run(&format!("migrate d.json --all-keys --into {target}{more}"));
+                ran.fails(2, "the target is a browser's own storage")
+                    .hints("name another database after --into");
+                ran.changes_nothing();
+            }
+        }
+        let ran = place.run(&format!("migrate profile --origin {MAIN} --into {own}"));
+        ran.fails(2, "the target is one of the inputs").changes_nothing();
+    }
+    // Its tables are still in the WAL.
+    let place = place_with("webkit-origins-live");
+    place.write("d.json", json!({"token": "x"}).to_string());
+    for path in files_below(&place.path("profile")) {
+        let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+        if name.starts_with("localstorage.sqlite3") {
+            fs::copy(&path, place.path(name.replace("localstorage.sqlite3", "copy.db"))).expect("copied");
+        }
+    }
+    let ran = place.run("migrate d.json --all-keys --into copy.db");
+    ran.fails(2, "the target is a browser's own storage").changes_nothing();
+}
+
+fn files_below(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let paths = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    paths.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
+}
+
+#[test]
+fn the_target_is_none_of_the_inputs_by_whatever_name_and_in_no_store_that_is_read() {
+    let place = migrate_chromium::place_with("chromium-leveldb");
+    place.write("d.json", json!({"token": "x"}).to_string());
+    place.run("migrate d.json --all-keys --into own.db").exits(0);
+    fs::hard_link(place.path("own.db"), place.path("other.db")).expect("linked");
+    place
+        .run("migrate own.db d.json --all-keys --into other.db")
+        .fails(2, "the target is one of the inputs")
+        .changes_nothing();
+    let store = "Default/Local Storage/leveldb";
+    let inside = format!("{store}/000004.log");
+    let new = format!("{store}/new.db");
+    for (target, why) in
+        [(inside, "the target is one of the inputs"), (new, "the target is a browser's own storage")]
+    {
+        let words = ["migrate", "Default", "--origin", MAIN, "--into", &target];
+        place.run_words(words).fails(2, why).changes_nothing();
+    }
+    // A folder of dumps may have the target beside them.
+    place.make_folder("dumps");
+    place.write("dumps/d.json", json!({"token": "x"}).to_string());
+    for _ in 0..2 {
+        place.run("migrate dumps --all-keys --into dumps/own.db").exits(0);
+    }
 }

@@ -10,7 +10,7 @@ use parklite::http::{Address, Headers};
 use parklite::local_storage::code_units::CodeUnits;
 use parklite::local_storage::mapping::Mapping;
 use parklite::local_storage::moment::Moment;
-use parklite::local_storage::origin::without_slash;
+use parklite::local_storage::origin::{is_origin, normal, without_slash};
 use parklite::migrate::{
     BulkSyncOptions, DEFAULT_BATCH_SIZE, DEFAULT_POST_TIMEOUT, MigrateOptions, PROGRAM_GAP, PostOptions,
     PutBackForm, PutBackOptions, RETRY_WAITS,
@@ -129,6 +129,11 @@ pub(crate) struct MigrateArgs {
     busy: BusyArgs,
 }
 
+/// As a site is written; what a browser calls a partition by itself stays as it is.
+fn normal_partition(partition: &str) -> String {
+    if is_origin(without_slash(partition)) { normal(partition) } else { partition.to_owned() }
+}
+
 /// A table that an app has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum ToTable {
@@ -164,14 +169,14 @@ impl MigrateArgs {
         }
         Ok(MigrateOptions {
             target: self.into.clone(),
-            origins: self.origins.iter().map(|origin| without_slash(origin).to_owned()).collect(),
+            origins: self.origins.iter().map(|origin| normal(origin)).collect(),
             mapping: self.map.as_deref().map_or_else(|| Ok(Mapping::built_in()), read_mapping)?,
             device: self.device.clone(),
             captured_at: self.captured_at,
             key: self.key.as_deref().map(CodeUnits::from),
             all_keys: self.all_keys,
             with_partitioned: self.with_partitioned,
-            partitions: self.partitions.clone(),
+            partitions: self.partitions.iter().map(|partition| normal_partition(partition)).collect(),
             with_doubtful: self.with_doubtful,
             skip_migrated: self.skip_migrated,
             dry_run: self.dry_run,

@@ -1,5 +1,6 @@
 //! What `parklite migrate` tells people.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -8,19 +9,46 @@ use parklite::migrate::{
     PutBackReport, StoreReport,
 };
 
-use crate::cli::text::{bytes, one_line, quantity, safe};
+use crate::cli::text::{bytes, one_line, quantity, rows, safe};
 
 /// How many values of one conflict are shown.
 const MOST_VALUES: usize = 5;
 /// How many lines of one kind are shown; a document has them all.
 const MOST_LINES: usize = 20;
 
+/// What is said where there is nothing but stores of other apps.
+const NONE_KNOWN: &str =
+    "no store is known here: --map names a mapping file, --all-keys keeps the value of every key\n";
+
+/// The lines of what is wrong alone, for those who want to hear of nothing else.
+pub(crate) fn findings_text(report: &MigrateReport) -> String {
+    let mut text = String::new();
+    push_unreadable(&mut text, report);
+    push_incomplete(&mut text, report);
+    if report.needs_origin {
+        text.push_str(NEEDS_ORIGIN);
+        return text;
+    }
+    if report.takes {
+        push_rejects(&mut text, report);
+    }
+    if let Some(table) = report.progress_table.as_ref().filter(|table| table.values_unfit > 0) {
+        push_progress_table(&mut text, table);
+    }
+    if let Some(post) = &report.post {
+        push_refusals(&mut text, post, report.dry_run);
+    }
+    text
+}
+
+/// What is said where nothing was done.
+const NEEDS_ORIGIN: &str =
+    "nothing was imported: there is storage of several origins; name those you want with --origin\n";
+
 pub(crate) fn report_text(report: &MigrateReport) -> String {
     let mut text = String::new();
     push_findings(&mut text, report);
-    for origin in &report.origins {
-        push_origin(&mut text, origin);
-    }
+    push_origins(&mut text, report);
     if let Some(emitted) = &report.bulk_sync {
         push_programs(&mut text, emitted, report.dry_run);
     }
@@ -28,12 +56,13 @@ pub(crate) fn report_text(report: &MigrateReport) -> String {
         push_put_back(&mut text, made, report.dry_run);
     }
     if report.needs_origin {
-        text.push_str("\nnothing was imported: there is storage of several origins; name those you want with --origin\n");
+        text.push('\n');
+        text.push_str(NEEDS_ORIGIN);
         return text;
     }
     let totals = &report.totals;
     let counts = [
-        (totals.browser_stores, "browser's store", "browsers' stores"),
+        (totals.browser_stores, "storage of a browser", "storages of browsers"),
         (totals.files, "file", "files"),
         (totals.dumps, "dump", "dumps"),
     ];
@@ -45,6 +74,10 @@ pub(crate) fn report_text(report: &MigrateReport) -> String {
     // Writing into a string cannot fail, here and below.
     let Some(target) = &report.target else {
         let _ = writeln!(text, "\n{read}");
+        let is_known = |origin: &OriginReport| origin.stores.iter().any(|store| store.mapped);
+        if !report.takes && totals.items > 0 && !report.origins.iter().any(is_known) {
+            text.push_str(NONE_KNOWN);
+        }
         return text;
     };
     let would = if report.dry_run { " (dry run: nothing was changed)" } else { "" };
@@ -58,26 +91,28 @@ pub(crate) fn report_text(report: &MigrateReport) -> String {
     let _ = writeln!(
         text,
         "of these from elements of stores: {} new, {} already there; {} rejected",
-        totals.elements_new, totals.elements_known, totals.rejected
+        rows(totals.elements_new),
+        rows(totals.elements_known),
+        rows(totals.rejected)
     );
-    for (count, what) in [
-        (totals.skipped_as_migrated, "left out because of a marker (--skip-migrated)"),
-        (totals.storages_left_out, "left out: storage of other origins"),
+    for (count, one, several, what) in [
+        (totals.skipped_as_migrated, "session", "sessions", "because of a marker (--skip-migrated)"),
+        (totals.storages_left_out, "storage", "storages", "of other origins"),
         (
             totals.partitions_left_out,
-            "left out: storage kept apart inside other sites (--with-partitioned, --partition)",
+            "storage",
+            "storages",
+            "kept apart inside other sites (--with-partitioned, --partition)",
         ),
     ] {
         if count > 0 {
-            let _ = writeln!(text, "{count} {what}");
+            let _ = writeln!(text, "left out: {} {what}", quantity(count, one, several));
         }
     }
     if totals.items == 0 {
         text.push_str("no key of it was read: the notes say why, where it is not empty\n");
     } else if totals.events_new + totals.events_known == 0 {
-        text.push_str(
-            "no store is known here: --map names a mapping file, --all-keys keeps the value of every key\n",
-        );
+        text.push_str(NONE_KNOWN);
     }
     push_lines(&mut text, "note", report.notes.iter(), report.notes.len() as u64, |note| {
         format!("{}: {note}", target.display())
@@ -132,6 +167,12 @@ fn push_post(text: &mut String, post: &PostReport, is_dry_run: bool) {
         let sent = sessions(post.sessions_sent);
         writeln!(text, "post: {sent} in {batches} sent to {url}; {} already there", post.sessions_known)
     };
+    push_refusals(text, post, is_dry_run);
+}
+
+/// What of it was not taken, and what is still to be sent.
+fn push_refusals(text: &mut String, post: &PostReport, is_dry_run: bool) {
+    let sessions = |count| quantity(count, "session", "sessions");
     push_lines(text, "refused", post.refusals.iter(), post.batches_refused, |refusal| {
         let ((week, day), (last_week, last_day)) = (refusal.first, refusal.last);
         let count = sessions(refusal.sessions);
@@ -155,7 +196,7 @@ fn push_post(text: &mut String, post: &PostReport, is_dry_run: bool) {
 fn push_put_back(text: &mut String, made: &PutBackReport, is_dry_run: bool) {
     for origin in made.origins.iter().take(MOST_LINES) {
         let name = origin.origin.as_deref().unwrap_or("(origin not known)");
-        let _ = writeln!(text, "put back: {}, {}", safe(name), quantity(origin.keys, "key", "keys"));
+        let _ = writeln!(text, "to put back: {}, {}", safe(name), quantity(origin.keys, "key", "keys"));
         push_lines(text, "merged", origin.merged.iter(), origin.keys_merged, |key| {
             let PutBackKey { key, values, added, changed, as_they_are, left_out, elements_left_out, notes } =
                 key;
@@ -179,7 +220,8 @@ fn push_put_back(text: &mut String, made: &PutBackReport, is_dry_run: bool) {
         });
     }
     if made.origins.len() > MOST_LINES {
-        let _ = writeln!(text, "put back: {} more origins; --json has them", made.origins.len() - MOST_LINES);
+        let _ =
+            writeln!(text, "to put back: {} more origins; --json has them", made.origins.len() - MOST_LINES);
     }
     if made.partitioned > 0 {
         let _ =
@@ -219,35 +261,88 @@ fn push_findings(text: &mut String, report: &MigrateReport) {
     let totals = &report.totals;
     let skipped = report.skipped.iter();
     push_lines(text, "skipped", skipped, report.skipped.len() as u64, |file| {
-        format!("{}: {}", file.path.display(), file.reason)
+        format!("{}: {}", shown(&file.path), file.reason)
+    });
+    push_unreadable(text, report);
+    let unused = report.unused_rules.iter();
+    push_lines(text, "note", unused, report.unused_rules.len() as u64, |rule| {
+        format!("mapping file: {rule}")
     });
     let sources = || report.sources.iter();
-    let unreadable = sources().flat_map(|source| source.unreadable.iter().map(move |what| (source, what)));
-    push_lines(text, "unreadable", unreadable, totals.unreadable, |(source, what)| {
-        format!("{}: {what}", source.path.display())
-    });
     let problems = sources().flat_map(|source| source.problems.iter().map(move |problem| (source, problem)));
     push_lines(text, "note", problems, totals.problems, |(source, problem)| {
         let incomplete = if problem.may_lose_items { " (incomplete)" } else { "" };
-        format!("{}: {}: {}{incomplete}", source.path.display(), problem.place, problem.message)
+        format!("{}: {}: {}{incomplete}", shown(&source.path), problem.place, problem.message)
     });
     if report.needs_origin || !report.takes {
         // Nothing was taken; how many do not fit stands with each store.
         return;
     }
-    let place = |source: &Path, line: Option<u64>, key: &str, pointer: &str| {
-        let line = line.map(|line| format!(" line {line}")).unwrap_or_default();
-        let gap = if pointer.is_empty() { "" } else { " " };
-        format!("{}{line}: {key}{gap}{pointer}", source.display())
-    };
-    push_lines(text, "rejected", report.rejects.iter(), totals.rejected, |reject| {
-        let place = place(&reject.source, reject.line, &reject.key, &reject.pointer);
-        format!("{place}: {}: {}", reject.reason, reject.excerpt)
-    });
+    push_rejects(text, report);
     push_lines(text, "warning", report.warnings.iter(), totals.warnings, |warning| {
         let place = place(&warning.source, warning.line, &warning.key, &warning.pointer);
         format!("{place}: {}", warning.message)
     });
+}
+
+/// Where something stands; without the key where all of a dump is meant.
+fn place(source: &Path, line: Option<u64>, key: &str, pointer: &str) -> String {
+    let line = line.map(|line| format!(" line {line}")).unwrap_or_default();
+    let inside = match (key, pointer) {
+        ("", "") => String::new(),
+        (key, "") => format!(": {key}"),
+        (key, pointer) => format!(": {key} {pointer}"),
+    };
+    format!("{}{line}{inside}", shown(source))
+}
+
+/// A path, of which nothing is left out that would be no part of a line.
+fn shown(path: &Path) -> String {
+    safe(&path.display().to_string())
+}
+
+fn push_rejects(text: &mut String, report: &MigrateReport) {
+    push_lines(text, "rejected", report.rejects.iter(), report.totals.rejected, |reject| {
+        let place = place(&reject.source, reject.line, &reject.key, &reject.pointer);
+        format!("{place}: {}: {}", reject.reason, reject.excerpt)
+    });
+}
+
+/// What damage may have cost.
+fn push_incomplete(text: &mut String, report: &MigrateReport) {
+    let sources = report.sources.iter();
+    let problems = sources.flat_map(|source| source.problems.iter().map(move |problem| (source, problem)));
+    let lossy: Vec<_> = problems.filter(|(_, problem)| problem.may_lose_items).collect();
+    let count = lossy.len() as u64;
+    push_lines(text, "note", lossy.into_iter(), count, |(source, problem)| {
+        format!("{}: {}: {} (incomplete)", shown(&source.path), problem.place, problem.message)
+    });
+}
+
+/// What could not be read: the first lines of each file, so that every file is named.
+fn push_unreadable(text: &mut String, report: &MigrateReport) {
+    /// Of a file that is not the only one.
+    const MOST_OF_ONE: usize = 3;
+    let sources: Vec<_> = report.sources.iter().filter(|source| !source.unreadable.is_empty()).collect();
+    let most = if sources.len() > 1 { MOST_OF_ONE } else { MOST_LINES };
+    let mut told = 0;
+    for source in sources.iter().take(MOST_LINES) {
+        let path = shown(&source.path);
+        for what in source.unreadable.iter().take(most) {
+            let _ = writeln!(text, "unreadable: {path}: {}", one_line(what));
+        }
+        let count = source.unreadable.len() as u64 + source.unreadable_more;
+        told += count;
+        let more = count.saturating_sub(most as u64);
+        if more > 0 {
+            let lines = if more == 1 { "line" } else { "lines" };
+            let _ = writeln!(text, "unreadable: {path}: … and {} more {lines} of it", rows(more));
+        }
+    }
+    if report.totals.unreadable > told {
+        let more = rows(report.totals.unreadable - told);
+        let _ = writeln!(text, "unreadable: {more} more in other files; --json has the first of them");
+    }
 }
 
 /// The first of `all`, and how many more there are of the `count` in the whole.
@@ -269,22 +364,55 @@ fn push_lines<T>(
     }
 }
 
-fn push_origin(text: &mut String, origin: &OriginReport) {
+/// All origins of a list. Of an import those that were imported, and of what was left out the first: a profile has the
+/// storage of every site that was used.
+fn push_origins(text: &mut String, report: &MigrateReport) {
+    let lists_all = report.needs_origin || !report.takes;
+    let wanted: BTreeSet<_> =
+        report.origins.iter().filter(|it| it.imported).map(|it| it.origin.as_deref()).collect();
+    // Parts of what was imported, and other origins.
+    let (mut parts, mut others) = (0, 0);
+    for origin in &report.origins {
+        if !lists_all && !origin.imported {
+            let is_part = wanted.contains(&origin.origin.as_deref());
+            let count = if is_part { &mut parts } else { &mut others };
+            *count += 1;
+            if *count > MOST_LINES {
+                continue;
+            }
+        }
+        push_origin(text, origin, report.sources.len() > 1);
+    }
+    let more = parts.saturating_sub(MOST_LINES) + others.saturating_sub(MOST_LINES);
+    if more > 0 {
+        let _ = writeln!(text, "left out: {more} more storages; --list shows them");
+    }
+}
+
+fn push_origin(text: &mut String, origin: &OriginReport, has_several_sources: bool) {
     let name = origin.origin.as_deref().unwrap_or("(origin not known)");
     let partition = origin.partition.as_ref().map(|part| format!(" inside {part}")).unwrap_or_default();
+    // That of values which were not read is not that of their text.
+    let size =
+        if origin.is_size_as_stored { String::new() } else { format!("{}, ", bytes(origin.size_bytes)) };
     let as_of = match &origin.last_changed_at {
         Some(changed) => format!("last changed {changed}"),
         None => format!("captured {}", origin.last_captured_at),
     };
     let _ = writeln!(
         text,
-        "{}: {} in {}, {}, {}",
+        "{}: {} in {}, {size}{}",
         safe(&format!("{name}{partition}")),
         quantity(origin.items, "key", "keys"),
         quantity(origin.sources, "source", "sources"),
-        bytes(origin.size_bytes),
         safe(&as_of)
     );
+    if has_several_sources && !origin.paths.is_empty() {
+        let mut paths: Vec<String> = origin.paths.iter().map(|path| shown(path)).collect();
+        let more = origin.path_count.saturating_sub(paths.len() as u64);
+        paths.extend((more > 0).then(|| format!("{} more", rows(more))));
+        let _ = writeln!(text, "  in {}", paths.join(", "));
+    }
     for store in origin.stores.iter().take(MOST_LINES) {
         let _ = writeln!(text, "  {}", store_text(store));
     }
@@ -303,9 +431,11 @@ fn store_text(store: &StoreReport) -> String {
     let elements = if store.mapped {
         let rejected =
             if store.rejected > 0 { format!(", {} rejected", store.rejected) } else { String::new() };
-        format!(": {}{rejected}", quantity(store.elements, "element", "elements"))
+        let (one, several) =
+            if store.are_sessions { ("session", "sessions") } else { ("element", "elements") };
+        format!(": {}{rejected}", quantity(store.elements, one, several))
     } else {
-        ": no rule is for it".to_owned()
+        ": no rule for it (--map)".to_owned()
     };
     safe(&format!("{} ({}{version}){elements}", store.key, store.library))
 }

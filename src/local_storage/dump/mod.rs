@@ -155,7 +155,7 @@ struct Fault {
 }
 
 /// What a dump can be, for those who gave something else.
-const FORMS: &str = "a dump is what JSON.stringify(localStorage), Object.entries(localStorage) or Playwright's storageState \
+pub const FORMS: &str = "a dump is what JSON.stringify(localStorage), Object.entries(localStorage) or Playwright's storageState \
     give";
 
 impl Fault {

@@ -132,8 +132,7 @@ pub(super) fn read_by_origin(json: Json<'_>, options: &DumpOptions) -> (DumpForm
 /// An origin's name as it is kept. Origins are ASCII; what else stands there is shown as well as it can be.
 fn named(name: &CodeUnits) -> Option<String> {
     let name = name.to_string();
-    let short = origin::without_slash(&name);
-    (!short.is_empty()).then(|| short.to_owned())
+    Some(origin::normal(&name)).filter(|name| !name.is_empty())
 }
 
 /// The storages while they are read; an origin that comes twice is one.

@@ -31,7 +31,8 @@ pub(super) fn apply(
     let mut lost = None;
     // Taken out once, since values are long.
     let members: Members<'_> = envelope.json().map(|json| json.members().collect()).unwrap_or_default();
-    for rule in rules.iter().filter(|rule| rule.is_for(origin, &item.key)) {
+    for (index, rule) in rules.iter().enumerate().filter(|(_, rule)| rule.is_for(origin, &item.key)) {
+        mapped.rules.push(index);
         let Some(store) = open(rule.wrapping, envelope, &members) else {
             match misfit(rule, item, envelope) {
                 Misfit::OfNoConcern => {}
@@ -58,6 +59,7 @@ pub(super) fn apply(
             mapped.warn("", what);
         }
         mapped.events = Some(Vec::new());
+        mapped.are_sessions = rule.event == WORKOUT_SESSION;
         if let Some(reason) = unknown_version(rule, mapped) {
             mapped.reject("", reason, store.text());
             return;

@@ -159,9 +159,9 @@ fn rule(store: Spanned<Store>) -> Result<Rule, Wrong> {
 }
 
 fn of_origin(text: &Spanned<String>) -> Result<String, Wrong> {
-    let short = origin::without_slash(text.get_ref());
-    if origin::is_origin(short) {
-        return Ok(short.to_owned());
+    let normal = origin::normal(text.get_ref());
+    if origin::is_origin(&normal) {
+        return Ok(normal);
     }
     let message = format!("{:?} is no origin", text.get_ref());
     Err(Wrong::new(text.span(), message, "such as \"https://app.example\", without a path"))

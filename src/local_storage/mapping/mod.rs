@@ -26,6 +26,8 @@ use crate::error::Result;
 #[derive(Debug, Clone)]
 pub struct Mapping {
     rules: Vec<rule::Rule>,
+    /// How many of them, the first, are those of a mapping file.
+    own_rules: usize,
     target: Option<Target>,
 }
 
@@ -35,7 +37,7 @@ impl Mapping {
     pub fn built_in() -> Self {
         let (rules, target) = file::read(include_str!("builtin.toml")).unwrap_or_default();
         debug_assert!(!rules.is_empty());
-        Self { rules, target }
+        Self { rules, own_rules: 0, target }
     }
 
     /// The rules of a mapping file, and behind them those that are built in.
@@ -45,8 +47,14 @@ impl Mapping {
     /// pointers that are none, fields that the event does not have.
     pub fn from_toml(text: &str) -> Result<Self> {
         let (mut rules, target) = file::read(text)?;
+        let own_rules = rules.len();
         rules.extend(Self::built_in().rules);
-        Ok(Self { rules, target })
+        Ok(Self { rules, own_rules, target })
+    }
+
+    /// The key and the origin, where one is named, of each rule of the mapping file, in the order of [`Mapped::rules`].
+    pub fn own_rules(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
+        self.rules.iter().take(self.own_rules).map(|rule| (&*rule.key, rule.origin.as_deref()))
     }
 
     /// The table that events go to, where the mapping file names another one.
@@ -59,6 +67,8 @@ impl Mapping {
 /// What became of one item.
 #[derive(Debug, Clone)]
 pub struct Mapped {
+    /// The numbers of the rules that are for the item by its key and origin, as far as they were tried.
+    pub rules: Vec<usize>,
     /// Whose envelope the value is in.
     pub library: Library,
     /// The version of the store's shape, where there is one and it is an integer.
@@ -69,6 +79,8 @@ pub struct Mapped {
     pub events: Option<Vec<MappedEvent>>,
     /// Of a store of sessions in one list: the pointer to it, whether it is there or not.
     pub list: Option<String>,
+    /// Whether its elements are sessions, by the rule that was applied.
+    pub are_sessions: bool,
     /// How many elements were looked at.
     pub elements: u64,
     /// How many did not fit.
@@ -114,11 +126,13 @@ pub fn map_item(mapping: &Mapping, origin: Option<&str>, item: &Item, captured_a
     let envelope = recognise(&item.key, &item.value);
     let oddities = || envelope.oddities.iter();
     let mut mapped = Mapped {
+        rules: Vec::new(),
         library: envelope.library,
         version: envelope.version,
         version_text: envelope.version_text.clone(),
         events: None,
         list: None,
+        are_sessions: false,
         elements: 0,
         rejected: 0,
         rejects: Vec::new(),

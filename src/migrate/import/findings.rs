@@ -10,7 +10,7 @@ use crate::local_storage::item::{Item, Storage};
 use crate::local_storage::mapping::{Mapped, map_item};
 use crate::local_storage::moment::Moment;
 use crate::migrate::report::{
-    MAX_TOLD, MarkerReport, OriginReport, RejectReport, StoreReport, WarningReport,
+    MAX_ORIGINS, MAX_TOLD, MarkerReport, OriginReport, RejectReport, StoreReport, WarningReport,
 };
 use crate::migrate::stores::ListedStorage;
 
@@ -48,33 +48,74 @@ impl Import<'_> {
     /// Counts a storage that was read.
     pub(super) fn note_origin(
         &mut self,
+        path: &Path,
         origin: Option<&String>,
         storage: &Storage,
         captured_at: Moment,
         is_taken: bool,
         markers: &BTreeSet<String>,
     ) {
+        let index = self.report.sources.len();
         let told = self.origin(origin, storage.partition.as_ref(), is_taken);
-        told.sources += 1;
+        let is_another = told.seen_in(index, path);
         told.items += storage.items.len() as u64;
         let units = storage.items.iter().map(|item| item.key.len() + item.value.len());
         told.size_bytes += units.fold(0, |sum, units| sum + 2 * units as u64);
         told.seen(storage.changed_at_us.and_then(Moment::from_us), captured_at);
         told.markers.extend(markers.iter().cloned());
         if let Some(origin) = origin {
+            self.note_source(origin, is_another);
             self.meet_origin(origin);
         }
     }
 
     /// Counts a storage of which only the list was read: its origin is not wanted.
-    pub(super) fn note_unread(&mut self, storage: &ListedStorage, captured_at: Moment) {
+    pub(super) fn note_unread(&mut self, path: &Path, storage: &ListedStorage, captured_at: Moment) {
+        let index = self.report.sources.len();
         let changed_at = storage.changed_at_us.and_then(Moment::from_us);
         let told = self.origin(storage.origin.as_ref(), storage.partition.as_ref(), false);
-        told.sources += 1;
+        let is_another = told.seen_in(index, path);
         told.items += storage.item_count;
+        told.is_size_as_stored = true;
         told.size_bytes = told.size_bytes.saturating_add(storage.size_bytes);
         told.seen(changed_at, changed_at.unwrap_or(captured_at));
         self.report.totals.storages_left_out += 1;
+        if let Some(origin) = &storage.origin {
+            self.note_source(origin, is_another);
+        }
+    }
+
+    /// Notes that the source which is read now has storage of an origin, perhaps once for each of its parts.
+    fn note_source(&mut self, origin: &str, is_another: bool) {
+        if is_another && self.origins_told < MAX_ORIGINS {
+            self.origins_told += 1;
+            self.source_origins.push(origin.to_owned());
+        }
+    }
+
+    /// Says of what was captured in the future that it wins every merge.
+    pub(super) fn warn_of_future(&mut self, path: &Path, line: Option<u64>, captured_at: Moment) {
+        const DAY_MS: i64 = 86_400_000;
+        let now = self.run.clock.now().as_millisecond();
+        let source = self.report.sources.len();
+        if captured_at.ms() <= now.saturating_add(DAY_MS) || self.last_of_future == Some(source) {
+            return;
+        }
+        self.last_of_future = Some(source);
+        self.report.totals.warnings += 1;
+        if self.report.warnings.len() < MAX_TOLD {
+            let day: String = captured_at.to_string().chars().take_while(|&char| char != 'T').collect();
+            self.report.warnings.push(WarningReport {
+                source: path.to_path_buf(),
+                line,
+                key: String::new(),
+                pointer: String::new(),
+                message: format!(
+                    "captured {day}, which is in the future: it counts as the latest of all dumps; give --captured-at if \
+                     that is wrong"
+                ),
+            });
+        }
     }
 
     /// Notes an origin, and stops writing once it is not clear whose storage is meant.
@@ -100,6 +141,7 @@ impl Import<'_> {
     }
 
     pub(super) fn note_store(&mut self, context: &Context<'_>, item: &Item, mapped: &Mapped) {
+        self.used_rules.extend(&mapped.rules);
         let is_store = mapped.events.is_some()
             || matches!(
                 mapped.library,
@@ -116,9 +158,11 @@ impl Import<'_> {
             mapped: false,
             sources: 0,
             elements: 0,
+            are_sessions: false,
             rejected: 0,
         });
         store.mapped |= mapped.events.is_some();
+        store.are_sessions |= mapped.are_sessions;
         store.sources += 1;
         store.elements += mapped.elements;
         store.rejected += mapped.rejected;

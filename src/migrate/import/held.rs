@@ -38,11 +38,13 @@ pub(super) fn of_dump(dump: &Dump) -> u64 {
 /// What is known of an item.
 pub(super) fn of_prepared(prepared: &Prepared) -> u64 {
     let Prepared { mapped, kept } = prepared;
-    let Mapped { events, rejects, warnings, version_text, marker, .. } = mapped;
+    let Mapped { rules, events, rejects, warnings, version_text, marker, .. } = mapped;
     let reject =
         |it: &Reject| size_of::<Reject>() + of_text(&it.pointer) + of_text(&it.reason) + of_text(&it.excerpt);
     let warning = |it: &Warning| size_of::<Warning>() + of_text(&it.pointer) + of_text(&it.message);
-    let mapped = events.iter().flatten().map(of_event).sum::<usize>()
+    let mapped = rules.len() * size_of::<usize>()
+        + BLOCK_BYTES
+        + events.iter().flatten().map(of_event).sum::<usize>()
         + rejects.iter().map(reject).sum::<usize>()
         + warnings.iter().map(warning).sum::<usize>()
         + [version_text, marker].into_iter().flatten().map(|text| of_text(text)).sum::<usize>();

@@ -4,6 +4,7 @@ mod ahead;
 mod findings;
 mod held;
 mod read;
+mod refusals;
 mod store;
 mod write;
 
@@ -17,7 +18,7 @@ use super::inputs::{Looks, SkippedFile, SourceFile, unread};
 use super::report::{MigrateReport, OriginReport, SourceReport, StoreReport, Totals};
 use crate::error::{Error, ErrorKind, Result};
 use crate::local_storage::code_units::CodeUnits;
-use crate::local_storage::dump::Dump;
+use crate::local_storage::dump::{Dump, FORMS};
 use crate::local_storage::item::{Item, Problem, Storage};
 use crate::local_storage::moment::Moment;
 use crate::run::Run;
@@ -26,6 +27,7 @@ use crate::sqlite::events::EventWriter;
 use ahead::ReadFile;
 pub(super) use ahead::{Ahead, Shared, budget};
 use read::{Prepared, ReadDump, Whose, read_dumps};
+use refusals::{first_of_errors, is_of_text, nothing_there, of_leveldb};
 
 /// The storage of an origin, or of a part of it.
 type OriginKey = (Option<String>, Option<String>);
@@ -42,6 +44,14 @@ pub(super) struct Import<'a> {
     known: BTreeSet<String>,
     /// Whether there was a dump, or a store of a browser that is not damaged beyond reading.
     has_read_anything: bool,
+    /// Numbers of the rules that were for some item.
+    used_rules: BTreeSet<usize>,
+    /// Whose storage the source has that is read now.
+    source_origins: Vec<String>,
+    /// How many origins were listed with their sources.
+    origins_told: usize,
+    /// The number of the last source that was captured in the future.
+    last_of_future: Option<usize>,
     /// Programs with a marker and their origins, as far as they were told.
     markers: HashSet<(String, Option<String>)>,
     /// What kept the first file that could not be read from being so; rather one that asks for something.
@@ -82,6 +92,10 @@ impl<'a> Import<'a> {
             origins: BTreeMap::new(),
             known: BTreeSet::new(),
             has_read_anything: false,
+            used_rules: BTreeSet::new(),
+            source_origins: Vec::new(),
+            origins_told: 0,
+            last_of_future: None,
             markers: HashSet::new(),
             first_error: None,
         }
@@ -94,14 +108,21 @@ impl<'a> Import<'a> {
         let totals = self.report.totals;
         let mut told = SourceReport::of(path, Some(captured_at));
         let (run, options) = (self.run, self.options);
+        let earlier = self.first_error.take();
+        // Nothing but lines that are no dumps.
+        let mut is_other = true;
         let was_changed = if let Some(read) = read {
             for dump in read.dumps {
                 run.interrupt.check()?;
                 match dump {
                     Ok(ReadDump { dump, prepared }) => {
+                        is_other = false;
                         self.dump(path, captured_at, dump, Some(prepared), &mut told)?;
                     }
-                    Err(error) => self.unreadable(of_leveldb(path, error), &mut told)?,
+                    Err(error) => {
+                        is_other &= is_of_text(&error);
+                        self.unreadable(of_leveldb(path, error), &mut told)?;
+                    }
                 }
             }
             run.progress.advance(0, file.looks.size_bytes);
@@ -110,8 +131,14 @@ impl<'a> Import<'a> {
             read_dumps(file, options, &|bytes| run.progress.advance(0, bytes), &mut |dump| {
                 run.interrupt.check()?;
                 match dump {
-                    Ok(dump) => self.dump(path, captured_at, dump, None, &mut told)?,
-                    Err(error) => self.unreadable(of_leveldb(path, error), &mut told)?,
+                    Ok(dump) => {
+                        is_other = false;
+                        self.dump(path, captured_at, dump, None, &mut told)?;
+                    }
+                    Err(error) => {
+                        is_other &= is_of_text(&error);
+                        self.unreadable(of_leveldb(path, error), &mut told)?;
+                    }
                 }
                 Ok(ControlFlow::Continue(()))
             })?
@@ -121,6 +148,23 @@ impl<'a> Import<'a> {
             let problem = Problem { place: String::new(), message, may_lose_items: true };
             told.add_problem(problem, &mut self.report.totals);
         }
+        let lines = told.unreadable.len() as u64 + told.unreadable_more;
+        if is_other && lines > 1 {
+            let first = told.unreadable.first().cloned().unwrap_or_default();
+            told.undo_unreadable(&mut self.report.totals);
+            self.first_error = None;
+            let reason = format!("none of its {lines} lines is one");
+            if file.may_be_other {
+                self.first_error = earlier;
+                let reason = format!("not a dump: {reason}");
+                self.report.skipped.push(SkippedFile { path: path.to_path_buf(), reason });
+                return Ok(());
+            }
+            let error =
+                Error::new(ErrorKind::Damaged, format!("this is not a dump: {reason}; the first: {first}"));
+            self.unreadable(error.at(path).hint(FORMS), &mut told)?;
+        }
+        self.first_error = first_of_errors(earlier, self.first_error.take());
         self.report.totals.files += 1;
         self.report.totals.dumps += told.dumps;
         self.tell_source(told, totals);
@@ -142,6 +186,9 @@ impl<'a> Import<'a> {
         told.items = now.items - totals.items;
         told.events_new = now.events_new - totals.events_new;
         told.events_known = now.events_known - totals.events_known;
+        told.origins = std::mem::take(&mut self.source_origins);
+        told.origins.sort_unstable();
+        told.origins.dedup();
         self.report.sources.push(told);
     }
 
@@ -165,8 +212,14 @@ impl<'a> Import<'a> {
         if let Some(missing) = missing.filter(|_| !has_unnamed) {
             return Err(self.not_there(missing));
         }
+        let wrong = self.options.partitions.iter().find(|&wanted| !self.has_partition(wanted));
+        if let Some(wrong) = wrong {
+            return Err(self.no_partition(wrong));
+        }
         if self.report.needs_origin {
             self.report.undo_counts();
+        } else {
+            self.report.unused_rules = self.unused_rules();
         }
         for (mut origin, stores) in self.origins.into_values() {
             origin.imported &= !self.report.needs_origin && self.report.takes;
@@ -174,32 +227,6 @@ impl<'a> Import<'a> {
             self.report.origins.push(origin);
         }
         Ok(self.report)
-    }
-
-    /// The refusal of an origin that no input has, as far as the inputs can be read.
-    fn not_there(&self, origin: &str) -> Error {
-        let others = if self.known.is_empty() {
-            String::new()
-        } else {
-            format!("there is storage of {}; ", first_of(&self.known))
-        };
-        let Some(damaged) = self.report.sources.iter().find(|source| source.is_incomplete) else {
-            return Error::new(ErrorKind::Usage, format!("no input holds storage of {origin}"))
-                .hint(format!("{others}--list shows what is in it"));
-        };
-        let problem = damaged.problems.iter().find(|problem| problem.may_lose_items);
-        let why = damaged.unreadable.first().cloned();
-        let why = why
-            .or(problem.map(|it| match &*it.place {
-                "" => it.message.clone(),
-                place => format!("{place}: {}", it.message),
-            }))
-            .unwrap_or_default();
-        let path = damaged.path.display();
-        let message = format!(
-            "no input holds storage of {origin} that can be told; it may be what is missing or left out of {path}: {why}"
-        );
-        Error::new(ErrorKind::Damaged, message).hint(format!("{others}--list tells of all damage"))
     }
 
     /// Tells what could not be read, unless it is the run that lacks something.
@@ -214,10 +241,7 @@ impl<'a> Import<'a> {
             |asks_for| format!("{}; {asks_for}", error.message()),
         );
         told.add_unreadable(&message, &mut self.report.totals);
-        let asks = |error: &Error| error.kind() == ErrorKind::Usage;
-        if self.first_error.as_ref().is_none_or(|first| asks(&error) && !asks(first)) {
-            self.first_error = Some(error);
-        }
+        self.first_error = first_of_errors(self.first_error.take(), Some(error));
         Ok(())
     }
 
@@ -270,7 +294,10 @@ impl<'a> Import<'a> {
         let migrated = self.markers(path, whose.origin, storage, whose.captured_at);
         let nothing = BTreeSet::new();
         let left_out = if options.skip_migrated { &migrated } else { &nothing };
-        self.note_origin(whose.origin, storage, whose.captured_at, whose.is_taken(), &migrated);
+        if whose.is_taken() && options.takes() {
+            self.warn_of_future(path, line, whose.captured_at);
+        }
+        self.note_origin(path, whose.origin, storage, whose.captured_at, whose.is_taken(), &migrated);
         let context = Context {
             path,
             line,
@@ -307,62 +334,4 @@ impl<'a> Import<'a> {
             None => Ok(()),
         }
     }
-}
-
-/// The refusal of inputs in which there is nothing to read, with the first of what was skipped.
-fn nothing_there(inputs: &[PathBuf], skipped: &[SkippedFile]) -> Error {
-    const MOST: usize = 3;
-    let names = skipped.iter().take(MOST).map(|file| format!("{} ({})", file.path.display(), file.reason));
-    let names: Vec<String> = names.collect();
-    let passed_over = match skipped.len() {
-        0 => String::new(),
-        count => format!(
-            "; skipped: {}{}",
-            names.join(", "),
-            if count > MOST { format!(" and {} more", count - MOST) } else { String::new() }
-        ),
-    };
-    // One input is the error's place, which stands at its end.
-    let place = match inputs {
-        [_] => "here".to_owned(),
-        several => {
-            let shown: Vec<String> = several.iter().take(MOST).map(|it| it.display().to_string()).collect();
-            let more = if several.len() > MOST {
-                format!(" or {} more", several.len() - MOST)
-            } else {
-                String::new()
-            };
-            format!("in {}{more}", shown.join(", "))
-        }
-    };
-    let message = format!("there is no localStorage {place}, and no dump of it{passed_over}");
-    let hint = "name the profile's folder (chrome://version and about:support show it), or a dump";
-    let error = Error::new(ErrorKind::Damaged, message).hint(hint);
-    match inputs {
-        [input] => error.at(input),
-        _ => error,
-    }
-}
-
-/// What is told of a file of a LevelDB that was named by itself, and is no dump: the error itself for any other file.
-fn of_leveldb(path: &Path, error: Error) -> Error {
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let is_number = |text: &str| text.len() >= 6 && text.bytes().all(|byte| byte.is_ascii_digit());
-    let is_numbered = ["ldb", "log", "sst"].into_iter().any(|ending| {
-        name.strip_suffix(ending).and_then(|name| name.strip_suffix('.')).is_some_and(is_number)
-    });
-    if !is_numbered && !name.strip_prefix("MANIFEST-").is_some_and(is_number) {
-        return error;
-    }
-    Error::new(ErrorKind::Damaged, "this is a part of a browser's storage, and no dump")
-        .at(path)
-        .hint("name the folder it is in")
-}
-
-/// The first of these names, so that a message stays readable.
-fn first_of(names: &BTreeSet<String>) -> String {
-    const MOST: usize = 10;
-    let shown: Vec<&str> = names.iter().take(MOST).map(String::as_str).collect();
-    let more = if names.len() > MOST { format!(" and {} more", names.len() - MOST) } else { String::new() };
-    shown.join(", ") + &more
 }

@@ -1,0 +1,97 @@
+//! What must never be written to: a browser's own storage, and whatever is read in the same run.
+//!
+//! Everything here only looks, and before the target is opened for writing.
+
+use std::path::{Path, PathBuf};
+
+use super::inputs::Source;
+use super::recognise::{is_named_like_database, may_hold_local_storage};
+use crate::durable::{PathKind, kind_of_source, parent_of};
+use crate::error::{Error, ErrorKind, Result};
+use crate::local_storage::database::is_local_storage;
+use crate::run::Run;
+use crate::sqlite::salvage::SalvageOptions;
+
+/// Refuses a target that is one of the `sources`, lies inside one, or is a database in which a browser keeps localStorage.
+pub(super) fn check(
+    target: &Path,
+    sources: &[Source],
+    temp_folder: Option<&Path>,
+    run: Run<'_>,
+) -> Result<()> {
+    refuse_source(target, sources)?;
+    if !matches!(kind_of_source(target)?, PathKind::File { .. }) {
+        // One that is not there yet, or is refused later on.
+        return Ok(());
+    }
+    let is_named_so = is_named_like_database(target);
+    if !is_named_so && !may_hold_local_storage(target)? {
+        return Ok(());
+    }
+    let options =
+        SalvageOptions { temp_folder: temp_folder.map(Path::to_path_buf), ..SalvageOptions::default() };
+    match is_local_storage(target, &options, run) {
+        Ok(false) => Ok(()),
+        Ok(true) => Err(of_browser(target)),
+        // Its name is all there is to go by.
+        Err(error) if is_named_so && error.kind() == ErrorKind::Damaged => Err(of_browser(target)),
+        Err(error) => Err(error),
+    }
+}
+
+fn of_browser(target: &Path) -> Error {
+    Error::new(ErrorKind::Usage, "the target is a browser's own storage")
+        .at(target)
+        .hint("name another database after --into; a new one is made")
+}
+
+/// By what the file is, not by how its path is written: links lead to the same one.
+fn refuse_source(target: &Path, sources: &[Source]) -> Result<()> {
+    let own = identity(target);
+    // Of one that is not there, where it would be made.
+    let folder = identity(&parent_of(target)?);
+    for source in sources {
+        let path = source.path();
+        let (is_it, is_inside) = match source {
+            Source::Dumps(_) => (own.is_some() && identity(path) == own, false),
+            Source::Store(_) => {
+                let is_folder = path.is_dir();
+                let is_it = own.is_some() && files_of(path, is_folder).any(|file| identity(&file) == own);
+                (is_it, is_folder && folder.is_some() && identity(path) == folder)
+            }
+        };
+        if is_it {
+            return Err(Error::new(ErrorKind::Usage, "the target is one of the inputs")
+                .at(target)
+                .hint("name another database after --into; a new one is made"));
+        }
+        if is_inside {
+            return Err(of_browser(target));
+        }
+    }
+    Ok(())
+}
+
+/// A file with what SQLite keeps beside it, or the files of a folder.
+fn files_of(path: &Path, is_folder: bool) -> impl Iterator<Item = PathBuf> {
+    let inside = is_folder.then(|| std::fs::read_dir(path).ok()).flatten();
+    let beside = ["", "-wal", "-shm", "-journal"].map(|ending| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(ending);
+        PathBuf::from(name)
+    });
+    inside.into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path())).chain(beside)
+}
+
+/// What tells a file from all others; nothing of one that is not there.
+#[cfg(unix)]
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt as _;
+    let found = std::fs::metadata(path).ok()?;
+    Some((found.dev(), found.ino()))
+}
+
+#[cfg(not(unix))]
+fn identity(path: &Path) -> Option<PathBuf> {
+    std::fs::canonicalize(path).ok()
+}
