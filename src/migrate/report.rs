@@ -63,6 +63,7 @@ impl MigrateReport {
     pub fn is_partial(&self) -> bool {
         // A list takes nothing, so that nothing is missing.
         (self.takes && self.totals.rejected > 0)
+            || self.totals.events_differing > 0
             || self.post.as_ref().is_some_and(|post| post.sessions_refused > 0)
             || self.progress_table.as_ref().is_some_and(|table| table.values_unfit > 0)
             || self.sources.iter().any(|source| source.is_incomplete)
@@ -79,6 +80,8 @@ impl MigrateReport {
         self.totals = Totals {
             events_new: 0,
             events_known: 0,
+            events_filled: 0,
+            events_differing: 0,
             elements_new: 0,
             elements_known: 0,
             skipped_as_migrated: 0,
@@ -107,6 +110,10 @@ pub struct Totals {
     pub events_new: u64,
     /// Events that were.
     pub events_known: u64,
+    /// Events that were there and got fields which an earlier mapping did not give them.
+    pub events_filled: u64,
+    /// Events that were there and are not as the mapping has them now.
+    pub events_differing: u64,
     /// Those of them that are elements of stores, such as sessions, and were not there.
     pub elements_new: u64,
     /// Elements that were.

@@ -19,6 +19,7 @@ mod help;
 mod http_server;
 mod inspect;
 mod migrate;
+mod migrate_again;
 mod migrate_browser;
 mod migrate_bulk_sync;
 mod migrate_chromium;

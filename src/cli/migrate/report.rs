@@ -61,6 +61,12 @@ pub(crate) fn report_text(report: &MigrateReport) -> String {
         totals.elements_new, totals.elements_known, totals.rejected
     );
     for (count, what) in [
+        (totals.events_filled, "of those that were there got what an earlier mapping had left out"),
+        (
+            totals.events_differing,
+            "of those that were there differ from what the mapping says now, and stay as they are: import into a new \
+             database to have them as it says",
+        ),
         (totals.skipped_as_migrated, "left out because of a marker (--skip-migrated)"),
         (totals.storages_left_out, "left out: storage of other origins"),
         (

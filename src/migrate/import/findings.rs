@@ -7,7 +7,7 @@ use super::{Context, Import};
 use crate::local_storage::code_units::CodeUnits;
 use crate::local_storage::envelope::Library;
 use crate::local_storage::item::{Item, Storage};
-use crate::local_storage::mapping::{Mapped, map_item};
+use crate::local_storage::mapping::{Mapped, Warning, map_item};
 use crate::local_storage::moment::Moment;
 use crate::migrate::report::{
     MAX_TOLD, MarkerReport, OriginReport, RejectReport, StoreReport, WarningReport,
@@ -137,14 +137,28 @@ impl Import<'_> {
             excerpt: reject.excerpt.clone(),
         }));
         self.report.totals.rejected += mapped.rejected;
-        self.report.totals.warnings += mapped.warned;
-        let room = MAX_TOLD.saturating_sub(self.report.warnings.len());
-        self.report.warnings.extend(mapped.warnings.iter().take(room).map(|warning| WarningReport {
-            source: source.to_path_buf(),
-            line,
-            key: item.key.to_string(),
-            pointer: warning.pointer.clone(),
-            message: warning.message.clone(),
-        }));
+        self.report.totals.warnings += mapped.warned.saturating_sub(mapped.warnings.len() as u64);
+        self.note_odd(context, item, mapped.warnings.iter().cloned());
+    }
+
+    /// Tells what is odd about what was taken of an item, and counts it.
+    pub(super) fn note_odd(
+        &mut self,
+        context: &Context<'_>,
+        item: &Item,
+        odd: impl IntoIterator<Item = Warning>,
+    ) {
+        for Warning { pointer, message } in odd {
+            self.report.totals.warnings += 1;
+            if self.report.warnings.len() < MAX_TOLD {
+                self.report.warnings.push(WarningReport {
+                    source: context.path.to_path_buf(),
+                    line: context.line,
+                    key: item.key.to_string(),
+                    pointer,
+                    message,
+                });
+            }
+        }
     }
 }
