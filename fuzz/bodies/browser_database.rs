@@ -7,7 +7,7 @@ use std::path::Path;
 
 use parklite::clock::SystemClock;
 use parklite::local_storage::chromium::{MAX_UNITS, decode_string, unpack_value};
-use parklite::local_storage::database::{Whose, list_database, read_database};
+use parklite::local_storage::database::{StoreFile, Whose};
 use parklite::local_storage::firefox::origin as firefox;
 use parklite::local_storage::firefox::value::{Stored, decode_value};
 use parklite::local_storage::webkit::origin as webkit;
@@ -76,10 +76,10 @@ fn look_at(path: &Path, temp_folder: &Path) {
         SalvageOptions { temp_folder: Some(temp_folder.to_path_buf()), ..SalvageOptions::default() };
     let interrupt = Interrupt::new();
     let run = Run { progress: &Silent, clock: &SystemClock, interrupt: &interrupt };
-    let read = read_database(path, None, &options, run);
-    let listed = list_database(path, &options, run);
+    let Ok(file) = StoreFile::open(path, &options, run) else { return };
+    let (read, listed) = (file.read(None, &interrupt), file.list(&interrupt));
     assert_eq!(read.is_ok(), listed.is_ok(), "one refuses what the other reads");
-    let (Ok((_, reading)), Ok(listing)) = (read, listed) else { return };
+    let (Ok(reading), Ok(listing)) = (read, listed) else { return };
     let read: u64 = reading.storages.iter().map(|storage| storage.items.len() as u64).sum();
     let listed: u64 = listing.storages.iter().map(|storage| storage.item_count).sum();
     assert!(read <= listed);

@@ -27,11 +27,17 @@ pub(super) trait StoreReader: fmt::Debug + Sync {
     /// Size and time of the last change of everything that belongs to the store.
     fn looks(&self, path: &Path) -> Result<Looks>;
 
+    /// Opens it for as long as it is listed and read: a copy, where one is needed, is made once.
+    fn open<'o>(&self, path: &'o Path, opening: &'o Opening<'o>) -> Result<Box<dyn OpenStore + 'o>>;
+}
+
+/// A store that is being read. Its errors are as those of [`StoreReader`].
+pub(super) trait OpenStore {
     /// Lists all storages; no value is held.
-    fn list(&self, path: &Path, opening: &Opening<'_>) -> Result<StoreListing>;
+    fn list(&self) -> Result<StoreListing>;
 
     /// Reads the storages of these origins, with all their partitions, and those of which nobody can tell whose they are.
-    fn read(&self, path: &Path, origins: &BTreeSet<String>, opening: &Opening<'_>) -> Result<Reading>;
+    fn read(&self, origins: &BTreeSet<String>) -> Result<Reading>;
 }
 
 /// How stores are opened.

@@ -54,6 +54,31 @@ fn what_is_written_and_told_is_the_same_for_every_number_of_threads() {
     }
 }
 
+/// A profile has the storage of every site that was used: an import is about one of them.
+#[test]
+fn of_many_origins_a_list_has_all_and_an_import_the_first_of_those_left_out() {
+    let place = Place::new();
+    let line = |number: usize| {
+        let items = json!([{"name": "k", "value": number.to_string()}]);
+        let origin = json!({"origin": format!("https://site{number:03}.example"), "localStorage": items});
+        json!({"cookies": [], "origins": [origin]}).to_string() + "\n"
+    };
+    place.write("many.ndjson", &(0..60).map(line).collect::<String>());
+    let named = |text: &str| text.lines().filter(|line| line.starts_with("https://site")).count();
+    assert_eq!(named(&place.run("migrate many.ndjson --list").exits(0).stdout), 60);
+    assert_eq!(named(&place.run("migrate many.ndjson --all-keys --into new.db").exits(2).stdout), 60);
+    let words = "migrate many.ndjson --all-keys --into new.db --origin https://site058.example \
+                 --origin https://site059.example";
+    let text = place.run(words).exits(0).stdout.clone();
+    assert_eq!(named(&text), 22, "{text}");
+    for wanted in ["https://site000", "https://site019", "https://site058", "https://site059"] {
+        assert!(text.contains(wanted), "{text}");
+    }
+    assert!(text.contains("\nleft out: 38 more storages; --list shows them\n"), "{text}");
+    let document = place.run(&format!("{words} --json")).exits(0).document();
+    assert_eq!(document["origins"].as_array().expect("a list").len(), 60);
+}
+
 /// Files that need several times what may be in memory at once.
 #[test]
 fn files_wait_for_room_in_their_order_and_a_failure_ends_those_that_wait() {

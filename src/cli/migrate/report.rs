@@ -1,5 +1,6 @@
 //! What `parklite migrate` tells people.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -18,9 +19,7 @@ const MOST_LINES: usize = 20;
 pub(crate) fn report_text(report: &MigrateReport) -> String {
     let mut text = String::new();
     push_findings(&mut text, report);
-    for origin in &report.origins {
-        push_origin(&mut text, origin);
-    }
+    push_origins(&mut text, report);
     if let Some(emitted) = &report.bulk_sync {
         push_programs(&mut text, emitted, report.dry_run);
     }
@@ -249,6 +248,31 @@ fn push_lines<T>(
         let listed = shown + all.count() as u64;
         let which = if listed < count { format!("the first {listed}") } else { "them".to_owned() };
         let _ = writeln!(text, "{kind}: {} more; --json has {which}", count - shown);
+    }
+}
+
+/// All origins of a list. Of an import those that were imported, and of what was left out the first: a profile has the
+/// storage of every site that was used.
+fn push_origins(text: &mut String, report: &MigrateReport) {
+    let lists_all = report.needs_origin || !report.takes;
+    let wanted: BTreeSet<_> =
+        report.origins.iter().filter(|it| it.imported).map(|it| it.origin.as_deref()).collect();
+    // Parts of what was imported, and other origins.
+    let (mut parts, mut others) = (0, 0);
+    for origin in &report.origins {
+        if !lists_all && !origin.imported {
+            let is_part = wanted.contains(&origin.origin.as_deref());
+            let count = if is_part { &mut parts } else { &mut others };
+            *count += 1;
+            if *count > MOST_LINES {
+                continue;
+            }
+        }
+        push_origin(text, origin);
+    }
+    let more = parts.saturating_sub(MOST_LINES) + others.saturating_sub(MOST_LINES);
+    if more > 0 {
+        let _ = writeln!(text, "left out: {more} more storages; --list shows them");
     }
 }
 

@@ -10,10 +10,10 @@ mod collected;
 mod whose;
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::run::Run;
+use crate::run::{Interrupt, Run};
 use crate::sqlite::salvage::{Salvage, SalvageOptions};
 
 use super::chromium::sqlite_store;
@@ -72,8 +72,6 @@ impl StoreKind {
 /// All storages of a file, without their values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DatabaseListing {
-    /// Whose way of keeping it.
-    pub kind: StoreKind,
     /// In the order of origin and partition.
     pub storages: Vec<ListedDatabaseStorage>,
     /// Damage, oddities and what was left out.
@@ -93,53 +91,66 @@ pub struct ListedDatabaseStorage {
     pub size_bytes: u64,
 }
 
-/// Lists the storages of the file at `path`; no value is held.
-///
-/// # Errors
-/// `NotFound`; `Damaged` for what is no database, has no table or cannot be read at all; `Usage` for a database of something
-/// else; `NewerFormat`; `Busy` where the browser goes on writing; I/O. Other damage is a problem with
-/// [`Problem::may_lose_items`].
-pub fn list_database(path: &Path, options: &SalvageOptions, run: Run<'_>) -> Result<DatabaseListing> {
-    let mut collected = Collected::to_list(path);
-    let kind = collect(path, &mut collected, options, run)?;
-    let (storages, problems) = collected.into_listing();
-    Ok(DatabaseListing { kind, storages, problems })
+/// A file in which a browser keeps localStorage, as it was at one moment: what is listed is what is read.
+pub struct StoreFile {
+    path: PathBuf,
+    kind: StoreKind,
+    salvage: Salvage,
 }
 
-/// Reads the storages of `origins`, with all their partitions, in the file at `path`; all without `origins`. A storage of
-/// which nobody can tell whose it is, is always read.
-///
-/// # Errors
-/// As [`list_database`].
-pub fn read_database(
-    path: &Path,
-    origins: Option<&BTreeSet<String>>,
-    options: &SalvageOptions,
-    run: Run<'_>,
-) -> Result<(StoreKind, Reading)> {
-    let mut collected = Collected::to_read(path, origins);
-    let kind = collect(path, &mut collected, options, run)?;
-    Ok((kind, collected.into_reading()))
-}
-
-fn collect(
-    path: &Path,
-    collected: &mut Collected<'_>,
-    options: &SalvageOptions,
-    run: Run<'_>,
-) -> Result<StoreKind> {
-    let salvage = Salvage::open(path, options, run)?;
-    collected.tell_flaws(salvage.flaws());
-    let kind = StoreKind::of(&salvage).ok_or_else(|| not_local_storage(&salvage).at(path))?;
-    match kind {
-        StoreKind::Chromium => sqlite_store::collect(&salvage, collected),
-        StoreKind::Firefox => firefox::collect(&salvage, path, collected),
-        StoreKind::FirefoxLegacy => firefox::collect_legacy(&salvage, collected),
-        StoreKind::WebKit => webkit::collect(&salvage, path, collected),
+impl StoreFile {
+    /// Copies the file at `path` with what lies beside it, and looks whose it is.
+    ///
+    /// # Errors
+    /// `NotFound`; `Damaged` for what is no database, has no table or cannot be read at all; `Usage` for a database of something
+    /// else; `Busy` where the browser goes on writing; I/O.
+    pub fn open(path: &Path, options: &SalvageOptions, run: Run<'_>) -> Result<Self> {
+        let salvage = Salvage::open(path, options, run)?;
+        let kind = StoreKind::of(&salvage).ok_or_else(|| not_local_storage(&salvage).at(path))?;
+        Ok(Self { path: path.to_path_buf(), kind, salvage })
     }
-    .map_err(|error| error.at(path))?;
-    run.interrupt.check()?;
-    Ok(kind)
+
+    /// Whose way of keeping it.
+    #[must_use]
+    pub fn kind(&self) -> StoreKind {
+        self.kind
+    }
+
+    /// Lists the storages; no value is held.
+    ///
+    /// # Errors
+    /// `NewerFormat`; `Interrupted`; I/O. Damage is a problem with [`Problem::may_lose_items`].
+    pub fn list(&self, interrupt: &Interrupt) -> Result<DatabaseListing> {
+        let mut collected = Collected::to_list(&self.path);
+        self.collect(&mut collected, interrupt)?;
+        let (storages, problems) = collected.into_listing();
+        Ok(DatabaseListing { storages, problems })
+    }
+
+    /// Reads the storages of `origins`, with all their partitions; all without `origins`. A storage of which nobody can tell
+    /// whose it is, is always read.
+    ///
+    /// # Errors
+    /// As [`list`](Self::list).
+    pub fn read(&self, origins: Option<&BTreeSet<String>>, interrupt: &Interrupt) -> Result<Reading> {
+        let mut collected = Collected::to_read(&self.path, origins);
+        self.collect(&mut collected, interrupt)?;
+        Ok(collected.into_reading())
+    }
+
+    fn collect(&self, collected: &mut Collected<'_>, interrupt: &Interrupt) -> Result<()> {
+        interrupt.check()?;
+        let Self { path, kind, salvage } = self;
+        collected.tell_flaws(salvage.flaws());
+        match kind {
+            StoreKind::Chromium => sqlite_store::collect(salvage, collected),
+            StoreKind::Firefox => firefox::collect(salvage, path, collected),
+            StoreKind::FirefoxLegacy => firefox::collect_legacy(salvage, collected),
+            StoreKind::WebKit => webkit::collect(salvage, path, collected),
+        }
+        .map_err(|error| error.at(path))?;
+        interrupt.check()
+    }
 }
 
 fn not_local_storage(salvage: &Salvage) -> Error {

@@ -8,7 +8,7 @@ use crate::local_storage::item::{Problem, Storage};
 use crate::local_storage::moment::Moment;
 use crate::migrate::inputs::SkippedFile;
 use crate::migrate::report::{SourceReport, Totals};
-use crate::migrate::stores::{ListedStorage, Opening, SourceStore, StoreListing};
+use crate::migrate::stores::{ListedStorage, OpenStore, Opening, SourceStore, StoreListing};
 
 impl Import<'_> {
     /// Reads the wanted origins of a store; of the others it only tells that they are there.
@@ -21,14 +21,15 @@ impl Import<'_> {
         };
         let totals = self.report.totals;
         let mut told = SourceReport::of(&store.path, Some(captured_at));
-        match store.reader.list(&store.path, &opening) {
+        let opened = store.reader.open(&store.path, &opening);
+        match opened.and_then(|opened| Ok((opened.list()?, opened))) {
             Err(error) if error.kind() == ErrorKind::Usage && !store.is_named => {
                 let reason = error.message().to_owned();
                 self.report.skipped.push(SkippedFile { path: store.path.clone(), reason });
                 return Ok(());
             }
             Err(error) => self.unreadable_store(error, &mut told)?,
-            Ok(listing) => self.listed(store, &listing, &opening, captured_at, &mut told)?,
+            Ok((listing, opened)) => self.listed(store, &listing, &*opened, captured_at, &mut told)?,
         }
         self.run.progress.advance(0, store.looks.size_bytes);
         self.report.totals.browser_stores += 1;
@@ -40,7 +41,7 @@ impl Import<'_> {
         &mut self,
         store: &SourceStore,
         listing: &StoreListing,
-        opening: &Opening<'_>,
+        opened: &dyn OpenStore,
         captured_at: Moment,
         told: &mut SourceReport,
     ) -> Result<()> {
@@ -68,7 +69,7 @@ impl Import<'_> {
         }
         for (index, group) in groups.iter().enumerate() {
             self.run.interrupt.check()?;
-            let reading = match store.reader.read(&store.path, group, opening) {
+            let reading = match opened.read(group) {
                 Ok(reading) => reading,
                 Err(error) => return self.unreadable_store(error, told),
             };

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::{ListedStorage, Opening, StoreListing, StoreReader};
+use super::{ListedStorage, OpenStore, Opening, StoreListing, StoreReader};
 use crate::error::{Error, ErrorKind, Result};
 use crate::local_storage::chromium::{Doubtful, Selection, list_leveldb, read_leveldb};
 use crate::local_storage::item::Reading;
@@ -29,7 +29,20 @@ impl StoreReader for ChromiumLevelDb {
         Ok(Looks { size_bytes, modified: files.iter().filter_map(|file| file.modified).max() })
     }
 
-    fn list(&self, path: &Path, opening: &Opening<'_>) -> Result<StoreListing> {
+    fn open<'o>(&self, path: &'o Path, opening: &'o Opening<'o>) -> Result<Box<dyn OpenStore + 'o>> {
+        Ok(Box::new(InPlace { path, opening }))
+    }
+}
+
+/// A folder that is read where it lies.
+struct InPlace<'o> {
+    path: &'o Path,
+    opening: &'o Opening<'o>,
+}
+
+impl OpenStore for InPlace<'_> {
+    fn list(&self) -> Result<StoreListing> {
+        let Self { path, opening } = self;
         let listing = steadily(path, opening, || list_leveldb(path, opening.run.interrupt))?;
         let storages = listing.storages.into_iter().map(|storage| ListedStorage {
             origin: Some(storage.key.origin),
@@ -42,7 +55,8 @@ impl StoreReader for ChromiumLevelDb {
         Ok(StoreListing { format: "chromium-leveldb", storages, problems: listing.problems })
     }
 
-    fn read(&self, path: &Path, origins: &BTreeSet<String>, opening: &Opening<'_>) -> Result<Reading> {
+    fn read(&self, origins: &BTreeSet<String>) -> Result<Reading> {
+        let Self { path, opening } = self;
         let doubtful = if opening.with_doubtful { Doubtful::Take } else { Doubtful::LeaveOut };
         let selection = Selection { origins: Some(origins.clone()), doubtful };
         steadily(path, opening, || read_leveldb(path, &selection, opening.run.interrupt))

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::firefox_archive::NewerFiles;
-use super::{ListedStorage, Opening, StoreListing, StoreReader};
+use super::{ListedStorage, OpenStore, Opening, StoreListing, StoreReader};
 use crate::error::Result;
-use crate::local_storage::database::{StoreKind, list_database, read_database};
+use crate::local_storage::database::{StoreFile, StoreKind};
 use crate::local_storage::item::Reading;
 use crate::migrate::inputs::Looks;
+use crate::run::Interrupt;
 use crate::sqlite::salvage::SalvageOptions;
 
 /// See the module. Which browser's a file is, its tables tell.
@@ -28,8 +29,25 @@ impl StoreReader for BrowserDatabase {
         Ok(looks)
     }
 
-    fn list(&self, path: &Path, opening: &Opening<'_>) -> Result<StoreListing> {
-        let listing = list_database(path, &options(opening), opening.run)?;
+    fn open<'o>(&self, path: &'o Path, opening: &'o Opening<'o>) -> Result<Box<dyn OpenStore + 'o>> {
+        let file = StoreFile::open(path, &options(opening), opening.run)?;
+        let newer = (file.kind() == StoreKind::FirefoxLegacy).then(|| NewerFiles::beside(path));
+        Ok(Box::new(OpenFile { file, newer, path, interrupt: opening.run.interrupt }))
+    }
+}
+
+/// A file with its private copy.
+struct OpenFile<'o> {
+    file: StoreFile,
+    /// Of a file that has newer ones beside it.
+    newer: Option<NewerFiles>,
+    path: &'o Path,
+    interrupt: &'o Interrupt,
+}
+
+impl OpenStore for OpenFile<'_> {
+    fn list(&self) -> Result<StoreListing> {
+        let listing = self.file.list(self.interrupt)?;
         let storages = listing.storages.into_iter().map(|storage| ListedStorage {
             origin: storage.whose.origin,
             partition: storage.whose.partition,
@@ -39,27 +57,15 @@ impl StoreReader for BrowserDatabase {
         });
         let mut storages: Vec<ListedStorage> = storages.collect();
         let mut problems = listing.problems;
-        if listing.kind == StoreKind::FirefoxLegacy {
-            let mut newer = NewerFiles::beside(path);
-            for storage in &mut storages {
-                let (origin, partition) = (storage.origin.as_ref(), storage.partition.as_ref());
-                storage.changed_at_us = newer.time_before(origin, partition).or(storage.changed_at_us);
-            }
-            problems.extend(newer.problem(path));
-        }
-        Ok(StoreListing { format: listing.kind.name(), storages, problems })
+        let times = storages.iter_mut().map(|it| (&it.origin, &it.partition, &mut it.changed_at_us));
+        problems.extend(self.newer.as_ref().and_then(|newer| newer.date(times, self.path)));
+        Ok(StoreListing { format: self.file.kind().name(), storages, problems })
     }
 
-    fn read(&self, path: &Path, origins: &BTreeSet<String>, opening: &Opening<'_>) -> Result<Reading> {
-        let (kind, mut reading) = read_database(path, Some(origins), &options(opening), opening.run)?;
-        if kind == StoreKind::FirefoxLegacy {
-            let mut newer = NewerFiles::beside(path);
-            for storage in &mut reading.storages {
-                let (origin, partition) = (storage.origin.as_ref(), storage.partition.as_ref());
-                storage.changed_at_us = newer.time_before(origin, partition).or(storage.changed_at_us);
-            }
-            reading.problems.extend(newer.problem(path));
-        }
+    fn read(&self, origins: &BTreeSet<String>) -> Result<Reading> {
+        let mut reading = self.file.read(Some(origins), self.interrupt)?;
+        let times = reading.storages.iter_mut().map(|it| (&it.origin, &it.partition, &mut it.changed_at_us));
+        reading.problems.extend(self.newer.as_ref().and_then(|newer| newer.date(times, self.path)));
         Ok(reading)
     }
 }

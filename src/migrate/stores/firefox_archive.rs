@@ -21,7 +21,6 @@ pub(super) struct NewerFiles {
     changed_at: BTreeMap<Whose, Moment>,
     /// Of the old file.
     own: Option<Moment>,
-    count: u64,
 }
 
 impl NewerFiles {
@@ -42,17 +41,22 @@ impl NewerFiles {
         found
     }
 
-    /// A time before that of the newer file of this storage, where the old file's own time is not before it anyway.
-    pub(super) fn time_before(&mut self, origin: Option<&String>, partition: Option<&String>) -> Option<i64> {
-        let whose = Whose { origin: origin.cloned(), partition: partition.cloned() };
-        let newer = self.changed_at.get(&whose).filter(|&&newer| self.own.is_none_or(|own| own >= newer))?;
-        self.count += 1;
-        newer.ms().checked_sub(1)?.checked_mul(1000)
-    }
-
-    /// What is to be said of it.
-    pub(super) fn problem(&self, path: &Path) -> Option<Problem> {
-        let message = match self.count {
+    /// Makes the times of storages that are in newer files as well older than these; what is to be said of it.
+    pub(super) fn date<'s>(
+        &self,
+        storages: impl Iterator<Item = (&'s Option<String>, &'s Option<String>, &'s mut Option<i64>)>,
+        path: &Path,
+    ) -> Option<Problem> {
+        let mut count = 0;
+        for (origin, partition, changed_at_us) in storages {
+            let whose = Whose { origin: origin.clone(), partition: partition.clone() };
+            if let Some(newer) = self.newer_than_own(&whose) {
+                count += 1;
+                *changed_at_us =
+                    newer.ms().checked_sub(1).and_then(|ms| ms.checked_mul(1000)).or(*changed_at_us);
+            }
+        }
+        let message = match count {
             0 => return None,
             1 => "1 storage is in a newer file of the profile as well, and counts as older than that, whatever the \
                   files' times are"
@@ -64,6 +68,12 @@ impl NewerFiles {
         };
         let place = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         Some(Problem { place, message, may_lose_items: false })
+    }
+
+    /// The time of the newer file of this storage, where the old file's own time is not before it anyway.
+    fn newer_than_own(&self, whose: &Whose) -> Option<Moment> {
+        let newer = *self.changed_at.get(whose)?;
+        self.own.is_none_or(|own| own >= newer).then_some(newer)
     }
 }
 

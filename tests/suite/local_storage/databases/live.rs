@@ -31,6 +31,23 @@ fn a_file_that_a_program_has_locked_for_itself_is_read_with_its_wal() {
     assert_eq!(texts(&read(&path)).len(), 2);
 }
 
+/// A browser that writes between a list and what is read of it, or between the parts that are read one after the other.
+#[test]
+fn what_is_read_is_what_was_listed_whatever_is_written_meanwhile() {
+    let (_folder, path) = made("https_app.example_0.localstorage", ITEM_TABLE);
+    let browser = Connection::open(&path).expect("opens");
+    browser.execute_batch("INSERT INTO ItemTable VALUES ('a', x'6200'), ('c', x'6400')").expect("writes");
+    with_options(|options, run| {
+        let file = StoreFile::open(&path, options, run).expect("opens");
+        assert_eq!(file.list(run.interrupt).expect("listed").storages[0].item_count, 2);
+        browser.execute_batch("DELETE FROM ItemTable WHERE key = 'a'").expect("writes");
+        assert_eq!(texts(&file.read(None, run.interrupt).expect("read")).len(), 2);
+        browser.execute_batch("DROP TABLE ItemTable").expect("writes");
+        assert_eq!(texts(&file.read(None, run.interrupt).expect("read")).len(), 2);
+    });
+    assert!(try_read(&path).is_err(), "it is another file by now");
+}
+
 #[test]
 fn a_transaction_that_was_never_finished_is_rolled_back_in_the_copy_alone() {
     let (_folder, path) = made("https_app.example_0.localstorage", ITEM_TABLE);

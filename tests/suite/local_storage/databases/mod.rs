@@ -16,7 +16,7 @@ use std::time::SystemTime;
 use parklite::clock::SystemClock;
 use parklite::error::Result;
 use parklite::local_storage::code_units::CodeUnits;
-use parklite::local_storage::database::{DatabaseListing, StoreKind, list_database, read_database};
+use parklite::local_storage::database::{DatabaseListing, StoreFile, StoreKind};
 use parklite::local_storage::item::{Problem, Reading};
 use parklite::local_storage::mapping::event::value_sha256;
 use parklite::progress::Silent;
@@ -44,7 +44,10 @@ fn with_options<T>(work: impl FnOnce(&SalvageOptions, Run<'_>) -> T) -> T {
 }
 
 fn try_read(path: &Path) -> Result<(StoreKind, Reading)> {
-    with_options(|options, run| read_database(path, None, options, run))
+    with_options(|options, run| {
+        let file = StoreFile::open(path, options, run)?;
+        Ok((file.kind(), file.read(None, run.interrupt)?))
+    })
 }
 
 fn read(path: &Path) -> Reading {
@@ -52,7 +55,7 @@ fn read(path: &Path) -> Reading {
 }
 
 fn list(path: &Path) -> DatabaseListing {
-    with_options(|options, run| list_database(path, options, run)).expect("listed")
+    with_options(|options, run| StoreFile::open(path, options, run)?.list(run.interrupt)).expect("listed")
 }
 
 /// Why a file is refused.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use parklite::error::ErrorKind;
-use parklite::local_storage::database::{StoreKind, read_database};
+use parklite::local_storage::database::{StoreFile, StoreKind};
 
 use super::*;
 
@@ -73,8 +73,8 @@ fn a_list_tells_what_a_reading_holds() {
         let (_copy, files) = copied(fixture);
         let mut count = 0;
         for file in &files {
-            let (listing, reading) = (list(file), read(file));
-            assert_eq!((listing.kind, &*listing.problems), (kind, &[][..]));
+            let (listing, (read_kind, reading)) = (list(file), try_read(file).expect("read"));
+            assert_eq!((read_kind, &*listing.problems), (kind, &[][..]));
             assert_eq!(listing.storages.len(), reading.storages.len());
             for (listed, storage) in listing.storages.iter().zip(&reading.storages) {
                 assert_eq!(
@@ -106,9 +106,10 @@ fn only_the_chosen_origins_are_read_with_their_partitions() {
         let (_copy, files) = copied(fixture);
         let read = |origins: &[&str]| {
             let origins: BTreeSet<String> = origins.iter().map(|&origin| origin.to_owned()).collect();
-            with_options(|options, run| read_database(&files[0], Some(&origins), options, run))
-                .expect("read")
-                .1
+            with_options(|options, run| {
+                StoreFile::open(&files[0], options, run)?.read(Some(&origins), run.interrupt)
+            })
+            .expect("read")
         };
         let reading = read(&["http://localhost:8573"]);
         let partitions: Vec<_> = reading.storages.iter().map(|it| it.partition.as_deref()).collect();
