@@ -53,6 +53,9 @@ pub struct MigrateReport {
     pub bulk_sync: Option<BulkSyncReport>,
     /// What was sent to it.
     pub post: Option<PostReport>,
+    /// Programs of which sessions were left out because of a marker.
+    #[serde(skip)]
+    pub(super) migrated: BTreeSet<String>,
     /// Programs whose completed sessions an app says it had sent to its server.
     pub markers: Vec<MarkerReport>,
 }
@@ -223,13 +226,15 @@ pub struct OriginReport {
     pub items: u64,
     /// What keys and values take as UTF-16; as they are stored, where they were only counted.
     pub size_bytes: u64,
+    /// Values in all of them that are neither objects nor arrays of JSON, nor of a store that is known.
+    pub plain_values: u64,
     /// When it was changed last, where a source tells that.
     pub last_changed_at: Option<String>,
     /// When it was captured last.
     pub last_captured_at: String,
     /// Whether it was imported.
     pub imported: bool,
-    /// The stores that are known, by key.
+    /// The stores that are known, and other objects and arrays of JSON, by key; of those the first of very many.
     pub stores: Vec<StoreReport>,
     /// Programs with a marker.
     pub markers: BTreeSet<String>,
@@ -244,6 +249,7 @@ impl OriginReport {
             sources: 0,
             items: 0,
             size_bytes: 0,
+            plain_values: 0,
             last_changed_at: None,
             last_captured_at: String::new(),
             imported,
@@ -286,6 +292,10 @@ pub struct RejectReport {
     pub source: PathBuf,
     /// The line, where each is a dump.
     pub line: Option<u64>,
+    /// Whose storage, where it is known.
+    pub origin: Option<String>,
+    /// The part of it.
+    pub partition: Option<String>,
     /// The key.
     pub key: String,
     /// Where in the value.
@@ -304,6 +314,10 @@ pub struct WarningReport {
     pub source: PathBuf,
     /// The line, where each is a dump.
     pub line: Option<u64>,
+    /// Whose storage, where it is known.
+    pub origin: Option<String>,
+    /// The part of it.
+    pub partition: Option<String>,
     /// The key.
     pub key: String,
     /// Where in the value.

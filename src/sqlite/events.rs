@@ -278,13 +278,7 @@ impl EventStore {
     /// # Errors
     /// What SQLite says.
     pub fn writer(&self) -> Result<EventWriter<'_>> {
-        EventWriter::new(
-            &self.path,
-            &self.connection,
-            &self.schema.table,
-            self.has_triggers,
-            &self.refusals,
-        )
+        EventWriter::new(&self.path, &self.connection, &self.schema.table, self.has_triggers, &self.refusals)
     }
 
     /// What devices disagree about in the programs of this run, at most `most` of it.

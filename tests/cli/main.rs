@@ -32,6 +32,7 @@ mod migrate_post_settings;
 mod migrate_progress;
 mod migrate_put_back;
 mod migrate_target;
+mod migrate_told;
 mod other_process;
 #[cfg(target_os = "linux")]
 #[path = "../common/peak_memory.rs"]

@@ -29,8 +29,7 @@ fn place() -> Place {
     place
 }
 
-const SESSIONS: &str =
-    "SELECT group_concat(_event_id || _created_at || payload, char(10)) FROM (SELECT * FROM events ORDER BY 1)";
+const SESSIONS: &str = "SELECT group_concat(_event_id || _created_at || payload, char(10)) FROM (SELECT * FROM events ORDER BY 1)";
 const ROWS: &str = "SELECT group_concat(week_number || completed_at || feedback) FROM progress_logs";
 
 #[test]
@@ -42,7 +41,11 @@ fn a_mapping_that_was_put_right_fills_what_the_first_one_left_out_in_either_orde
     place.run("migrate d.json --map short.toml --into a.db").exits(0);
     place.run("migrate d.json --into b.db").exits(0);
     let filled = "2 of those that were there got what an earlier mapping had left out\n";
-    place.run("migrate d.json --into a.db").exits(0).prints("0 events new, 3 events already there").prints(filled);
+    place
+        .run("migrate d.json --into a.db")
+        .exits(0)
+        .prints("0 events new, 3 events already there")
+        .prints(filled);
     place.run("migrate d.json --map short.toml --into b.db").exits(0).does_not_print(filled);
     for database in ["a.db", "b.db"] {
         assert_eq!([SESSIONS, ROWS].map(|query| place.ask(database, query)), right, "{database}");

@@ -198,6 +198,9 @@ fn push_programs(text: &mut String, emitted: &BulkSyncReport, is_dry_run: bool) 
     }
 }
 
+/// An origin, and the part of its storage.
+type Whose<'a> = (Option<&'a str>, Option<&'a str>);
+
 fn push_findings(text: &mut String, report: &MigrateReport) {
     let totals = &report.totals;
     let skipped = report.skipped.iter();
@@ -212,22 +215,33 @@ fn push_findings(text: &mut String, report: &MigrateReport) {
     let problems = sources().flat_map(|source| source.problems.iter().map(move |problem| (source, problem)));
     push_lines(text, "note", problems, totals.problems, |(source, problem)| {
         let incomplete = if problem.may_lose_items { " (incomplete)" } else { "" };
-        format!("{}: {}: {}{incomplete}", source.path.display(), problem.place, problem.message)
+        let place = if problem.place.is_empty() { String::new() } else { format!("{}: ", problem.place) };
+        format!("{}: {place}{}{incomplete}", source.path.display(), problem.message)
     });
     if report.needs_origin || !report.takes {
         // Nothing was taken; how many do not fit stands with each store.
         return;
     }
-    let place = |source: &Path, line: Option<u64>, key: &str, pointer: &str| {
+    // A key alone says whose it is where storage of one was taken.
+    let are_several = report.origins.iter().filter(|origin| origin.imported).count() > 1;
+    let place = |source: &Path, line: Option<u64>, whose: Whose<'_>, key: &str, pointer: &str| {
         let line = line.map(|line| format!(" line {line}")).unwrap_or_default();
-        format!("{}{line}: {key} {pointer}", source.display())
+        let whose = match whose {
+            (Some(origin), None) if are_several => format!(" ({origin})"),
+            (Some(origin), Some(partition)) if are_several => format!(" ({origin} inside {partition})"),
+            _ => String::new(),
+        };
+        let gap = if pointer.is_empty() { "" } else { " " };
+        format!("{}{line}{whose}: {key}{gap}{pointer}", source.display())
     };
     push_lines(text, "rejected", report.rejects.iter(), totals.rejected, |reject| {
-        let place = place(&reject.source, reject.line, &reject.key, &reject.pointer);
+        let whose = (reject.origin.as_deref(), reject.partition.as_deref());
+        let place = place(&reject.source, reject.line, whose, &reject.key, &reject.pointer);
         format!("{place}: {}: {}", reject.reason, reject.excerpt)
     });
     push_lines(text, "warning", report.warnings.iter(), totals.warnings, |warning| {
-        let place = place(&warning.source, warning.line, &warning.key, &warning.pointer);
+        let whose = (warning.origin.as_deref(), warning.partition.as_deref());
+        let place = place(&warning.source, warning.line, whose, &warning.key, &warning.pointer);
         format!("{place}: {}", warning.message)
     });
 }
@@ -268,7 +282,7 @@ fn push_origins(text: &mut String, report: &MigrateReport) {
                 continue;
             }
         }
-        push_origin(text, origin);
+        push_origin(text, origin, lists_all);
     }
     let more = parts.saturating_sub(MOST_LINES) + others.saturating_sub(MOST_LINES);
     if more > 0 {
@@ -276,7 +290,8 @@ fn push_origins(text: &mut String, report: &MigrateReport) {
     }
 }
 
-fn push_origin(text: &mut String, origin: &OriginReport) {
+/// One origin, of a list also with what no rule is for.
+fn push_origin(text: &mut String, origin: &OriginReport, lists_all: bool) {
     let name = origin.origin.as_deref().unwrap_or("(origin not known)");
     let partition = origin.partition.as_ref().map(|part| format!(" inside {part}")).unwrap_or_default();
     let as_of = match &origin.last_changed_at {
@@ -292,15 +307,28 @@ fn push_origin(text: &mut String, origin: &OriginReport) {
         bytes(origin.size_bytes),
         safe(&as_of)
     );
-    for store in origin.stores.iter().take(MOST_LINES) {
-        let _ = writeln!(text, "  {}", store_text(store));
+    let (bare, stores): (Vec<_>, Vec<_>) = origin.stores.iter().partition(|store| is_bare(store));
+    // What sites keep besides is many, and says nothing of what was imported.
+    let bare = if lists_all { bare } else { Vec::new() };
+    for (stores, what) in [(stores, "stores"), (bare, "keys with JSON")] {
+        for store in stores.iter().take(MOST_LINES) {
+            let _ = writeln!(text, "  {}", store_text(store));
+        }
+        if stores.len() > MOST_LINES {
+            let _ = writeln!(text, "  {} more {what}; --json has them", stores.len() - MOST_LINES);
+        }
     }
-    if origin.stores.len() > MOST_LINES {
-        let _ = writeln!(text, "  {} more stores; --json has them", origin.stores.len() - MOST_LINES);
+    if lists_all && origin.plain_values > 0 {
+        let _ = writeln!(text, "  {}", quantity(origin.plain_values, "other value", "other values"));
     }
     for marker in origin.markers.iter().take(MOST_LINES) {
         let _ = writeln!(text, "  migrated-{}: the app says it has sent what was completed", safe(marker));
     }
+}
+
+/// Whether it is JSON that no rule is for and that no known library wrote: an app's own, Pinia's or jotai's.
+fn is_bare(store: &StoreReport) -> bool {
+    !store.mapped && matches!(store.library, "json-object" | "json-value")
 }
 
 fn store_text(store: &StoreReport) -> String {
@@ -314,5 +342,6 @@ fn store_text(store: &StoreReport) -> String {
     } else {
         ": no rule is for it".to_owned()
     };
-    safe(&format!("{} ({}{version}){elements}", store.key, store.library))
+    let library = if is_bare(store) { "JSON without an envelope" } else { store.library };
+    safe(&format!("{} ({library}{version}){elements}", store.key))
 }

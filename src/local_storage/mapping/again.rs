@@ -83,8 +83,7 @@ pub fn map_again(stored: &str, event: &MappedEvent) -> MappedAgain {
         }
     };
     if fills || again.time == TimeOfEvent::OfMapping {
-        let created_from =
-            if again.time == TimeOfEvent::OfMapping { &event.created_from } else { &told_by };
+        let created_from = if again.time == TimeOfEvent::OfMapping { &event.created_from } else { &told_by };
         again.payload = Some(payload_of(&fields, created_from, there.member(SOURCE)));
     }
     again
@@ -154,7 +153,12 @@ mod tests {
                     "completed_at",
                 ),
             ),
-            ("set", (r#""kg":1,"reps":5"#, CAPTURED_AT), (r#""at":"2025-01-03","kg":1"#, "at"), (r#""at":"2025-01-03","kg":1,"reps":5"#, "at")),
+            (
+                "set",
+                (r#""kg":1,"reps":5"#, CAPTURED_AT),
+                (r#""at":"2025-01-03","kg":1"#, "at"),
+                (r#""at":"2025-01-03","kg":1,"reps":5"#, "at"),
+            ),
         ] {
             for (first, second) in [(one, other), (other, one)] {
                 let again = map_again(&payload(first.0, first.1), &event(kind, second.0, second.1));
@@ -169,7 +173,8 @@ mod tests {
     #[test]
     fn a_value_that_is_there_stays_and_is_told_unless_it_means_the_same() {
         let stored = payload(r#""a":{"x":1,"y":"b"},"b":2,"t":"2025-01-01""#, "t");
-        let again = map_again(&stored, &event("set", r#""a":{"y":"\u0062", "x":1},"b":3,"t":"2025-01-02""#, "t"));
+        let again =
+            map_again(&stored, &event("set", r#""a":{"y":"\u0062", "x":1},"b":3,"t":"2025-01-02""#, "t"));
         assert_eq!((again.payload, again.time), (None, TimeOfEvent::AsItIs));
         let expected = [
             "b stays 2, and the mapping says 3",

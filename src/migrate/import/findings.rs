@@ -61,7 +61,8 @@ impl Import<'_> {
         told.size_bytes += units.fold(0, |sum, units| sum + 2 * units as u64);
         told.seen(storage.changed_at_us.and_then(Moment::from_us), captured_at);
         told.markers.extend(markers.iter().cloned());
-        if let Some(origin) = origin {
+        // Of others, whoever names an origin says whose they are, which may be a mistake.
+        if let Some(origin) = &storage.origin {
             self.meet_origin(origin);
         }
     }
@@ -106,9 +107,19 @@ impl Import<'_> {
                 Library::Zustand | Library::ReduxPersist | Library::MobxPersistStore | Library::Broken
             );
         let key = (context.origin.map(str::to_owned), context.partition.map(str::to_owned));
-        let Some((_, stores)) = self.origins.get_mut(&key).filter(|_| is_store) else {
+        let Some((told, stores)) = self.origins.get_mut(&key).filter(|_| mapped.marker.is_none()) else {
             return;
         };
+        if !is_store && !is_structure(item, mapped.library) {
+            told.plain_values += 1;
+            return;
+        }
+        if !is_store && !stores.contains_key(&item.key) {
+            if self.bare_told == MAX_TOLD {
+                return;
+            }
+            self.bare_told += 1;
+        }
         let store = stores.entry(item.key.clone()).or_insert_with(|| StoreReport {
             key: item.key.to_string(),
             library: mapped.library.name(),
@@ -131,6 +142,8 @@ impl Import<'_> {
         self.report.rejects.extend(mapped.rejects.iter().take(room).map(|reject| RejectReport {
             source: source.to_path_buf(),
             line,
+            origin: context.origin.map(str::to_owned),
+            partition: context.partition.map(str::to_owned),
             key: item.key.to_string(),
             pointer: reject.pointer.clone(),
             reason: reject.reason.clone(),
@@ -154,11 +167,23 @@ impl Import<'_> {
                 self.report.warnings.push(WarningReport {
                     source: context.path.to_path_buf(),
                     line: context.line,
+                    origin: context.origin.map(str::to_owned),
+                    partition: context.partition.map(str::to_owned),
                     key: item.key.to_string(),
                     pointer,
                     message,
                 });
             }
         }
+    }
+}
+
+/// Whether a value is an object or an array, and so may be what an app keeps without a library's envelope.
+fn is_structure(item: &Item, library: Library) -> bool {
+    let first = || item.value.as_slice().iter().find(|&&unit| unit > u16::from(b' '));
+    match library {
+        Library::BareObject => true,
+        Library::BareValue => first() == Some(&u16::from(b'[')),
+        _ => false,
     }
 }

@@ -130,10 +130,7 @@ fn remap(
         remapped.is_filled = writer.change_event(&event.id, &payload, created_at)?;
         remapped.differs |= !remapped.is_filled;
     }
-    remapped.odd = again
-        .kept
-        .into_iter()
-        .map(|message| Warning { pointer: event.pointer.clone(), message })
-        .collect();
+    remapped.odd =
+        again.kept.into_iter().map(|message| Warning { pointer: event.pointer.clone(), message }).collect();
     Ok(remapped)
 }

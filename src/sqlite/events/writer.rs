@@ -86,12 +86,12 @@ impl<'a> EventWriter<'a> {
         if is_new && !self.has_triggers {
             return Ok(Added::New);
         }
-        match self.other_payload(event.id, event.payload)? {
-            None => Err(refused(self.path)),
+        match self.stored(event.id, event.payload)? {
+            Stored::Missing => Err(refused(self.path)),
             // A trigger may have made something else of it.
-            Some(_) if is_new => Ok(Added::New),
-            Some(Some(other)) => Ok(Added::Differs(other)),
-            Some(None) => {
+            _ if is_new => Ok(Added::New),
+            Stored::Other(payload) => Ok(Added::Differs(payload)),
+            Stored::Same => {
                 if event.is_when_seen {
                     self.lower_time(event)?;
                 }
@@ -100,15 +100,17 @@ impl<'a> EventWriter<'a> {
         }
     }
 
-    /// The payload of an event that is there, unless it is this one.
-    fn other_payload(&mut self, id: &str, payload: &str) -> Result<Option<Option<String>>> {
-        let compare = |row: &Row<'_>| -> rusqlite::Result<Option<String>> {
+    /// Looks at the payload of an event.
+    fn stored(&mut self, id: &str, payload: &str) -> Result<Stored> {
+        let compare = |row: &Row<'_>| -> rusqlite::Result<Stored> {
             let there = row.get_ref(0)?.as_bytes().unwrap_or_default();
-            let is_same = there == payload.as_bytes();
-            Ok((!is_same).then(|| String::from_utf8_lossy(there).into_owned()))
+            if there == payload.as_bytes() {
+                return Ok(Stored::Same);
+            }
+            Ok(Stored::Other(String::from_utf8_lossy(there).into_owned()))
         };
         let found = self.payload.query_row([id], compare).optional();
-        found.map_err(|error| failure(error).at(self.path))
+        found.map(|it| it.unwrap_or(Stored::Missing)).map_err(|error| failure(error).at(self.path))
     }
 
     /// Gives an event that is there another payload, and another time if there is one; whether the table lets it.
@@ -122,7 +124,7 @@ impl<'a> EventWriter<'a> {
             return Err(told(self.path, error));
         }
         // Triggers may refuse it without a word.
-        let is_changed = matches!(self.other_payload(id, payload)?, Some(None));
+        let is_changed = matches!(self.stored(id, payload)?, Stored::Same);
         if !is_changed {
             self.refusals.fields.set(self.refusals.fields.get() + 1);
         }
@@ -196,6 +198,15 @@ impl<'a> EventWriter<'a> {
         change(self.path, &mut self.program, params![program, has_rivals])?;
         Ok(is_first)
     }
+}
+
+/// What is there of an event.
+enum Stored {
+    Missing,
+    /// It has the payload that was asked about.
+    Same,
+    /// It has this one.
+    Other(String),
 }
 
 fn in_sql(number: u64) -> i64 {
