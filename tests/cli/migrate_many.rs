@@ -63,7 +63,7 @@ fn of_many_origins_a_list_has_all_and_an_import_the_first_of_those_left_out() {
         let origin = json!({"origin": format!("https://site{number:03}.example"), "localStorage": items});
         json!({"cookies": [], "origins": [origin]}).to_string() + "\n"
     };
-    place.write("many.ndjson", &(0..60).map(line).collect::<String>());
+    place.write("many.ndjson", (0..60).map(line).collect::<String>());
     let named = |text: &str| text.lines().filter(|line| line.starts_with("https://site")).count();
     assert_eq!(named(&place.run("migrate many.ndjson --list").exits(0).stdout), 60);
     assert_eq!(named(&place.run("migrate many.ndjson --all-keys --into new.db").exits(2).stdout), 60);
