@@ -167,17 +167,21 @@ pub fn migrate(inputs: &[PathBuf], options: &MigrateOptions, run: Run<'_>) -> Re
             fewer => fewer as u64,
         };
         if let Some(table) = &target.progress {
-            report.progress_table = Some(target.store.fill_progress(table, report::MAX_TOLD)?);
+            report.progress_table =
+                Some(target.store.fill_progress(table, &report.migrated, report::MAX_TOLD)?);
         }
         report.notes = target.store.notes();
         let (bulk_sync, put_back) = (options.bulk_sync.as_ref(), options.put_back.as_ref());
+        if let Some(bodies) = bulk_sync {
+            bulk_sync::check_program(&target.store, bodies, &report.migrated)?;
+        }
         report.bulk_sync = bulk_sync.map(|options| bulk_sync::bodies(&target.store, options)).transpose()?;
         report.put_back =
             put_back.map(|put_back| put_back::make(&target.store, put_back, options)).transpose()?;
         report.post = options
             .post
             .as_ref()
-            .map(|post| post::queue(&target.store, post, options.dry_run))
+            .map(|post| post::queue(&target.store, post, &report.migrated, options.dry_run))
             .transpose()?;
         target.finish(run)?;
         if let (Some(output), false) = (options.output(), options.dry_run) {

@@ -3,6 +3,7 @@
 //! The shape of a body is defined here and nowhere else. A body does not name its program, since the address that it is
 //! sent to does: so no batch has sessions of two.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -80,6 +81,32 @@ pub(super) fn check(options: &BulkSyncOptions) -> Result<()> {
         return Err(Error::new(ErrorKind::Usage, "a batch needs at least one session"));
     }
     Ok(())
+}
+
+/// Refuses a program of which no input has sessions, since the word for it is mistyped easily; `left_out` are there, too.
+pub(super) fn check_program(
+    store: &EventStore,
+    options: &BulkSyncOptions,
+    left_out: &BTreeSet<String>,
+) -> Result<()> {
+    const MOST: usize = 10;
+    let Some(program) = options.program.as_ref().filter(|program| !left_out.contains(*program)) else {
+        return Ok(());
+    };
+    let programs = store.programs()?;
+    if programs.contains(program) {
+        return Ok(());
+    }
+    let hint = match programs.len() {
+        0 => "there are sessions of no program; --list shows what is in the inputs".to_owned(),
+        count => {
+            let shown: Vec<String> =
+                programs.iter().take(MOST).map(|program| format!("{program:?}")).collect();
+            let more = if count > MOST { format!(" and {} more", count - MOST) } else { String::new() };
+            format!("there are sessions of {}{more}", shown.join(", "))
+        }
+    };
+    Err(Error::new(ErrorKind::Usage, format!("no input has sessions of the program {program:?}")).hint(hint))
 }
 
 /// Makes the bodies of all programs of this run: by program, week and day, whatever the order of inputs.

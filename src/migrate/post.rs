@@ -6,6 +6,7 @@
 
 mod after_import;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -113,8 +114,13 @@ pub(super) fn prepare(options: &PostOptions, has_target: bool) -> Result<Client>
     Client::new(&options.address, options.headers.clone(), options.timeout)
 }
 
-/// Notes what is to be sent of the programs of this run; for a dry run also what could not be.
-pub(super) fn queue(store: &EventStore, options: &PostOptions, is_dry_run: bool) -> Result<PostReport> {
+/// Notes what is to be sent of the programs of this run, some of which may be `left_out`; for a dry run also what could not be.
+pub(super) fn queue(
+    store: &EventStore,
+    options: &PostOptions,
+    left_out: &BTreeSet<String>,
+    is_dry_run: bool,
+) -> Result<PostReport> {
     let url = options.address.text();
     let program = options.sessions.program.as_deref();
     let mut report = PostReport { url: url.to_owned(), ..PostReport::default() };
@@ -133,6 +139,9 @@ pub(super) fn queue(store: &EventStore, options: &PostOptions, is_dry_run: bool)
         }
         Ok(())
     })?;
+    if queue.waiting(program)? == 0 {
+        bulk_sync::check_program(store, &options.sessions, left_out)?;
+    }
     if let Some((one, other)) = queue.two_programs(program)?.filter(|_| !options.address.has(PROGRAM_GAP)) {
         let message = format!(
             "the address is of one program, and there are sessions of several, such as {one:?} and {other:?}"

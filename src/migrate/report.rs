@@ -61,6 +61,9 @@ pub struct MigrateReport {
     pub bulk_sync: Option<BulkSyncReport>,
     /// What was sent to it.
     pub post: Option<PostReport>,
+    /// Programs of which sessions were left out because of a marker.
+    #[serde(skip)]
+    pub(super) migrated: BTreeSet<String>,
     /// Programs whose completed sessions an app says it had sent to its server.
     pub markers: Vec<MarkerReport>,
 }
@@ -72,6 +75,7 @@ impl MigrateReport {
         // A list takes nothing, so that nothing is missing.
         (self.takes && self.totals.rejected > 0)
             || self.put_back.as_ref().is_some_and(|made| made.sessions_left_out() > 0)
+            || self.totals.events_differing > 0
             || self.post.as_ref().is_some_and(|post| post.sessions_refused > 0)
             || self.progress_table.as_ref().is_some_and(|table| table.values_unfit > 0)
             || self.sources.iter().any(|source| source.is_incomplete)
@@ -88,6 +92,8 @@ impl MigrateReport {
         self.totals = Totals {
             events_new: 0,
             events_known: 0,
+            events_filled: 0,
+            events_differing: 0,
             elements_new: 0,
             elements_known: 0,
             skipped_as_migrated: 0,
@@ -116,6 +122,10 @@ pub struct Totals {
     pub events_new: u64,
     /// Events that were.
     pub events_known: u64,
+    /// Events that were there and got fields which an earlier mapping did not give them.
+    pub events_filled: u64,
+    /// Events that were there and are not as the mapping has them now.
+    pub events_differing: u64,
     /// Those of them that are elements of stores, such as sessions, and were not there.
     pub elements_new: u64,
     /// Elements that were.
@@ -247,13 +257,15 @@ pub struct OriginReport {
     pub items: u64,
     /// What keys and values take as UTF-16; as they are stored, where they were only counted.
     pub size_bytes: u64,
+    /// Values in all of them that are neither objects nor arrays of JSON, nor of a store that is known.
+    pub plain_values: u64,
     /// When it was changed last, where a source tells that.
     pub last_changed_at: Option<String>,
     /// When it was captured last.
     pub last_captured_at: String,
     /// Whether it was imported.
     pub imported: bool,
-    /// The stores that are known, by key.
+    /// The stores that are known, and other objects and arrays of JSON, by key; of those the first of very many.
     pub stores: Vec<StoreReport>,
     /// Programs with a marker.
     pub markers: BTreeSet<String>,
@@ -278,6 +290,7 @@ impl OriginReport {
             last_path: None,
             items: 0,
             size_bytes: 0,
+            plain_values: 0,
             last_changed_at: None,
             last_captured_at: String::new(),
             imported,
@@ -338,6 +351,10 @@ pub struct RejectReport {
     pub source: PathBuf,
     /// The line, where each is a dump.
     pub line: Option<u64>,
+    /// Whose storage, where it is known.
+    pub origin: Option<String>,
+    /// The part of it.
+    pub partition: Option<String>,
     /// The key.
     pub key: String,
     /// Where in the value.
@@ -356,6 +373,10 @@ pub struct WarningReport {
     pub source: PathBuf,
     /// The line, where each is a dump.
     pub line: Option<u64>,
+    /// Whose storage, where it is known.
+    pub origin: Option<String>,
+    /// The part of it.
+    pub partition: Option<String>,
     /// The key.
     pub key: String,
     /// Where in the value.

@@ -100,6 +100,26 @@ pub struct Event<'a> {
     pub payload: &'a str,
 }
 
+/// What became of an event that was to be added.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Added {
+    /// It was not there.
+    New,
+    /// It was there as it is.
+    Known,
+    /// It was there with this payload.
+    Differs(String),
+}
+
+/// What the database's own rules refused to change, and stays as it was.
+#[derive(Debug, Default)]
+struct Refusals {
+    /// Events that keep a later time than that at which they were seen first.
+    times: Cell<u64>,
+    /// Events that lack fields which a mapping gives now.
+    fields: Cell<u64>,
+}
+
 /// Where and when an event was seen.
 #[derive(Debug, Clone, Copy)]
 pub struct Sighting<'a> {
@@ -182,8 +202,7 @@ pub struct EventStore {
     has_triggers: bool,
     /// Whether all events are of this run.
     was_empty: bool,
-    /// Events that keep a later time than that at which they were seen first.
-    later_times: Cell<u64>,
+    refusals: Refusals,
 }
 
 impl EventStore {
@@ -227,7 +246,7 @@ impl EventStore {
             notes: Vec::new(),
             has_triggers: false,
             was_empty: false,
-            later_times: Cell::new(0),
+            refusals: Refusals::default(),
         };
         store.prepare(busy_timeout, interrupt).map_err(|error| error.at(path))?;
         Ok(store)
@@ -259,13 +278,7 @@ impl EventStore {
     /// # Errors
     /// What SQLite says.
     pub fn writer(&self) -> Result<EventWriter<'_>> {
-        EventWriter::new(
-            &self.path,
-            &self.connection,
-            &self.schema.table,
-            self.has_triggers,
-            &self.later_times,
-        )
+        EventWriter::new(&self.path, &self.connection, &self.schema.table, self.has_triggers, &self.refusals)
     }
 
     /// What devices disagree about in the programs of this run, at most `most` of it.
@@ -293,13 +306,18 @@ impl EventStore {
     /// What its owner should know: where it is not as a database that this program made.
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
-        let later = self.later_times.get();
+        let (later, lacking) = (self.refusals.times.get(), self.refusals.fields.get());
         let times = format!(
             "{later} {} a later {} than when they were seen first: the database's own rules refuse to change it",
             if later == 1 { "event keeps" } else { "events keep" },
             self.schema.table.created_at
         );
-        self.notes.iter().cloned().chain((later > 0).then_some(times)).collect()
+        let fields = format!(
+            "{lacking} {} not get what the mapping tells of them now: the database's own rules refuse to change them",
+            if lacking == 1 { "event does" } else { "events do" },
+        );
+        let told = [(later, times), (lacking, fields)].into_iter().filter(|(count, _)| *count > 0);
+        self.notes.iter().cloned().chain(told.map(|(_, note)| note)).collect()
     }
 
     /// Makes everything lasting and visible in one step.

@@ -151,3 +151,54 @@ fn every_mapping_file_of_the_guide_makes_the_events_that_it_says() {
         assert_eq!(found, told, "{file}");
     }
 }
+
+/// The examples in the help of `migrate`, each on one line and without what is said of it.
+fn examples_of_help() -> Vec<String> {
+    let ran = Place::new().run("migrate --help");
+    let (_, after) = ran.exits(0).stdout.split_once("Examples:\n").expect("examples");
+    let (examples, _) = after.split_once("\n\n").expect("what stands behind them");
+    let mut commands: Vec<String> = Vec::new();
+    for line in examples.lines().map(str::trim_start) {
+        match commands.last_mut().filter(|last| last.ends_with('\\')) {
+            Some(last) => *last = format!("{}{line}", last.trim_end_matches('\\')),
+            None if line.starts_with("parklite ") => {
+                commands.push(line.split("  ").next().unwrap_or_default().to_owned());
+            }
+            // The end of a line that is too long for one.
+            None => {}
+        }
+    }
+    commands
+}
+
+#[test]
+fn every_example_of_the_help_does_what_it_says() {
+    let examples = examples_of_help();
+    assert!(examples.len() > 8, "{examples:?}");
+    for example in examples.iter().filter(|example| !example.contains("--post")) {
+        let place = place_for(example);
+        for name in ["dump.json", "phone.json", "laptop.json", "liftbook.json"] {
+            place.write(name, fixture("devices/phone.json"));
+        }
+        place.make_folder("dumps");
+        place.write("dumps/phone.json", fixture("devices/phone.json"));
+        place.write("state.json", fixture("dumps/chromium.storageState.json"));
+        place.write("liftbook.toml", mapping_of_the_guide());
+        let script = format!("HOME=$PWD; {}", at_the_origin_of_the_fixtures(example));
+        let ran = place.run_in_shell(&script);
+        assert!(matches!(ran.code(), Some(0 | 3)), "{example}\n{}\n{}", ran.stdout, ran.stderr);
+        let words: Vec<&str> = example.split(' ').collect();
+        for pair in words.windows(2).filter(|pair| matches!(pair[0], "--into" | "-o" | ">")) {
+            let is_made = place.path(pair[1]).is_file();
+            assert_eq!(is_made, !example.contains("--dry-run"), "{example}: {}\n{}", pair[1], ran.stdout);
+        }
+    }
+}
+
+/// The first mapping file that the guide shows.
+fn mapping_of_the_guide() -> String {
+    let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/MIGRATE.md");
+    let text = fs::read_to_string(guide).expect("the guide");
+    let (_, from) = text.split_once("```toml\n").expect("a mapping file");
+    from.split("```").next().unwrap_or_default().to_owned()
+}

@@ -19,6 +19,7 @@ mod help;
 mod http_server;
 mod inspect;
 mod migrate;
+mod migrate_again;
 mod migrate_browser;
 mod migrate_bulk_sync;
 mod migrate_chromium;
@@ -34,6 +35,7 @@ mod migrate_progress;
 mod migrate_put_back;
 mod migrate_put_back_merged;
 mod migrate_target;
+mod migrate_told;
 mod other_process;
 #[cfg(target_os = "linux")]
 #[path = "../common/peak_memory.rs"]

@@ -91,7 +91,8 @@ pub(crate) struct MigrateArgs {
     /// Make the sessions rows of a table `progress_logs`, which is filled if it is there and else made, instead of a view.
     #[arg(long, value_enum, value_name = "TABLE", requires = "into", help_heading = MORE)]
     to: Option<ToTable>,
-    /// With --to: give new rows what no dump can know, such as `user_id=42`; may be given again.
+    /// With --to: give new rows what no dump can know, such as `user_id=42`, or `id=uuid()` for a random one in each row; may be
+    /// given again.
     #[arg(long, value_name = "COLUMN=VALUE", requires = "to", value_parser = parse_set, help_heading = MORE)]
     set: Vec<(String, String)>,
     /// Read everything, change nothing, and show what would be done.
@@ -107,7 +108,8 @@ pub(crate) struct MigrateArgs {
     /// Take values from a browser's damaged files, too, of which a newer one or the deletion may have been lost.
     #[arg(long, help_heading = MORE)]
     with_doubtful: bool,
-    /// Leave out the sessions of programs with a marker `migrated-<program>`, which the app says it has sent.
+    /// Leave out the sessions of programs with a marker `migrated-<program>`, which the app says it has sent; a marker counts
+    /// for the dump or storage that has it.
     #[arg(long, help_heading = MORE)]
     skip_migrated: bool,
     /// Emit or send sessions that are not completed, too.

@@ -1,15 +1,18 @@
 //! What `parklite migrate` tells people.
 
-use std::collections::BTreeSet;
+mod origins;
+
 use std::fmt::Write as _;
 use std::path::Path;
 
 use parklite::migrate::{
     BulkSyncReport, KeptValue, MigrateReport, OriginReport, PostReport, ProgressFilled, PutBackKey,
-    PutBackReport, StoreReport,
+    PutBackReport,
 };
 
-use crate::cli::text::{bytes, one_line, quantity, rows, safe};
+use origins::push_origins;
+
+use crate::cli::text::{one_line, quantity, rows, safe};
 
 /// How many values of one conflict are shown.
 const MOST_VALUES: usize = 5;
@@ -95,6 +98,18 @@ pub(crate) fn report_text(report: &MigrateReport) -> String {
         rows(totals.elements_known),
         rows(totals.rejected)
     );
+    for (count, what) in [
+        (totals.events_filled, "got what an earlier mapping had left out"),
+        (
+            totals.events_differing,
+            "differ from what the mapping says now, and stay as they are: import into a new database to have them as it \
+             says",
+        ),
+    ] {
+        if count > 0 {
+            let _ = writeln!(text, "of those already there, {} {what}", rows(count));
+        }
+    }
     for (count, one, several, what) in [
         (totals.skipped_as_migrated, "session", "sessions", "because of a marker (--skip-migrated)"),
         (totals.storages_left_out, "storage", "storages", "of other origins"),
@@ -272,7 +287,8 @@ fn push_findings(text: &mut String, report: &MigrateReport) {
     let problems = sources().flat_map(|source| source.problems.iter().map(move |problem| (source, problem)));
     push_lines(text, "note", problems, totals.problems, |(source, problem)| {
         let incomplete = if problem.may_lose_items { " (incomplete)" } else { "" };
-        format!("{}: {}: {}{incomplete}", shown(&source.path), problem.place, problem.message)
+        let place = if problem.place.is_empty() { String::new() } else { format!("{}: ", problem.place) };
+        format!("{}: {place}{}{incomplete}", shown(&source.path), problem.message)
     });
     if report.needs_origin || !report.takes {
         // Nothing was taken; how many do not fit stands with each store.
@@ -280,20 +296,31 @@ fn push_findings(text: &mut String, report: &MigrateReport) {
     }
     push_rejects(text, report);
     push_lines(text, "warning", report.warnings.iter(), totals.warnings, |warning| {
-        let place = place(&warning.source, warning.line, &warning.key, &warning.pointer);
+        let whose = whose(report, warning.origin.as_deref(), warning.partition.as_deref());
+        let place = place(&warning.source, warning.line, &whose, &warning.key, &warning.pointer);
         format!("{place}: {}", warning.message)
     });
 }
 
 /// Where something stands; without the key where all of a dump is meant.
-fn place(source: &Path, line: Option<u64>, key: &str, pointer: &str) -> String {
+fn place(source: &Path, line: Option<u64>, whose: &str, key: &str, pointer: &str) -> String {
     let line = line.map(|line| format!(" line {line}")).unwrap_or_default();
     let inside = match (key, pointer) {
         ("", "") => String::new(),
         (key, "") => format!(": {key}"),
         (key, pointer) => format!(": {key} {pointer}"),
     };
-    format!("{}{line}{inside}", shown(source))
+    format!("{}{line}{whose}{inside}", shown(source))
+}
+
+/// Whose storage something is of, where storage of several origins was taken: else a key says it.
+fn whose(report: &MigrateReport, origin: Option<&str>, partition: Option<&str>) -> String {
+    let are_several = report.origins.iter().filter(|origin| origin.imported).count() > 1;
+    match (origin, partition) {
+        (Some(origin), None) if are_several => format!(" ({origin})"),
+        (Some(origin), Some(partition)) if are_several => format!(" ({origin} inside {partition})"),
+        _ => String::new(),
+    }
 }
 
 /// A path, of which nothing is left out that would be no part of a line.
@@ -303,7 +330,8 @@ fn shown(path: &Path) -> String {
 
 fn push_rejects(text: &mut String, report: &MigrateReport) {
     push_lines(text, "rejected", report.rejects.iter(), report.totals.rejected, |reject| {
-        let place = place(&reject.source, reject.line, &reject.key, &reject.pointer);
+        let whose = whose(report, reject.origin.as_deref(), reject.partition.as_deref());
+        let place = place(&reject.source, reject.line, &whose, &reject.key, &reject.pointer);
         format!("{place}: {}: {}", reject.reason, reject.excerpt)
     });
 }
@@ -362,80 +390,4 @@ fn push_lines<T>(
         let which = if listed < count { format!("the first {listed}") } else { "them".to_owned() };
         let _ = writeln!(text, "{kind}: {} more; --json has {which}", count - shown);
     }
-}
-
-/// All origins of a list. Of an import those that were imported, and of what was left out the first: a profile has the
-/// storage of every site that was used.
-fn push_origins(text: &mut String, report: &MigrateReport) {
-    let lists_all = report.needs_origin || !report.takes;
-    let wanted: BTreeSet<_> =
-        report.origins.iter().filter(|it| it.imported).map(|it| it.origin.as_deref()).collect();
-    // Parts of what was imported, and other origins.
-    let (mut parts, mut others) = (0, 0);
-    for origin in &report.origins {
-        if !lists_all && !origin.imported {
-            let is_part = wanted.contains(&origin.origin.as_deref());
-            let count = if is_part { &mut parts } else { &mut others };
-            *count += 1;
-            if *count > MOST_LINES {
-                continue;
-            }
-        }
-        push_origin(text, origin, report.sources.len() > 1);
-    }
-    let more = parts.saturating_sub(MOST_LINES) + others.saturating_sub(MOST_LINES);
-    if more > 0 {
-        let _ = writeln!(text, "left out: {more} more storages; --list shows them");
-    }
-}
-
-fn push_origin(text: &mut String, origin: &OriginReport, has_several_sources: bool) {
-    let name = origin.origin.as_deref().unwrap_or("(origin not known)");
-    let partition = origin.partition.as_ref().map(|part| format!(" inside {part}")).unwrap_or_default();
-    // That of values which were not read is not that of their text.
-    let size =
-        if origin.is_size_as_stored { String::new() } else { format!("{}, ", bytes(origin.size_bytes)) };
-    let as_of = match &origin.last_changed_at {
-        Some(changed) => format!("last changed {changed}"),
-        None => format!("captured {}", origin.last_captured_at),
-    };
-    let _ = writeln!(
-        text,
-        "{}: {} in {}, {size}{}",
-        safe(&format!("{name}{partition}")),
-        quantity(origin.items, "key", "keys"),
-        quantity(origin.sources, "source", "sources"),
-        safe(&as_of)
-    );
-    if has_several_sources && !origin.paths.is_empty() {
-        let mut paths: Vec<String> = origin.paths.iter().map(|path| shown(path)).collect();
-        let more = origin.path_count.saturating_sub(paths.len() as u64);
-        paths.extend((more > 0).then(|| format!("{} more", rows(more))));
-        let _ = writeln!(text, "  in {}", paths.join(", "));
-    }
-    for store in origin.stores.iter().take(MOST_LINES) {
-        let _ = writeln!(text, "  {}", store_text(store));
-    }
-    if origin.stores.len() > MOST_LINES {
-        let _ = writeln!(text, "  {} more stores; --json has them", origin.stores.len() - MOST_LINES);
-    }
-    for marker in origin.markers.iter().take(MOST_LINES) {
-        let _ = writeln!(text, "  migrated-{}: the app says it has sent what was completed", safe(marker));
-    }
-}
-
-fn store_text(store: &StoreReport) -> String {
-    let versions: Vec<&str> = store.versions.iter().map(String::as_str).take(MOST_LINES).collect();
-    let version =
-        if versions.is_empty() { String::new() } else { format!(", version {}", versions.join(", ")) };
-    let elements = if store.mapped {
-        let rejected =
-            if store.rejected > 0 { format!(", {} rejected", store.rejected) } else { String::new() };
-        let (one, several) =
-            if store.are_sessions { ("session", "sessions") } else { ("element", "elements") };
-        format!(": {}{rejected}", quantity(store.elements, one, several))
-    } else {
-        ": no rule for it (--map)".to_owned()
-    };
-    safe(&format!("{} ({}{version}){elements}", store.key, store.library))
 }

@@ -44,6 +44,11 @@ pub(super) const SESSION_NEEDS: [&str; 4] = ["program_id", "week_number", "day_n
 /// What [`MappedEvent::created_from`] is where nothing in the element tells the time.
 pub const CAPTURED_AT: &str = "captured_at";
 
+/// The member of a payload that says what told the time.
+pub(super) const CREATED_FROM: &str = "created_from";
+/// The member of a payload that has the exact text of the element.
+pub(super) const SOURCE: &str = "source";
+
 /// An event, ready to be stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MappedEvent {
@@ -104,7 +109,7 @@ pub fn item_event(
     push_member(&mut payload, "key", |out| push_string(out, &item.key));
     push_member(&mut payload, "value_units", |out| out.push_str(&item.value.len().to_string()));
     push_member(&mut payload, "value_sha256", |out| push_text(out, value_sha256));
-    push_member(&mut payload, "created_from", |out| push_text(out, CAPTURED_AT));
+    push_member(&mut payload, CREATED_FROM, |out| push_text(out, CAPTURED_AT));
     payload.push('}');
     MappedEvent {
         id: identity(&parts),
@@ -172,8 +177,8 @@ impl<'r> Elements<'r> {
         for (field, value) in rule.fields.iter().zip(values) {
             push_member(&mut payload, &field.name, |out| value.push_json(out));
         }
-        push_member(&mut payload, "created_from", |out| push_text(out, &created_from));
-        push_member(&mut payload, "source", |out| push_text(out, &element.json.to_text()));
+        push_member(&mut payload, CREATED_FROM, |out| push_text(out, &created_from));
+        push_member(&mut payload, SOURCE, |out| push_text(out, &element.json.to_text()));
         payload.push('}');
         MappedEvent {
             id: self.identity(element),

@@ -1,5 +1,6 @@
 //! Mapping files: TOML, in which every unknown or missing member is an error with its line.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use toml::Spanned;
@@ -7,6 +8,7 @@ use toml::Spanned;
 use super::event::{LOCALSTORAGE_ITEM, SESSION_FIELDS, SESSION_NEEDS, WORKOUT_SESSION};
 use super::field::{Field, FieldType, From, Value};
 use super::rule::{Elements, Rule};
+use super::suggest::nearest;
 use crate::error::{Error, ErrorKind, Result};
 use crate::local_storage::origin;
 
@@ -58,6 +60,7 @@ pub(super) fn read(text: &str) -> Result<(Vec<Rule>, Option<Target>)> {
 }
 
 fn parse(text: &str) -> Result<(Vec<Rule>, Option<Target>), Wrong> {
+    check_names(text)?;
     let file: File = toml::from_str(text).map_err(|error| toml_error(&error))?;
     let rules = file.store.into_iter().map(rule).collect::<Result<Vec<_>, _>>()?;
     let target = file.target.map(target).transpose()?;
@@ -69,6 +72,23 @@ fn parse(text: &str) -> Result<(Vec<Rule>, Option<Target>), Wrong> {
         });
     }
     Ok((rules, target))
+}
+
+/// Whether the tables have names that are known. A wrong one can make the whole be of another shape, which says less.
+fn check_names(text: &str) -> Result<(), Wrong> {
+    const KNOWN: [&str; 2] = ["store", "target"];
+    // What is no TOML at all is told by whoever reads it.
+    let file: BTreeMap<Spanned<String>, toml::Value> = toml::from_str(text).unwrap_or_default();
+    match file.keys().find(|name| !KNOWN.contains(&name.get_ref().as_str())) {
+        None => Ok(()),
+        Some(name) => {
+            let meant = nearest(name.get_ref(), KNOWN);
+            let hint = meant.map_or("a mapping file has [[store]] and [target]".to_owned(), |meant| {
+                format!("did you mean `{meant}`?")
+            });
+            Err(Wrong::new(name.span(), format!("unknown name `{}`", name.get_ref()), hint))
+        }
+    }
 }
 
 /// Names that SQLite takes, and four different ones of columns: two values in one column would lose the first.

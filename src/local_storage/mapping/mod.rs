@@ -4,6 +4,7 @@
 //! is rewritten as a whole, and two dumps differ by the elements that changed. What does not fit the rule is a [`Reject`],
 //! never a guess; the element's exact JSON text is inside its event.
 
+mod again;
 mod apply;
 pub mod event;
 mod field;
@@ -13,6 +14,7 @@ mod misfit;
 mod rule;
 mod suggest;
 
+pub use again::{MappedAgain, TimeOfEvent, map_again};
 pub use event::MappedEvent;
 pub use file::Target;
 

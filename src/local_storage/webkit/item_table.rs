@@ -68,13 +68,36 @@ fn whose(path: &Path, collected: &mut Collected<'_>) -> Result<Whose> {
     let path = std::path::absolute(path).map_err(|error| Error::io("finding the file", path, error))?;
     let of_name = path.file_name().and_then(|name| name.to_str()).and_then(of_file_name);
     let folder = path.parent().and_then(Path::parent);
-    let of_file = || folder.and_then(|folder| decode_origin_file(&read_origin_file(&folder.join("origin"))?));
-    let whose = of_name.or_else(of_file);
+    let of_file = folder
+        .filter(|_| of_name.is_none())
+        .and_then(|folder| decode_origin_file(&read_origin_file(&folder.join("origin"))?));
+    let is_damaged = folder.zip(of_file.as_ref()).is_some_and(|(folder, whose)| !fits_folders(folder, whose));
+    if is_damaged {
+        let message = "the file `origin` in the folder above is damaged: its two origins are not those that the names of the \
+                       folders stand for";
+        collected.tell(message, true);
+    }
+    let whose = of_name.or(of_file.filter(|_| !is_damaged));
     if whose.is_none() {
         let message = "nothing tells whose storage it is: the file `origin` in the folder above is not there or damaged; name this file itself, with its --origin";
         collected.tell(message, false);
     }
     Ok(whose.unwrap_or_default())
+}
+
+/// Whether the two origins are the same where the two folders are: one has the top-level origin's hash for its name, the
+/// other in it that of the frame's.
+fn fits_folders(folder: &Path, whose: &Whose) -> bool {
+    /// Of SHA-256 in base64.
+    const HASH_LENGTH: usize = 43;
+    let name = |folder: &Path| folder.file_name().and_then(|name| name.to_str()).map(str::to_owned);
+    let (Some(frame), Some(top)) = (name(folder), folder.parent().and_then(name)) else { return true };
+    let is_hash = |name: &str| {
+        let is_of_base64 = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        name.len() == HASH_LENGTH && name.bytes().all(is_of_base64)
+    };
+    // Folders of other names were copied to where they are.
+    !is_hash(&frame) || !is_hash(&top) || (frame == top) == whose.partition.is_none()
 }
 
 /// `None` where it is not there, which is told.

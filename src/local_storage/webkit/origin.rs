@@ -39,7 +39,27 @@ fn decode_origin(bytes: &[u8]) -> Option<(String, &[u8])> {
         }
         _ => return None,
     };
-    (!scheme.is_empty()).then(|| (origin_of(&scheme, &host, port), rest))
+    (is_scheme(&scheme) && is_host(&scheme, &host)).then(|| (origin_of(&scheme, &host, port), rest))
+}
+
+fn is_scheme(scheme: &str) -> bool {
+    let is_of_scheme =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'+' | b'-' | b'.');
+    scheme.starts_with(|first: char| first.is_ascii_lowercase()) && scheme.bytes().all(is_of_scheme)
+}
+
+/// Whether a host may be written like this: one of a web address, or an address in brackets, or that of an app's own scheme.
+fn is_host(scheme: &str, host: &str) -> bool {
+    let is_of_web = matches!(scheme, "http" | "https" | "ws" | "wss");
+    let inside = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    if let Some(address) = inside {
+        return address.chars().all(|char| char.is_ascii_hexdigit() || matches!(char, ':' | '.'));
+    }
+    let is_of_host = |char: char| {
+        let is_large = is_of_web && char.is_ascii_uppercase();
+        char.is_alphanumeric() && !is_large || matches!(char, '-' | '.' | '_' | '~' | '%' | '+')
+    };
+    (!is_of_web || !host.is_empty()) && host.chars().all(is_of_host)
 }
 
 /// A count of characters, one byte that is 1 for ISO 8859-1 and 0 for UTF-16, and the characters.
@@ -122,6 +142,33 @@ mod tests {
         }
         assert_eq!(decode_origin_file(&[&file[..], &[0]].concat()), None);
         assert_eq!(decode_origin_file(&[0xFF; 64]), None);
+    }
+
+    #[test]
+    fn an_origin_of_signs_that_none_can_have_is_refused() {
+        let both = |scheme: &str, host: &str| {
+            let one = origin(scheme, host, None);
+            decode_origin_file(&[&one[..], &one].concat()).is_some()
+        };
+        for (scheme, host) in
+            [("http", "[::1]"), ("https", "my_app.example"), ("tauri", "localhost"), ("file", "")]
+        {
+            assert!(both(scheme, host), "{scheme} {host}");
+        }
+        for (scheme, host) in [
+            ("http", "127.0/0.1"),
+            ("http", "127.0±0.1"),
+            ("http", ""),
+            ("https", "App.example"),
+            ("https", "a b"),
+            ("https", "a:1"),
+            ("https", "a\0"),
+            ("https", "[g]"),
+            ("h ttp", "a"),
+            ("1ttp", "a"),
+        ] {
+            assert!(!both(scheme, host), "{scheme} {host}");
+        }
     }
 
     #[test]

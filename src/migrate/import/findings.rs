@@ -7,7 +7,7 @@ use super::{Context, Import};
 use crate::local_storage::code_units::CodeUnits;
 use crate::local_storage::envelope::Library;
 use crate::local_storage::item::{Item, Storage};
-use crate::local_storage::mapping::{Mapped, map_item};
+use crate::local_storage::mapping::{Mapped, Warning, map_item};
 use crate::local_storage::moment::Moment;
 use crate::migrate::report::{
     MAX_ORIGINS, MAX_TOLD, MarkerReport, OriginReport, RejectReport, StoreReport, WarningReport,
@@ -65,6 +65,9 @@ impl Import<'_> {
         told.markers.extend(markers.iter().cloned());
         if let Some(origin) = origin {
             self.note_source(origin, is_another);
+        }
+        // Of others, whoever names an origin says whose they are, which may be a mistake.
+        if let Some(origin) = &storage.origin {
             self.meet_origin(origin);
         }
     }
@@ -108,6 +111,8 @@ impl Import<'_> {
             self.report.warnings.push(WarningReport {
                 source: path.to_path_buf(),
                 line,
+                origin: None,
+                partition: None,
                 key: String::new(),
                 pointer: String::new(),
                 message: format!(
@@ -148,9 +153,19 @@ impl Import<'_> {
                 Library::Zustand | Library::ReduxPersist | Library::MobxPersistStore | Library::Broken
             );
         let key = (context.origin.map(str::to_owned), context.partition.map(str::to_owned));
-        let Some((_, stores)) = self.origins.get_mut(&key).filter(|_| is_store) else {
+        let Some((told, stores)) = self.origins.get_mut(&key).filter(|_| mapped.marker.is_none()) else {
             return;
         };
+        if !is_store && !is_structure(item, mapped.library) {
+            told.plain_values += 1;
+            return;
+        }
+        if !is_store && !stores.contains_key(&item.key) {
+            if self.bare_told == MAX_TOLD {
+                return;
+            }
+            self.bare_told += 1;
+        }
         let store = stores.entry(item.key.clone()).or_insert_with(|| StoreReport {
             key: item.key.to_string(),
             library: mapped.library.name(),
@@ -175,20 +190,48 @@ impl Import<'_> {
         self.report.rejects.extend(mapped.rejects.iter().take(room).map(|reject| RejectReport {
             source: source.to_path_buf(),
             line,
+            origin: context.origin.map(str::to_owned),
+            partition: context.partition.map(str::to_owned),
             key: item.key.to_string(),
             pointer: reject.pointer.clone(),
             reason: reject.reason.clone(),
             excerpt: reject.excerpt.clone(),
         }));
         self.report.totals.rejected += mapped.rejected;
-        self.report.totals.warnings += mapped.warned;
-        let room = MAX_TOLD.saturating_sub(self.report.warnings.len());
-        self.report.warnings.extend(mapped.warnings.iter().take(room).map(|warning| WarningReport {
-            source: source.to_path_buf(),
-            line,
-            key: item.key.to_string(),
-            pointer: warning.pointer.clone(),
-            message: warning.message.clone(),
-        }));
+        self.report.totals.warnings += mapped.warned.saturating_sub(mapped.warnings.len() as u64);
+        self.note_odd(context, item, mapped.warnings.iter().cloned());
+    }
+
+    /// Tells what is odd about what was taken of an item, and counts it.
+    pub(super) fn note_odd(
+        &mut self,
+        context: &Context<'_>,
+        item: &Item,
+        odd: impl IntoIterator<Item = Warning>,
+    ) {
+        for Warning { pointer, message } in odd {
+            self.report.totals.warnings += 1;
+            if self.report.warnings.len() < MAX_TOLD {
+                self.report.warnings.push(WarningReport {
+                    source: context.path.to_path_buf(),
+                    line: context.line,
+                    origin: context.origin.map(str::to_owned),
+                    partition: context.partition.map(str::to_owned),
+                    key: item.key.to_string(),
+                    pointer,
+                    message,
+                });
+            }
+        }
+    }
+}
+
+/// Whether a value is an object or an array, and so may be what an app keeps without a library's envelope.
+fn is_structure(item: &Item, library: Library) -> bool {
+    let first = || item.value.as_slice().iter().find(|&&unit| unit > u16::from(b' '));
+    match library {
+        Library::BareObject => true,
+        Library::BareValue => first() == Some(&u16::from(b'[')),
+        _ => false,
     }
 }

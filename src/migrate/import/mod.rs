@@ -27,7 +27,7 @@ use crate::sqlite::events::EventWriter;
 use ahead::ReadFile;
 pub(super) use ahead::{Ahead, Shared, budget};
 use read::{Prepared, ReadDump, Whose, read_dumps};
-use refusals::{first_of_errors, is_of_text, nothing_there, of_leveldb};
+use refusals::{beside_unnamed, first_of_errors, is_of_text, nothing_there, of_leveldb};
 
 /// The storage of an origin, or of a part of it.
 type OriginKey = (Option<String>, Option<String>);
@@ -42,6 +42,12 @@ pub(super) struct Import<'a> {
     origins: BTreeMap<OriginKey, (OriginReport, BTreeMap<CodeUnits, StoreReport>)>,
     /// Every origin that was met, whether it is wanted or not.
     known: BTreeSet<String>,
+    /// Whether there was storage that does not say whose it is.
+    has_unnamed: bool,
+    /// Programs with a marker in storage of which the sessions of such programs are left out.
+    migrated: BTreeSet<String>,
+    /// How many values without an envelope are listed.
+    bare_told: usize,
     /// Whether there was a dump, or a store of a browser that is not damaged beyond reading.
     has_read_anything: bool,
     /// Numbers of the rules that were for some item.
@@ -91,6 +97,9 @@ impl<'a> Import<'a> {
             report,
             origins: BTreeMap::new(),
             known: BTreeSet::new(),
+            has_unnamed: false,
+            migrated: BTreeSet::new(),
+            bare_told: 0,
             has_read_anything: false,
             used_rules: BTreeSet::new(),
             source_origins: Vec::new(),
@@ -207,15 +216,18 @@ impl<'a> Import<'a> {
             let nothing = || nothing_there(inputs, &self.report.skipped);
             return Err(self.first_error.unwrap_or_else(nothing));
         }
-        let has_unnamed = self.origins.keys().any(|(origin, _)| origin.is_none());
+        // Where no input says whose it is, whoever names an origin does.
+        let is_said = self.has_unnamed && self.known.is_empty();
         let missing = self.options.origins.iter().find(|&wanted| !self.known.contains(wanted));
-        if let Some(missing) = missing.filter(|_| !has_unnamed) {
-            return Err(self.not_there(missing));
+        if let Some(missing) = missing.filter(|_| !is_said) {
+            let error = self.not_there(missing);
+            return Err(if self.has_unnamed { beside_unnamed(&error) } else { error });
         }
         let wrong = self.options.partitions.iter().find(|&wanted| !self.has_partition(wanted));
         if let Some(wrong) = wrong {
             return Err(self.no_partition(wrong));
         }
+        self.report.migrated = std::mem::take(&mut self.migrated);
         if self.report.needs_origin {
             self.report.undo_counts();
         } else {
@@ -262,18 +274,44 @@ impl<'a> Import<'a> {
         for problem in dump.reading.problems {
             told.add_problem(problem, &mut self.report.totals);
         }
-        let is_unnamed = dump.reading.storages.iter().any(|storage| storage.origin.is_none());
-        if is_unnamed && self.options.origins.len() > 1 && self.options.takes() {
+        let are_several = self.options.origins.len() > 1 && self.options.takes();
+        let mut prepared = prepared.into_iter().flatten();
+        for storage in &dump.reading.storages {
+            let prepared = prepared.next().unwrap_or_default();
+            if are_several && storage.origin.is_none() {
+                self.nobodys(path, captured_at, storage, prepared, told)?;
+                continue;
+            }
+            self.storage(path, (dump.line, format), captured_at, storage, prepared)?;
+        }
+        Ok(())
+    }
+
+    /// Leaves out a storage that is of one of the named origins, and does not say of which, if nothing of it would be kept.
+    fn nobodys(
+        &mut self,
+        path: &Path,
+        captured_at: Moment,
+        storage: &Storage,
+        prepared: Vec<Prepared>,
+        told: &mut SourceReport,
+    ) -> Result<()> {
+        let options = self.options;
+        let whose = Whose::of(storage, captured_at, options);
+        let mut prepared = prepared.into_iter();
+        let mut prepare = |item| {
+            prepared.next().unwrap_or_else(|| whose.prepare(item, storage.partition.as_deref(), options))
+        };
+        if storage.items.iter().any(|item| prepare(item).kept.is_some()) {
             let message = "several origins are named, and a dump does not say of which of them it is";
             return Err(Error::new(ErrorKind::Usage, message)
                 .at(path)
                 .hint("migrate it by itself, with the one --origin that it is of"));
         }
-        let mut prepared = prepared.into_iter().flatten();
-        for storage in &dump.reading.storages {
-            let prepared = prepared.next().unwrap_or_default();
-            self.storage(path, (dump.line, format), captured_at, storage, prepared)?;
-        }
+        let message =
+            "left out: it does not say of which of the named origins it is, and has no store that is known";
+        let problem = Problem { place: String::new(), message: message.to_owned(), may_lose_items: false };
+        told.add_problem(problem, &mut self.report.totals);
         Ok(())
     }
 
@@ -294,9 +332,13 @@ impl<'a> Import<'a> {
         let migrated = self.markers(path, whose.origin, storage, whose.captured_at);
         let nothing = BTreeSet::new();
         let left_out = if options.skip_migrated { &migrated } else { &nothing };
-        if whose.is_taken() && options.takes() {
-            self.warn_of_future(path, line, whose.captured_at);
+        if whose.is_taken() {
+            self.migrated.extend(left_out.iter().cloned());
+            if options.takes() {
+                self.warn_of_future(path, line, whose.captured_at);
+            }
         }
+        self.has_unnamed |= storage.origin.is_none();
         self.note_origin(path, whose.origin, storage, whose.captured_at, whose.is_taken(), &migrated);
         let context = Context {
             path,

@@ -105,6 +105,14 @@ pub(super) fn first_of_errors(first: Option<Error>, second: Option<Error>) -> Op
     }
 }
 
+/// The refusal of an origin that no input names, where some input names none.
+pub(super) fn beside_unnamed(error: &Error) -> Error {
+    let hint = error.hint_text().unwrap_or_default();
+    let hint =
+        format!("{hint}; a dump that does not say whose it is, is migrated by itself with its --origin");
+    Error::new(error.kind(), error.message()).hint(hint)
+}
+
 /// The refusal of inputs in which there is nothing to read, with the first of what was skipped.
 pub(super) fn nothing_there(inputs: &[PathBuf], skipped: &[SkippedFile]) -> Error {
     const MOST: usize = 3;

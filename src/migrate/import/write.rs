@@ -7,8 +7,8 @@ use super::{Context, Import};
 use crate::error::Result;
 use crate::local_storage::item::Item;
 use crate::local_storage::mapping::event::{CAPTURED_AT, capture_identity};
-use crate::local_storage::mapping::{Mapped, MappedEvent};
-use crate::sqlite::events::{Event, Migration, Original, Sighting};
+use crate::local_storage::mapping::{Mapped, MappedEvent, TimeOfEvent, Warning, map_again};
+use crate::sqlite::events::{Added, Event, EventWriter, Migration, Original, Sighting};
 
 impl Import<'_> {
     /// Stores the untouched value, the event that it is, and those of its elements.
@@ -31,14 +31,24 @@ impl Import<'_> {
             None => writer.add_original(sha256, Original::Utf16Le(&item.value.to_utf16le()))?,
         };
         let totals = &mut self.report.totals;
+        let mut odd = Vec::new();
         let mut add = |event: &MappedEvent, position: u64| -> Result<bool> {
-            let is_new = writer.add_event(&Event {
+            let created_at = event.created_at.to_string();
+            let row = Event {
                 id: &event.id,
-                created_at: &event.created_at.to_string(),
+                created_at: &created_at,
                 is_when_seen: event.created_from == CAPTURED_AT,
                 event_type: &event.event_type,
                 payload: &event.payload,
-            })?;
+            };
+            let added = writer.add_event(&row)?;
+            let is_new = added == Added::New;
+            if let Added::Differs(stored) = added {
+                let remapped = remap(writer, &stored, event, &row)?;
+                totals.events_filled += u64::from(remapped.is_filled);
+                totals.events_differing += u64::from(remapped.differs);
+                odd.extend(remapped.odd);
+            }
             totals.events_new += u64::from(is_new);
             totals.events_known += u64::from(!is_new);
             writer.add_sighting(&Sighting {
@@ -88,6 +98,39 @@ impl Import<'_> {
             let migration = Migration { program, value_sha256: sha256, sessions, is_doubled, adds };
             writer.add_migration(&migration)?;
         }
+        self.note_odd(context, item, odd);
         Ok(())
     }
+}
+
+/// What became of an event that was there with another payload.
+#[derive(Default)]
+struct Remapped {
+    is_filled: bool,
+    /// Whether it is not as the mapping has it.
+    differs: bool,
+    /// Where, and what the mapping says otherwise.
+    odd: Vec<Warning>,
+}
+
+/// Gives an event that is there what it lacks, and says what stays.
+fn remap(
+    writer: &mut EventWriter<'_>,
+    stored: &str,
+    event: &MappedEvent,
+    row: &Event<'_>,
+) -> Result<Remapped> {
+    let again = map_again(stored, event);
+    let mut remapped = Remapped { differs: !again.kept.is_empty(), ..Remapped::default() };
+    if again.time == TimeOfEvent::Earlier {
+        writer.lower_time(row)?;
+    }
+    if let Some(payload) = again.payload {
+        let created_at = (again.time == TimeOfEvent::OfMapping).then_some(row.created_at);
+        remapped.is_filled = writer.change_event(&event.id, &payload, created_at)?;
+        remapped.differs |= !remapped.is_filled;
+    }
+    remapped.odd =
+        again.kept.into_iter().map(|message| Warning { pointer: event.pointer.clone(), message }).collect();
+    Ok(remapped)
 }

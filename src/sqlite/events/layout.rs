@@ -262,7 +262,7 @@ pub(super) fn takes_text(declared: &str, can_look_like_number: bool) -> bool {
 }
 
 /// Whether these columns together, in any order, tell the rows of a table apart.
-fn is_unique(connection: &Connection, table: &str, columns: &[&str]) -> Result<bool> {
+pub(super) fn is_unique(connection: &Connection, table: &str, columns: &[&str]) -> Result<bool> {
     const SQL: &str = "SELECT list.seq, lower(info.name)
         FROM pragma_index_list(?1, 'main') AS list, pragma_index_info(list.name, 'main') AS info
         WHERE list.\"unique\" AND NOT list.partial";

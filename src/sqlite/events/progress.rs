@@ -26,6 +26,18 @@ pub struct ProgressRow {
 }
 
 impl EventStore {
+    /// The programs of which this run has sessions, by name.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn programs(&self) -> Result<Vec<String>> {
+        let read = || -> rusqlite::Result<Vec<String>> {
+            let sql = format!("SELECT program_id FROM {PROGRAMS} ORDER BY program_id");
+            self.connection.prepare(&sql)?.query_map([], |row| row.get(0))?.collect()
+        };
+        read().map_err(|error| failure(error).at(&self.path))
+    }
+
     /// Hands over the merged sessions of the programs of this run, by program, week and day. Half an emoji, which no text in
     /// UTF-8 can have, becomes U+FFFD.
     ///

@@ -10,7 +10,7 @@ mod rows;
 use rusqlite::Connection;
 
 use super::EventStore;
-use super::layout::{Column, columns_of, kind_of, takes_text, with_article};
+use super::layout::{Column, columns_of, is_unique, kind_of, takes_text, with_article};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sqlite::failure::failure;
 
@@ -22,6 +22,13 @@ const TABLE: &str = "progress_logs";
 const USER: &str = "user_id";
 /// What the events tell.
 const TOLD: [&str; 6] = ["program_id", "week_number", "day_number", "completed", "completed_at", "feedback"];
+
+/// What `--set` takes for a column that tells rows apart: each new row gets a random UUID.
+const UUID: &str = "uuid()";
+/// One of version 4, in SQL.
+const UUID_SQL: &str =
+    "lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-4' || substr(hex(randomblob(2)), 2) || '-' ||
+    substr('89AB', 1 + (random() & 3), 1) || substr(hex(randomblob(2)), 2) || '-' || hex(randomblob(6)))";
 
 /// As the server's own is.
 const DDL: &str = "CREATE TABLE progress_logs (
@@ -38,7 +45,7 @@ CREATE INDEX progress_logs_week_day ON progress_logs (week_number, day_number);
 CREATE INDEX progress_logs_completed ON progress_logs (completed, completed_at);";
 
 /// The table, ready to be filled.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct ProgressTable {
     /// One row per program, week and day, over the events.
     fold: String,
@@ -87,12 +94,13 @@ fn prepare(
     for name in TOLD {
         check_told(&columns, name)?;
     }
-    check_set(&columns, set)?;
+    check_set(connection, &columns, set)?;
     let is_given =
         |name: &str| TOLD.iter().copied().chain(set.iter().map(|(name, _)| &**name)).any(|it| same(it, name));
     if let Some(column) = columns.iter().find(|column| column.needs_value() && !is_given(&column.name)) {
+        let is_unique = is_unique(connection, TABLE, &[&column.name])?;
         return Err(unfit(&format!("its column {:?} needs a value that no dump has", column.name))
-            .hint(format!("give it: --set {}=…", column.name)));
+            .hint(how_to_give(column, is_unique)));
     }
     // What the sessions came to before this run: by that, values of ours are told from somebody's.
     let before = format!(
@@ -110,6 +118,24 @@ fn prepare(
         never_null: columns.into_iter().filter(|column| column.not_null).map(|column| column.name).collect(),
         has_unnamed_users: has_users && !set.iter().any(|(name, _)| same(name, USER)),
     })
+}
+
+/// How a column gets a value that no dump has.
+fn how_to_give(column: &Column, is_unique: bool) -> String {
+    let name = &column.name;
+    match (is_unique, takes_uuid(column)) {
+        (false, _) => format!("give it: --set {name}=…"),
+        (true, true) => format!("each row needs one of its own: --set {name}={UUID}"),
+        (true, false) => {
+            "each row needs one of its own, and no definition is ever altered: give the column a default, or import into a \
+             new database"
+                .to_owned()
+        }
+    }
+}
+
+fn takes_uuid(column: &Column) -> bool {
+    takes_text(&column.declared_type, true) && !same(&column.name, USER)
 }
 
 /// SQLite's names of columns differ by more than case of ASCII.
@@ -166,8 +192,8 @@ fn is_for_numbers(declared: &str) -> bool {
 }
 
 /// Whether the columns that were given are there and may be.
-fn check_set(columns: &[Column], set: &[(String, String)]) -> Result<()> {
-    for (index, (name, _)) in set.iter().enumerate() {
+fn check_set(connection: &Connection, columns: &[Column], set: &[(String, String)]) -> Result<()> {
+    for (index, (name, value)) in set.iter().enumerate() {
         let wrong = |reason: &str, hint: String| {
             let message = format!("--set cannot give the column {name:?}: {reason}");
             Err(Error::new(ErrorKind::Usage, message).in_table(TABLE).hint(hint))
@@ -185,6 +211,17 @@ fn check_set(columns: &[Column], set: &[(String, String)]) -> Result<()> {
             }
             Some(column) if column.is_generated => {
                 return wrong("it is computed", "leave it out".to_owned());
+            }
+            Some(column) if value == UUID && !takes_uuid(column) => {
+                return wrong("no random text can stand there", "name a value".to_owned());
+            }
+            Some(column) if value != UUID && is_unique(connection, TABLE, &[&column.name])? => {
+                let hint = if takes_uuid(column) {
+                    format!("--set {name}={UUID} gives each row one of its own")
+                } else {
+                    "leave it out, if rows get one by themselves".to_owned()
+                };
+                return wrong("it is unique, and all new rows would have the same value", hint);
             }
             Some(_) => {}
         }

@@ -1,11 +1,10 @@
 //! Adding rows: nothing twice, and nothing that is not there afterwards.
 
-use std::cell::Cell;
 use std::path::Path;
 
-use rusqlite::{Connection, Params, Statement, params};
+use rusqlite::{Connection, OptionalExtension as _, Params, Row, Statement, params};
 
-use super::{Event, EventTable, Migration, Original, PROGRAMS, Sighting};
+use super::{Added, Event, EventTable, Migration, Original, PROGRAMS, Refusals, Sighting};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sqlite::failure::failure;
 use crate::sqlite::name::quoted;
@@ -30,7 +29,8 @@ pub struct EventWriter<'a> {
     path: &'a Path,
     connection: &'a Connection,
     event: Statement<'a>,
-    is_there: Statement<'a>,
+    payload: Statement<'a>,
+    change: Statement<'a>,
     time: Statement<'a>,
     sighting: Statement<'a>,
     original: Statement<'a>,
@@ -38,7 +38,7 @@ pub struct EventWriter<'a> {
     program: Statement<'a>,
     /// Whether the table of events has triggers, which may do anything with a row.
     has_triggers: bool,
-    later_times: &'a Cell<u64>,
+    refusals: &'a Refusals,
 }
 
 impl<'a> EventWriter<'a> {
@@ -47,7 +47,7 @@ impl<'a> EventWriter<'a> {
         connection: &'a Connection,
         table: &EventTable,
         has_triggers: bool,
-        later_times: &'a Cell<u64>,
+        refusals: &'a Refusals,
     ) -> Result<Self> {
         let (name, id, at) = (quoted(&table.table), quoted(&table.event_id), quoted(&table.created_at));
         let (kind, payload) = (quoted(&table.event_type), quoted(&table.payload));
@@ -59,7 +59,10 @@ impl<'a> EventWriter<'a> {
                 "INSERT OR ABORT INTO {name} ({id}, {at}, {kind}, {payload}) VALUES (?1, ?2, ?3, ?4)
                  ON CONFLICT ({id}) DO NOTHING"
             ))?,
-            is_there: prepare(&format!("SELECT 1 FROM {name} WHERE {id} = ?1"))?,
+            payload: prepare(&format!("SELECT {payload} FROM {name} WHERE {id} = ?1"))?,
+            change: prepare(&format!(
+                "UPDATE OR ABORT {name} SET {payload} = ?2, {at} = coalesce(?3, {at}) WHERE {id} = ?1"
+            ))?,
             time: prepare(&format!("UPDATE OR ABORT {name} SET {at} = ?2 WHERE {id} = ?1 AND {at} > ?2"))?,
             sighting: prepare(ADD_SIGHTING)?,
             original: prepare(ADD_ORIGINAL)?,
@@ -69,32 +72,70 @@ impl<'a> EventWriter<'a> {
                  ON CONFLICT (program_id) DO UPDATE SET has_rivals = 1 WHERE excluded.has_rivals"
             ))?,
             has_triggers,
-            later_times,
+            refusals,
         })
     }
 
-    /// Adds an event; whether it is new.
+    /// Adds an event, unless it is there.
     ///
     /// # Errors
     /// `Failed` where the table's own rules refuse it or drop it; what SQLite says.
-    pub fn add_event(&mut self, event: &Event<'_>) -> Result<bool> {
+    pub fn add_event(&mut self, event: &Event<'_>) -> Result<Added> {
         let values = params![event.id, event.created_at, event.event_type, event.payload];
         let is_new = change(self.path, &mut self.event, values)?;
-        if (self.has_triggers || !is_new) && !self.is_there(event.id)? {
-            return Err(refused(self.path));
+        if is_new && !self.has_triggers {
+            return Ok(Added::New);
         }
-        if !is_new && event.is_when_seen {
-            self.lower_time(event)?;
+        match self.stored(event.id, event.payload)? {
+            Stored::Missing => Err(refused(self.path)),
+            // A trigger may have made something else of it.
+            _ if is_new => Ok(Added::New),
+            Stored::Other(payload) => Ok(Added::Differs(payload)),
+            Stored::Same => {
+                if event.is_when_seen {
+                    self.lower_time(event)?;
+                }
+                Ok(Added::Known)
+            }
         }
-        Ok(is_new)
     }
 
-    fn is_there(&mut self, id: &str) -> Result<bool> {
-        self.is_there.exists([id]).map_err(|error| failure(error).at(self.path))
+    /// Looks at the payload of an event.
+    fn stored(&mut self, id: &str, payload: &str) -> Result<Stored> {
+        let compare = |row: &Row<'_>| -> rusqlite::Result<Stored> {
+            let there = row.get_ref(0)?.as_bytes().unwrap_or_default();
+            if there == payload.as_bytes() {
+                return Ok(Stored::Same);
+            }
+            Ok(Stored::Other(String::from_utf8_lossy(there).into_owned()))
+        };
+        let found = self.payload.query_row([id], compare).optional();
+        found.map(|it| it.unwrap_or(Stored::Missing)).map_err(|error| failure(error).at(self.path))
+    }
+
+    /// Gives an event that is there another payload, and another time if there is one; whether the table lets it.
+    ///
+    /// # Errors
+    /// `Failed` where the table's own rules end the transaction; what SQLite says.
+    pub fn change_event(&mut self, id: &str, payload: &str, created_at: Option<&str>) -> Result<bool> {
+        if let Err(error) = self.change.execute(params![id, payload, created_at])
+            && (!is_of_rules(&error) || self.connection.is_autocommit())
+        {
+            return Err(told(self.path, error));
+        }
+        // Triggers may refuse it without a word.
+        let is_changed = matches!(self.stored(id, payload)?, Stored::Same);
+        if !is_changed {
+            self.refusals.fields.set(self.refusals.fields.get() + 1);
+        }
+        Ok(is_changed)
     }
 
     /// Puts the time of an event back to when it was seen first. A table that takes no changes keeps the later time.
-    fn lower_time(&mut self, event: &Event<'_>) -> Result<()> {
+    ///
+    /// # Errors
+    /// `Failed` where the table's own rules end the transaction; what SQLite says.
+    pub fn lower_time(&mut self, event: &Event<'_>) -> Result<()> {
         let Err(error) = self.time.execute(params![event.id, event.created_at]) else {
             return Ok(());
         };
@@ -102,7 +143,7 @@ impl<'a> EventWriter<'a> {
         if !is_of_rules(&error) || self.connection.is_autocommit() {
             return Err(told(self.path, error));
         }
-        self.later_times.set(self.later_times.get() + 1);
+        self.refusals.times.set(self.refusals.times.get() + 1);
         Ok(())
     }
 
@@ -157,6 +198,15 @@ impl<'a> EventWriter<'a> {
         change(self.path, &mut self.program, params![program, has_rivals])?;
         Ok(is_first)
     }
+}
+
+/// What is there of an event.
+enum Stored {
+    Missing,
+    /// It has the payload that was asked about.
+    Same,
+    /// It has this one.
+    Other(String),
 }
 
 fn in_sql(number: u64) -> i64 {

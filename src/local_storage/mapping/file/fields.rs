@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use toml::Spanned;
 
-use super::super::event::{SESSION_FIELDS, WORKOUT_SESSION};
+use super::super::event::{CREATED_FROM, SESSION_FIELDS, SOURCE, WORKOUT_SESSION};
 use super::super::field::{Coercion, Field, FieldType, From, Place, Value};
 use super::super::suggest::nearest;
 use super::entries::{FieldEntry, Wrong, pointer};
@@ -78,7 +78,7 @@ fn coercions(
 }
 
 /// Members of every payload.
-const RESERVED: [&str; 2] = ["created_from", "source"];
+const RESERVED: [&str; 2] = [CREATED_FROM, SOURCE];
 
 /// What a session's field must be, since the view that folds sessions relies on it.
 fn session_type(name: &str, wanted: Option<FieldType>, span: Range<usize>) -> Result<FieldType, Wrong> {

@@ -1,5 +1,7 @@
 //! Filling the table: each program, week and day finds its row, or gets one.
 
+use std::collections::BTreeSet;
+
 use rusqlite::types::Value;
 use rusqlite::{Connection, Statement, ToSql, params_from_iter};
 
@@ -7,10 +9,10 @@ use super::lookup::{
     FOUND_SQL, Found, TOLD_SQL, Told, first_without_row, found_of, identity, look_up, told_of,
 };
 use super::merge::{Choice, Field};
-use super::{ProgressTable, TABLE, TOLD, USER, same};
+use super::{ProgressTable, TABLE, TOLD, USER, UUID, UUID_SQL, same};
 use crate::error::{Error, ErrorKind, Result};
-use crate::sqlite::events::EventStore;
 use crate::sqlite::events::layout::has_triggers;
+use crate::sqlite::events::{EventStore, PROGRAMS};
 use crate::sqlite::failure::failure;
 use crate::sqlite::name::quoted;
 
@@ -63,18 +65,44 @@ struct Change {
 }
 
 impl EventStore {
-    /// Fills the table with what all events of the database come to; at most `most` values that stayed are listed.
+    /// Fills the table with what all events of the database come to, but for programs in `migrated` of which this run took no
+    /// session; at most `most` values that stayed are listed.
     ///
     /// # Errors
     /// `Usage` where a row cannot be told from another or a column takes no NULL; `Failed` where the table's own rules refuse
     /// a row; what SQLite says. Nothing is committed then.
-    pub fn fill_progress(&self, table: &ProgressTable, most: usize) -> Result<ProgressFilled> {
+    pub fn fill_progress(
+        &self,
+        table: &ProgressTable,
+        migrated: &BTreeSet<String>,
+        most: usize,
+    ) -> Result<ProgressFilled> {
         let fill = || {
             refuse_unnamed_users(&self.connection, table)?;
-            fill(&self.connection, table, most)
+            leave_out(&self.connection, migrated)?;
+            let fold = format!(
+                "SELECT * FROM ({}) WHERE program_id NOT IN (SELECT program_id FROM temp.parklite_left_out)",
+                table.fold
+            );
+            fill(&self.connection, &ProgressTable { fold, ..table.clone() }, most)
         };
         fill().map_err(|error: Error| error.at(&self.path))
     }
+}
+
+/// Notes the programs that are left out: those of which sessions were taken, as from another device, are not.
+fn leave_out(connection: &Connection, migrated: &BTreeSet<String>) -> Result<()> {
+    let add = || -> rusqlite::Result<()> {
+        connection.execute_batch(
+            "CREATE TEMP TABLE parklite_left_out (program_id TEXT PRIMARY KEY NOT NULL) WITHOUT ROWID",
+        )?;
+        let sql = format!(
+            "INSERT INTO temp.parklite_left_out SELECT ?1 WHERE ?1 NOT IN (SELECT program_id FROM {PROGRAMS})"
+        );
+        let mut insert = connection.prepare(&sql)?;
+        migrated.iter().try_for_each(|program| insert.execute([program]).map(|_| ()))
+    };
+    add().map_err(failure)
 }
 
 /// Where there are users, they must be one, or one must be named.
@@ -133,7 +161,13 @@ impl<'a> Filling<'a> {
         let prepare = |sql: &str| connection.prepare(sql).map_err(failure);
         let names = TOLD.iter().copied().chain(table.set.iter().map(|(name, _)| &**name));
         let names: Vec<String> = names.map(quoted).collect();
-        let marks: Vec<String> = (1..=names.len()).map(|number| format!("?{number}")).collect();
+        let given = table.set.iter().filter(|(_, value)| value != UUID).count();
+        let mut numbers = (1..=TOLD.len() + given).map(|number| format!("?{number}"));
+        let mut marks: Vec<String> = numbers.by_ref().take(TOLD.len()).collect();
+        for (_, value) in &table.set {
+            let number = (value != UUID).then(|| numbers.next()).flatten();
+            marks.push(number.unwrap_or_else(|| UUID_SQL.to_owned()));
+        }
         Ok(Self {
             table,
             user,
@@ -199,7 +233,8 @@ impl<'a> Filling<'a> {
             told.completed_at.clone().into(),
             told.feedback.clone().into(),
         ];
-        let set = self.table.set.iter().map(|(_, value)| Value::from(value.clone()));
+        let given = self.table.set.iter().filter(|(_, value)| value != UUID);
+        let set = given.map(|(_, value)| Value::from(value.clone()));
         let rows = self.insert.execute(params_from_iter(values.into_iter().chain(set)));
         self.filled.rows_new += 1;
         wrote_one(rows, told)
