@@ -143,7 +143,7 @@ fn programs_with_a_marker_are_left_out_of_the_table_unless_another_dump_has_them
     place
         .run(&format!("migrate laptop.json {words}"))
         .exits(0)
-        .prints("1 left out because of a marker")
+        .prints("left out: 1 session because of a marker")
         .prints("table progress_logs: 1 row new, 0 updated");
     assert_eq!(place.ask("new.db", rows), "'q1'");
     // The marker counts for the dump that has it, and for no other.
