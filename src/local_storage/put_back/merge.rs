@@ -185,10 +185,17 @@ impl<'m> Merging<'m> {
                 (merged.added, merged.changed) = put_in(&mut elements, sessions);
                 let mut others: Vec<_> = std::mem::take(&mut self.others).into_iter().collect();
                 others.sort_by(|(a, a_seen), (b, b_seen)| (a_seen, a).cmp(&(b_seen, b)));
-                merged.as_they_are = others.len() as u64;
+                let as_they_are = others.len() as u64;
                 elements.extend(others.into_iter().map(|(text, _)| text));
-                if merged.added + merged.changed + merged.as_they_are > 0 {
-                    self.text = list.with(&self.text, &elements);
+                if merged.added + merged.changed + as_they_are > 0 {
+                    let text = list.with(&self.text, &elements);
+                    if CodeUnits::from_wtf8(&text).is_some() {
+                        (self.text, merged.as_they_are) = (text, as_they_are);
+                    } else {
+                        (merged.added, merged.changed) = (0, 0);
+                        merged.elements_left_out += as_they_are;
+                        merged.notes.push("nothing is put in: its text would be no text".to_owned());
+                    }
                 }
             }
             reason if self.values > 1 => {
@@ -201,7 +208,7 @@ impl<'m> Merging<'m> {
             }
             _ => {}
         }
-        // It was text before, and what was put in are parts of such texts.
+        // That of the base, which was made of a value, or one that was looked at above.
         merged.value = CodeUnits::from_wtf8(&self.text).unwrap_or_default();
         if self.left_out.has_days() {
             merged.left_out = self.left_out.days_not_in(days_of(&self.map(merged.value.clone())).into_iter());
