@@ -22,7 +22,9 @@ pub fn normal(text: &str) -> String {
         _ => return format!("{scheme}://{host}"),
     };
     let host = host.to_ascii_lowercase();
-    format!("{scheme}://{}", host.strip_suffix(port).unwrap_or(&host))
+    let without_port = host.strip_suffix(port).or(host.strip_suffix(':')).unwrap_or(&host);
+    let normal = format!("{scheme}://{without_port}");
+    if is_origin(&normal) { normal } else { short.to_owned() }
 }
 
 /// Whether it is written like an origin.

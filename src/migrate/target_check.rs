@@ -8,7 +8,8 @@ use super::inputs::Source;
 use super::recognise::{is_named_like_database, may_hold_local_storage};
 use crate::durable::{PathKind, kind_of_source, parent_of};
 use crate::error::{Error, ErrorKind, Result};
-use crate::local_storage::database::is_local_storage;
+use crate::local_storage::database::StoreFile;
+use crate::local_storage::leveldb::is_leveldb;
 use crate::run::Run;
 use crate::sqlite::salvage::SalvageOptions;
 
@@ -20,21 +21,30 @@ pub(super) fn check(
     run: Run<'_>,
 ) -> Result<()> {
     refuse_source(target, sources)?;
-    if !matches!(kind_of_source(target)?, PathKind::File { .. }) {
-        // One that is not there yet, or is refused later on.
-        return Ok(());
-    }
     let is_named_so = is_named_like_database(target);
+    if is_leveldb(&parent_of(target)?) {
+        return Err(of_browser(target));
+    }
+    if !matches!(kind_of_source(target)?, PathKind::File { .. }) {
+        // One that is not there yet, which a browser would find; or one that is refused later on.
+        return if is_named_so { Err(of_browser(target)) } else { Ok(()) };
+    }
     if !is_named_so && !may_hold_local_storage(target)? {
         return Ok(());
     }
     let options =
         SalvageOptions { temp_folder: temp_folder.map(Path::to_path_buf), ..SalvageOptions::default() };
-    match is_local_storage(target, &options, run) {
-        Ok(false) => Ok(()),
-        Ok(true) => Err(of_browser(target)),
-        // Its name is all there is to go by.
-        Err(error) if is_named_so && error.kind() == ErrorKind::Damaged => Err(of_browser(target)),
+    match StoreFile::open(target, &options, run) {
+        Ok(_) => Err(of_browser(target)),
+        Err(error) if error.kind() == ErrorKind::Usage => Ok(()),
+        // Where its tables are missing, its name is all there is to go by; else opening it tells what is wrong.
+        Err(error) if error.kind() == ErrorKind::Damaged => {
+            if is_named_so {
+                Err(of_browser(target))
+            } else {
+                Ok(())
+            }
+        }
         Err(error) => Err(error),
     }
 }
@@ -56,6 +66,7 @@ fn refuse_source(target: &Path, sources: &[Source]) -> Result<()> {
             Source::Dumps(_) => (own.is_some() && identity(path) == own, false),
             Source::Store(_) => {
                 let is_folder = path.is_dir();
+                // Whether the file itself is a browser's, or only looks like it, is told by its content.
                 let is_it = own.is_some() && files_of(path, is_folder).any(|file| identity(&file) == own);
                 (is_it, is_folder && folder.is_some() && identity(path) == folder)
             }
@@ -72,10 +83,10 @@ fn refuse_source(target: &Path, sources: &[Source]) -> Result<()> {
     Ok(())
 }
 
-/// A file with what SQLite keeps beside it, or the files of a folder.
+/// What SQLite keeps beside a file, and the files of a folder.
 fn files_of(path: &Path, is_folder: bool) -> impl Iterator<Item = PathBuf> {
     let inside = is_folder.then(|| std::fs::read_dir(path).ok()).flatten();
-    let beside = ["", "-wal", "-shm", "-journal"].map(|ending| {
+    let beside = ["-wal", "-shm", "-journal"].map(|ending| {
         let mut name = path.as_os_str().to_owned();
         name.push(ending);
         PathBuf::from(name)

@@ -98,3 +98,27 @@ fn a_table_that_takes_no_changes_keeps_its_events_and_says_so() {
         assert_eq!(place.ask("a.db", SESSIONS), before);
     }
 }
+
+#[test]
+fn what_the_store_around_sessions_says_otherwise_later_is_another_account_and_no_difference() {
+    let place = place();
+    place.write("map.toml", mapping("scheduled_date = { up = \"/state/start\", optional = true }\n"));
+    for (name, start) in [("a.json", "2025-01-01"), ("b.json", "2025-01-08")] {
+        let session = json!({"weekNumber": 1, "dayNumber": 1, "completed": false});
+        let state = json!({"state": {"start": start, "progressHistory": {"programId": "p", "sessions": [session]}},
+                           "version": 2});
+        place.write(name, json!({"liftbook-store": state.to_string()}).to_string());
+    }
+    place.run("migrate a.json b.json --map map.toml --captured-at 2025-02-01 --into one.db").exits(0);
+    place.run("migrate b.json a.json --map map.toml --captured-at 2025-02-01 --into other.db").exits(0);
+    assert_eq!(place.ask("one.db", SESSIONS), place.ask("other.db", SESSIONS));
+    for (database, first, second) in [("ab.db", "a", "b"), ("ba.db", "b", "a")] {
+        for name in [first, second, first] {
+            let day = if name == "a" { "2025-02-01" } else { "2025-02-08" };
+            let words = format!("migrate {name}.json --map map.toml --captured-at {day} --into {database}");
+            place.run(&words).exits(0);
+        }
+        let rows = "SELECT group_concat(feedback ->> 'scheduledDate') FROM progress_logs";
+        assert_eq!(place.ask(database, rows), "'2025-01-08'", "{database}");
+    }
+}

@@ -384,8 +384,28 @@ fn a_browsers_own_storage_is_never_the_target() {
             }
         }
         let ran = place.run(&format!("migrate profile --origin {MAIN} --into {own}"));
-        ran.fails(2, "the target is one of the inputs").changes_nothing();
+        ran.fails(2, "the target is a browser's own storage").changes_nothing();
+        // A browser would find it.
+        fs::remove_file(place.path(&own)).expect("removed");
+        let ran = place.run(&format!("migrate d.json --all-keys --into {own}"));
+        ran.fails(2, "the target is a browser's own storage").changes_nothing();
     }
+    // Its tables were in the WAL, which is gone.
+    let place = place_with("damaged/webkit-no-wal");
+    place.write("d.json", json!({"token": "x"}).to_string());
+    for path in files_below(&place.path("profile")) {
+        if path.extension().is_some_and(|ending| ending == "localstorage") {
+            let target = path.to_string_lossy().into_owned();
+            let ran = place.run_words(["migrate", "d.json", "--all-keys", "--into", &target]);
+            ran.fails(2, "the target is a browser's own storage").changes_nothing();
+        }
+    }
+    // A new file among those of a LevelDB, whatever is read.
+    let place = migrate_chromium::place_with("chromium-leveldb");
+    place.write("d.json", json!({"token": "x"}).to_string());
+    let new = "Default/Local Storage/leveldb/new.db";
+    let ran = place.run_words(["migrate", "d.json", "--all-keys", "--into", new]);
+    ran.fails(2, "the target is a browser's own storage").changes_nothing();
     // Its tables are still in the WAL.
     let place = place_with("webkit-origins-live");
     place.write("d.json", json!({"token": "x"}).to_string());
@@ -412,7 +432,7 @@ fn the_target_is_none_of_the_inputs_by_whatever_name_and_in_no_store_that_is_rea
     fs::hard_link(place.path("own.db"), place.path("other.db")).expect("linked");
     place
         .run("migrate own.db d.json --all-keys --into other.db")
-        .fails(2, "the target is one of the inputs")
+        .fails(2, "it holds no localStorage")
         .changes_nothing();
     let store = "Default/Local Storage/leveldb";
     let inside = format!("{store}/000004.log");
@@ -422,6 +442,13 @@ fn the_target_is_none_of_the_inputs_by_whatever_name_and_in_no_store_that_is_rea
     {
         let words = ["migrate", "Default", "--origin", MAIN, "--into", &target];
         place.run_words(words).fails(2, why).changes_nothing();
+    }
+    // What only looks like a browser's among the inputs is a database like any other.
+    let own = migrate_chromium::place_with("chromium-leveldb");
+    own.make_folder("dumps");
+    own.write("dumps/d.json", json!({"notes": r#"{"state":{"x":"ItemTable"},"version":0}"#}).to_string());
+    for _ in 0..2 {
+        own.run("migrate dumps --all-keys --into dumps/own.db").exits(0);
     }
     // A folder of dumps may have the target beside them.
     place.make_folder("dumps");

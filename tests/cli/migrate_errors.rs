@@ -30,13 +30,14 @@ fn files_that_are_no_dumps_are_called_what_they_are() {
     let place = Place::new();
     let store = fixtures().join("chromium-leveldb/Default/Local Storage/leveldb");
     let mut parts = 0;
+    place.make_folder("out");
     for entry in fs::read_dir(store).expect("a fixture") {
         let path = entry.expect("an entry").path();
         let name = path.file_name().expect("a name").to_string_lossy().into_owned();
         let ending = path.extension().and_then(|ending| ending.to_str());
         if name.starts_with("MANIFEST-") || matches!(ending, Some("ldb" | "log")) {
             place.write(&*name, fs::read(&path).expect("a fixture"));
-            let ran = place.run(&format!("migrate {name} --into x.db"));
+            let ran = place.run(&format!("migrate {name} --into out/x.db"));
             ran.fails(13, "this is a part of a browser's storage")
                 .hints("name the folder it is in")
                 .changes_nothing();
@@ -46,11 +47,11 @@ fn files_that_are_no_dumps_are_called_what_they_are() {
     assert!(parts >= 2, "{parts}");
     place.write("photo.jpg", b"\xff\xd8\xff\xe0\0\x10JFIF\0\x01".repeat(40));
     place.write("picture.png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x10");
-    place.run("migrate picture.png --into x.db").fails(13, "this is no text");
-    place.run("migrate photo.jpg --into x.db").fails(13, "this is no text").hints("JSON.stringify");
+    place.run("migrate picture.png --into out/x.db").fails(13, "this is no text");
+    place.run("migrate photo.jpg --into out/x.db").fails(13, "this is no text").hints("JSON.stringify");
     for (name, text) in [("html.json", "<!doctype html>\n<p>"), ("notes.txt", "Monday: squats")] {
         place.write(name, text);
-        place.run(&format!("migrate {name} --into x.db")).fails(13, "it does not begin like a dump");
+        place.run(&format!("migrate {name} --into out/x.db")).fails(13, "it does not begin like a dump");
     }
 }
 

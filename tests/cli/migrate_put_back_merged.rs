@@ -126,3 +126,31 @@ fn what_is_put_back_is_the_same_for_every_order_of_inputs() {
         assert!(made == *first.get_or_insert_with(|| made.clone()), "{names:?}");
     }
 }
+
+#[test]
+fn what_an_older_capture_has_beside_its_sessions_is_told() {
+    let place = Place::new();
+    let dump = |profile: &str, plans: &str, day: u32| {
+        let value = format!(
+            r#"{{"state":{{{plans}"profile":"{profile}","progressHistory":{{"programId":"p","sessions":[{{"weekNumber":1,"dayNumber":{day},"completed":true,"completedAt":"2025-01-0{day}T10:00:00Z"}}]}}}},"version":0}}"#
+        );
+        json!({ "s": value }).to_string()
+    };
+    let told = "what stands beside the sessions is of the latest alone: 1 other value differs there";
+    place.write("laptop.json", dump("lap", "", 2));
+    for (name, text, is_told) in [
+        ("phone", dump("phone", r#""customPlans":["mine"],"#, 1), true),
+        ("same", dump("lap", "", 1), false),
+        ("same-days", dump("phone", "", 2), true),
+    ] {
+        place.write(format!("{name}.json"), text);
+        place
+            .run(&format!("migrate {name}.json --captured-at 2025-01-03 {ORIGIN} --into {name}.db"))
+            .exits(0);
+        let words = format!(
+            "migrate laptop.json --captured-at 2025-01-04 {ORIGIN} --into {name}.db --emit storage-state"
+        );
+        let ran = place.run(&words);
+        assert_eq!(ran.exits(0).stderr.contains(told), is_told, "{name}: {}", ran.stderr);
+    }
+}

@@ -91,15 +91,6 @@ pub struct ListedDatabaseStorage {
     pub size_bytes: u64,
 }
 
-/// Whether the file at `path` has the tables in which a browser keeps localStorage.
-///
-/// # Errors
-/// As [`StoreFile::open`], but for a database of something else.
-pub fn is_local_storage(path: &Path, options: &SalvageOptions, run: Run<'_>) -> Result<bool> {
-    let salvage = Salvage::open(path, options, run)?;
-    Ok(StoreKind::of(&salvage).is_some())
-}
-
 /// A file in which a browser keeps localStorage, as it was at one moment: what is listed is what is read.
 pub struct StoreFile {
     path: PathBuf,

@@ -48,7 +48,8 @@ pub fn map_again(stored: &str, event: &MappedEvent) -> MappedAgain {
     };
     let is_field = |(name, _): &Member<'_>| !name.is_string(CREATED_FROM) && !name.is_string(SOURCE);
     let mut fields: Vec<Member<'_>> = there.members().filter(is_field).collect();
-    let (mut fills, mut adds) = (false, false);
+    // Whether the field that tells the time is one of those that stay.
+    let (mut fills, mut adds, mut is_kept) = (false, false, false);
     for (name, value) in mapped.members().filter(is_field) {
         match fields.iter_mut().rfind(|(other, _)| is_same(*other, name)) {
             None => {
@@ -60,17 +61,18 @@ pub fn map_again(stored: &str, event: &MappedEvent) -> MappedAgain {
                 fills = true;
             }
             Some((_, stored)) if value.kind() != Kind::Null && !is_same(*stored, value) => {
-                again.kept.push(stays(&name.to_utf8().unwrap_or_default(), *stored, value));
+                let name = name.to_utf8().unwrap_or_default();
+                is_kept |= *name == *event.created_from;
+                again.kept.push(stays(&name, *stored, value));
             }
             Some(_) => {}
         }
     }
     if adds {
         // As a mapping with all of them has them.
-        fields.sort_by_key(|(name, _)| name.text());
+        fields.sort_by_cached_key(|(name, _)| name.to_utf8());
     }
     let told_by = there.member(CREATED_FROM).and_then(Json::to_utf8).unwrap_or_default();
-    let is_kept = again.kept.iter().any(|line| line.starts_with(&format!("{} ", event.created_from)));
     again.time = match (&*told_by, &*event.created_from) {
         (CAPTURED_AT, CAPTURED_AT) => TimeOfEvent::Earlier,
         (stored, mapped) if stored == mapped || mapped == CAPTURED_AT || is_kept => TimeOfEvent::AsItIs,

@@ -196,6 +196,11 @@ impl<'r> Elements<'r> {
             let mut parts = vec![b"session".to_vec()];
             // The program, the week and the day: the first fields of a session.
             parts.extend(element.values.iter().take(3).map(session_part));
+            // What the store around it says may be something else in the next capture: then that is another account of it.
+            let around = self.rule.fields.iter().zip(element.values).skip(3);
+            for (field, value) in around.filter(|(field, value)| field.is_of_store() && !is_nothing(value)) {
+                parts.extend([field.name.clone().into_bytes(), session_part(value)]);
+            }
             parts.push(element.canonical.to_vec());
             return identity_of(&parts);
         }
@@ -243,6 +248,12 @@ fn slot_of(values: &[Value]) -> Option<Slot> {
         value => Json::parse(as_json(value).as_bytes()).ok()?.to_utf8()?,
     };
     Some(Slot { program, week: number(week), day: number(day) })
+}
+
+fn is_nothing(value: &Value) -> bool {
+    let mut json = String::new();
+    value.push_json(&mut json);
+    json == "null"
 }
 
 /// A text as it is, everything else as JSON.

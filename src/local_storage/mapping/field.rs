@@ -116,6 +116,11 @@ impl Field {
         matches!(self.from, From::Element(_))
     }
 
+    /// Whether its value comes out of the store around the element.
+    pub(super) fn is_of_store(&self) -> bool {
+        matches!(self.from, From::Store(_))
+    }
+
     /// The value in an element, or in the store if it comes out of that; or why it has none.
     ///
     /// `members` are those of `json`.

@@ -18,6 +18,7 @@ use crate::local_storage::code_units::CodeUnits;
 use crate::local_storage::counted::counted;
 use crate::local_storage::item::Item;
 use crate::local_storage::json::Json;
+use crate::local_storage::json::canonical::canonical;
 use crate::local_storage::mapping::event::WORKOUT_SESSION;
 use crate::local_storage::mapping::{Mapped, Mapping, map_item};
 use crate::local_storage::moment::Moment;
@@ -83,6 +84,10 @@ pub struct Merging<'m> {
     /// Elements that are no sessions, and when they were there last.
     others: BTreeMap<Vec<u8>, (String, usize)>,
     left_out: LeftOut,
+    /// What the base has beside its sessions.
+    beside: Option<Print>,
+    /// What others have there, where that is something else.
+    others_beside: HashSet<Print>,
     waiting: Vec<Waiting>,
     waiting_bytes: usize,
 }
@@ -94,6 +99,12 @@ struct Waiting {
     others: Vec<(usize, Vec<u8>)>,
     /// Whether all else of the capture is of the program that the base is of.
     fits: bool,
+}
+
+/// What stands for a JSON text, however its members are ordered and its white space is.
+fn meaning_of(text: &[u8]) -> Print {
+    let canonical = Json::parse(text).ok().and_then(canonical);
+    print_of(canonical.as_deref().unwrap_or(text))
 }
 
 impl<'m> Merging<'m> {
@@ -118,6 +129,8 @@ impl<'m> Merging<'m> {
             fit: HashSet::new(),
             others: BTreeMap::new(),
             left_out: LeftOut::default(),
+            beside: None,
+            others_beside: HashSet::new(),
             waiting: Vec::new(),
             waiting_bytes: 0,
         };
@@ -200,8 +213,9 @@ impl<'m> Merging<'m> {
             }
             reason if self.values > 1 => {
                 let reason = reason.as_ref().and_then(|list| list.as_ref().err());
+                let which = if self.latest.0 == self.seen { "the latest" } else { "one" };
                 merged.notes.push(format!(
-                    "the latest of {} different values is taken: {}",
+                    "{which} of {} different values is taken: {}",
                     self.values,
                     reason.unwrap_or(&"it holds no sessions")
                 ));
@@ -217,6 +231,14 @@ impl<'m> Merging<'m> {
         if merged.elements_left_out > 0 {
             let elements = counted(merged.elements_left_out, "element");
             merged.notes.push(format!("{elements} of others that fit no rule: not put in"));
+        }
+        if !self.others_beside.is_empty() {
+            let which = if self.latest.0 == self.seen { "the latest" } else { "the base" };
+            let others = counted(self.others_beside.len() as u64, "other value");
+            let differ = if self.others_beside.len() == 1 { "differs" } else { "differ" };
+            merged.notes.push(format!(
+                "what stands beside the sessions is of {which} alone: {others} {differ} there"
+            ));
         }
         if !self.latest.1 {
             let captured_at = self.latest.0.split('/').next().unwrap_or_default();
@@ -242,6 +264,7 @@ impl<'m> Merging<'m> {
         let list = List::find(&self.text, place);
         if let Ok(list) = &list {
             self.elements = list.elements(&self.text).map(print_of).collect();
+            self.beside = Some(meaning_of(&list.with::<&[u8]>(&self.text, &[])));
         }
         self.list = Some(list);
     }
@@ -266,14 +289,26 @@ impl<'m> Merging<'m> {
             Some(Ok(list)) => list,
             Some(Err(_)) => return Err(None),
             // Neither has anything that is a session.
-            None => return if mapped.rejected > 0 { Err(Some("it holds no sessions")) } else { Ok(()) },
+            None if mapped.rejected > 0 => return Err(Some("it holds no sessions")),
+            None => {
+                self.others_beside.insert(meaning_of(text));
+                return Ok(());
+            }
         };
         if place.is_some_and(|place| place != list.place) {
             return Err(Some("its sessions stand elsewhere"));
         }
         let Ok(own) = List::find(text, &list.place) else {
-            return if mapped.rejected > 0 { Err(Some("it has no list of sessions")) } else { Ok(()) };
+            if mapped.rejected > 0 {
+                return Err(Some("it has no list of sessions"));
+            }
+            self.others_beside.insert(meaning_of(text));
+            return Ok(());
         };
+        let beside = meaning_of(&own.with::<&[u8]>(text, &[]));
+        if self.beside != Some(beside) {
+            self.others_beside.insert(beside);
+        }
         let others = others_of(mapped, &own, text, &self.elements);
         let found = accounts(mapped, &own, text, seen);
         let mut fits = true;

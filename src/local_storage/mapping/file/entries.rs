@@ -47,7 +47,7 @@ pub(super) struct Store {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table such as { at = \"/weekNumber\" }")]
 pub(super) struct FieldEntry {
     pub(super) at: Option<Spanned<String>>,
     pub(super) up: Option<Spanned<String>>,
