@@ -296,7 +296,7 @@ fn what_many_dumps_are_merged_to_is_made_within_the_memory_that_is_promised() {
     assert_eq!((&merged["values"], &merged["added"]), (&json!(3_000), &json!(48)));
     assert_eq!(merged["left_out"], 999 * 72);
     let notes = merged["notes"].as_array().expect("notes");
-    assert_eq!(notes.len(), 21, "{notes:?}");
+    assert_eq!(notes.len(), 22, "{notes:?}");
     assert_eq!(notes[20], "70488 of 979 other programs are not put in");
     let state: Value = serde_json::from_slice(&place.read("state.json")).expect("JSON");
     let store = state["origins"][0]["localStorage"][0]["value"].as_str().expect("a value");

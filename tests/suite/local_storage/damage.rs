@@ -85,18 +85,20 @@ fn a_dump_with_any_bit_changed_is_read_or_refused() {
     assert!(changed > 10_000);
 }
 
-const REAL: [&str; 4] = [
-    "chromium-main.stringify",
-    "firefox-second.stringify",
-    "webkit-third.stringify",
-    "chromium.storageState",
+const REAL: [&str; 6] = [
+    "dumps/chromium-main.stringify",
+    "dumps/firefox-second.stringify",
+    "dumps/webkit-third.stringify",
+    "dumps/chromium.storageState",
+    "devices/phone",
+    "devices/tablet",
 ];
 
 #[test]
 fn real_dumps_that_were_cut_anywhere_give_nothing() {
     let mut cuts = 0;
     for name in REAL {
-        let bytes = fixtures::read(&format!("dumps/{name}.json"));
+        let bytes = fixtures::read(&format!("{name}.json"));
         let end = bytes.trim_ascii_end().len();
         // The largest have a megabyte of cuts in all.
         let step = if fixtures::is_full() || end < 10_000 { 1 } else { 89 };
@@ -112,7 +114,7 @@ fn real_dumps_that_were_cut_anywhere_give_nothing() {
 fn real_dumps_with_any_bit_changed_are_read_or_refused() {
     let mut changed = 0;
     for name in REAL {
-        let mut bytes = fixtures::read(&format!("dumps/{name}.json"));
+        let mut bytes = fixtures::read(&format!("{name}.json"));
         let whole = all_items(&bytes).len();
         let step = if fixtures::is_full() { 1 } else { bytes.len().div_ceil(300) };
         for at in (0..bytes.len()).step_by(step) {

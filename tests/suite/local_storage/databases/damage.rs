@@ -29,7 +29,7 @@ impl Source {
     }
 }
 
-/// Every file that holds items without its WAL; by default those of each kind that are not the largest.
+/// Every file, with its WAL where it has one; by default those of each kind that are not the largest.
 fn sources() -> Vec<Source> {
     const WANTED: [(&str, &str); 5] = [
         ("chromium-sqlite", "LocalStorage"),
@@ -39,7 +39,16 @@ fn sources() -> Vec<Source> {
         ("webkit-files", "8571"),
     ];
     let mut sources = Vec::new();
-    for fixture in ["chromium-sqlite", "firefox-lsng", "firefox-legacy", "webkit-files", "webkit-origins"] {
+    const FIXTURES: [&str; 7] = [
+        "chromium-sqlite",
+        "firefox-lsng",
+        "firefox-legacy",
+        "webkit-files",
+        "webkit-origins",
+        "chromium-sqlite-live",
+        "webkit-origins-live",
+    ];
+    for fixture in FIXTURES {
         let (copy, files) = copied(fixture);
         let mut is_wanted = WANTED.map(|(of, part)| if of == fixture { part } else { "/" });
         for path in files {
@@ -57,7 +66,7 @@ fn sources() -> Vec<Source> {
             sources.push(Source { fixture, file, bytes, whole });
         }
     }
-    assert_eq!(sources.len(), if fixtures::is_full() { 12 } else { 5 });
+    assert_eq!(sources.len(), if fixtures::is_full() { 16 } else { 5 });
     sources
 }
 
@@ -160,7 +169,7 @@ fn files_with_any_bit_changed_are_read_or_refused() {
 fn a_wal_that_was_cut_or_changed_is_told_unless_it_ends_with_a_commit() {
     const FRAME: usize = 24 + 4096;
     let (mut silent, mut told) = (0, 0);
-    for fixture in ["chromium-sqlite-live", "webkit-origins-live"] {
+    for fixture in ["chromium-sqlite-live", "webkit-origins-live", "webkit-origins"] {
         let (copy, files) = copied(fixture);
         for file in files {
             let file = file.strip_prefix(copy.path()).expect("in the copy");
@@ -168,9 +177,23 @@ fn a_wal_that_was_cut_or_changed_is_told_unless_it_ends_with_a_commit() {
                 let name = file.file_name().expect("a name").to_string_lossy();
                 file.with_file_name(format!("{name}-wal"))
             };
-            let bytes = fs::read(copy.path().join(wal_of(file))).expect("reads");
-            let is_silent =
-                |path: &Path| try_read(path).is_ok_and(|(_, reading)| !is_told(&reading.problems));
+            let Ok(bytes) = fs::read(copy.path().join(wal_of(file))) else { continue };
+            // What there was at any time: after each commit of the WAL, and before the first.
+            let states: Vec<Items> = (32..=bytes.len())
+                .step_by(FRAME)
+                .filter_map(|length| {
+                    fs::write(copy.path().join(wal_of(file)), &bytes[..length]).expect("writes");
+                    try_read(&copy.path().join(file)).ok().map(|(_, reading)| items_of(&reading))
+                })
+                .collect();
+            let is_silent = |path: &Path| {
+                let Ok((_, reading)) = try_read(path) else { return false };
+                for (key, value) in items_of(&reading) {
+                    let was_there = states.iter().any(|state| state.get(&key) == Some(&value));
+                    assert!(was_there, "{fixture} {}: {key:?} was not there", path.display());
+                }
+                !is_told(&reading.problems)
+            };
             let all = if fixtures::is_full() { 0..bytes.len() } else { 0..0 };
             let boundaries = (32..bytes.len()).step_by(FRAME);
             let others = [1, 31, 33, 32 + FRAME / 2, bytes.len() - 1];
