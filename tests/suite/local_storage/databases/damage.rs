@@ -38,7 +38,6 @@ fn sources() -> Vec<Source> {
         ("firefox-legacy", "webappsstore.sqlite"),
         ("webkit-files", "8571"),
     ];
-    let mut sources = Vec::new();
     const FIXTURES: [&str; 7] = [
         "chromium-sqlite",
         "firefox-lsng",
@@ -48,6 +47,7 @@ fn sources() -> Vec<Source> {
         "chromium-sqlite-live",
         "webkit-origins-live",
     ];
+    let mut sources = Vec::new();
     for fixture in FIXTURES {
         let (copy, files) = copied(fixture);
         let mut is_wanted = WANTED.map(|(of, part)| if of == fixture { part } else { "/" });
