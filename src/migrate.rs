@@ -7,6 +7,7 @@
 mod bulk_sync;
 mod import;
 mod inputs;
+mod names;
 mod output;
 mod post;
 mod put_back;

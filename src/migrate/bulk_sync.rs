@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::names::first_of;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sqlite::events::{EventStore, ProgressRow};
 
@@ -97,14 +98,11 @@ pub(super) fn check_program(
     if programs.contains(program) {
         return Ok(());
     }
-    let hint = match programs.len() {
-        0 => "there are sessions of no program; --list shows what is in the inputs".to_owned(),
-        count => {
-            let shown: Vec<String> =
-                programs.iter().take(MOST).map(|program| format!("{program:?}")).collect();
-            let more = if count > MOST { format!(" and {} more", count - MOST) } else { String::new() };
-            format!("there are sessions of {}{more}", shown.join(", "))
-        }
+    let hint = if programs.is_empty() {
+        "there are sessions of no program; --list shows what is in the inputs".to_owned()
+    } else {
+        let names = programs.iter().map(|program| format!("{program:?}"));
+        format!("there are sessions of {}", first_of(names, MOST))
     };
     Err(Error::new(ErrorKind::Usage, format!("no input has sessions of the program {program:?}")).hint(hint))
 }

@@ -97,10 +97,7 @@ pub(super) fn make(
     let only = only_origin(store, options)?;
     let wanted = Wanted { origins, unnamed: only.as_deref() };
     let mut making = Making { options, of_key: None, storages: BTreeMap::new(), left_out: 0 };
-    store.captures(wanted, &mut |capture| {
-        making.take(capture);
-        Ok(())
-    })?;
+    store.captures(wanted, &mut |capture| making.take(capture))?;
     making.end_key();
     let (mut storages, mut origins_told) = (Vec::new(), Vec::new());
     for (origin, Made { items, keys_merged, merged }) in making.storages {
@@ -175,21 +172,18 @@ struct OfKey<'a> {
     merging: Merging<'a>,
 }
 
-impl PutBackReport {
-    /// How many sessions are in the database and not in what is put back, since they fit no store there.
-    #[must_use]
-    pub fn sessions_left_out(&self) -> u64 {
-        self.left_out
-    }
-}
-
 impl Making<'_> {
     /// Takes a capture; of those of one key and origin the first is the base.
-    fn take(&mut self, capture: StoredCapture) {
+    ///
+    /// # Errors
+    /// `Damaged` where the database has what was never written to it: it must not be put back as something else.
+    fn take(&mut self, capture: StoredCapture) -> Result<()> {
         let StoredCapture { origin, is_of_origin, store_key, seen, value } = capture;
         let value = match value {
             StoredValue::Text(text) => CodeUnits::from(&*text),
-            StoredValue::Utf16Le(units) => CodeUnits::from_utf16le(&units).unwrap_or_default(),
+            StoredValue::Utf16Le(units) => {
+                CodeUnits::from_utf16le(&units).ok_or_else(|| changed("a value in original_values"))?
+            }
         };
         let capture = Capture { value, seen, is_of_origin };
         match &mut self.of_key {
@@ -198,11 +192,13 @@ impl Making<'_> {
             }
             _ => {
                 self.end_key();
-                let key = CodeUnits::from_wtf8(&store_key).unwrap_or_default();
+                let key = CodeUnits::from_wtf8(&store_key)
+                    .ok_or_else(|| changed("a store_key in event_sources"))?;
                 let merging = Merging::new(&self.options.mapping, origin.as_deref(), &key, capture);
                 self.of_key = Some(OfKey { origin, key, store_key, merging });
             }
         }
+        Ok(())
     }
 
     fn end_key(&mut self) {
@@ -227,4 +223,9 @@ impl Making<'_> {
         }
         made.items.push((key, merged.value));
     }
+}
+
+fn changed(what: &str) -> Error {
+    Error::new(ErrorKind::Damaged, format!("{what} is not text as it was imported: something has changed it"))
+        .hint("import the dumps into a new database, and put back from there")
 }

@@ -74,7 +74,7 @@ impl MigrateReport {
     pub fn is_partial(&self) -> bool {
         // A list takes nothing, so that nothing is missing.
         (self.takes && self.totals.rejected > 0)
-            || self.put_back.as_ref().is_some_and(|made| made.sessions_left_out() > 0)
+            || self.put_back.as_ref().is_some_and(|made| made.left_out > 0)
             || self.totals.events_differing > 0
             || self.post.as_ref().is_some_and(|post| post.sessions_refused > 0)
             || self.progress_table.as_ref().is_some_and(|table| table.values_unfit > 0)

@@ -154,3 +154,20 @@ fn what_an_older_capture_has_beside_its_sessions_is_told() {
         assert_eq!(ran.exits(0).stderr.contains(told), is_told, "{name}: {}", ran.stderr);
     }
 }
+
+#[test]
+fn a_value_that_something_changed_in_the_database_is_refused_and_never_put_back_as_empty() {
+    for (sql, told) in [
+        ("UPDATE original_values SET encoding = 'utf-16le', value = X'610062'", "a value in original_values"),
+        ("UPDATE event_sources SET store_key = X'FF'", "a store_key in event_sources"),
+    ] {
+        let place = Place::new();
+        place.write("phone.json", store_of("p", ""));
+        place.run(&format!("migrate phone.json {ORIGIN} --into a.db")).exits(0);
+        place.execute("a.db", sql);
+        place.write("other.json", r#"{"theme":"dark"}"#);
+        let ran =
+            place.run(&format!("migrate other.json {ORIGIN} --into a.db --emit storage-state -o state.json"));
+        ran.fails(13, told).hints("import the dumps into a new database").changes_nothing();
+    }
+}

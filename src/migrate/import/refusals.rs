@@ -6,6 +6,10 @@ use std::path::{Path, PathBuf};
 use super::Import;
 use crate::error::{Error, ErrorKind};
 use crate::migrate::inputs::SkippedFile;
+use crate::migrate::names::first_of;
+
+/// How many origins a message names.
+const MOST_NAMES: usize = 10;
 
 impl Import<'_> {
     /// The parts of the origins that are taken, each with its origin.
@@ -25,12 +29,12 @@ impl Import<'_> {
         let others: BTreeSet<String> = self.partitions().map(|(_, partition)| partition.to_owned()).collect();
         let origins = match &self.options.origins[..] {
             [] => String::new(),
-            origins => format!(" of {}", first_of(&origins.iter().cloned().collect())),
+            origins => format!(" of {}", first_of(origins.iter().collect::<BTreeSet<_>>(), MOST_NAMES)),
         };
         let hint = if others.is_empty() {
             "there is none inside other sites; --list shows what is in it".to_owned()
         } else {
-            format!("it is inside {}; --list shows it", first_of(&others))
+            format!("it is inside {}; --list shows it", first_of(&others, MOST_NAMES))
         };
         let message = format!("no input holds storage{origins} inside {partition}");
         match self.report.sources.iter().find(|source| source.is_incomplete) {
@@ -69,7 +73,7 @@ impl Import<'_> {
         let others = if self.known.is_empty() {
             String::new()
         } else {
-            format!("there is storage of {}; ", first_of(&self.known))
+            format!("there is storage of {}; ", first_of(&self.known, MOST_NAMES))
         };
         let Some(damaged) = self.report.sources.iter().find(|source| source.is_incomplete) else {
             return Error::new(ErrorKind::Usage, format!("no input holds storage of {origin}"))
@@ -116,28 +120,15 @@ pub(super) fn beside_unnamed(error: &Error) -> Error {
 /// The refusal of inputs in which there is nothing to read, with the first of what was skipped.
 pub(super) fn nothing_there(inputs: &[PathBuf], skipped: &[SkippedFile]) -> Error {
     const MOST: usize = 3;
-    let names = skipped.iter().take(MOST).map(|file| format!("{} ({})", file.path.display(), file.reason));
-    let names: Vec<String> = names.collect();
+    let skipped = skipped.iter().map(|file| format!("{} ({})", file.path.display(), file.reason));
     let passed_over = match skipped.len() {
         0 => String::new(),
-        count => format!(
-            "; skipped: {}{}",
-            names.join(", "),
-            if count > MOST { format!(" and {} more", count - MOST) } else { String::new() }
-        ),
+        _ => format!("; skipped: {}", first_of(skipped, MOST)),
     };
     // One input is the error's place, which stands at its end.
     let place = match inputs {
         [_] => "here".to_owned(),
-        several => {
-            let shown: Vec<String> = several.iter().take(MOST).map(|it| it.display().to_string()).collect();
-            let more = if several.len() > MOST {
-                format!(" or {} more", several.len() - MOST)
-            } else {
-                String::new()
-            };
-            format!("in {}{more}", shown.join(", "))
-        }
+        several => format!("in {}", first_of(several.iter().map(|it| it.display()), MOST)),
     };
     let message = format!("there is no localStorage {place}, and no dump of it{passed_over}");
     let hint = "name the profile's folder (chrome://version and about:support show it), or a dump";
@@ -161,12 +152,4 @@ pub(super) fn of_leveldb(path: &Path, error: Error) -> Error {
     Error::new(ErrorKind::Damaged, "this is a part of a browser's storage, and no dump")
         .at(path)
         .hint("name the folder it is in")
-}
-
-/// The first of these names, so that a message stays readable.
-fn first_of(names: &BTreeSet<String>) -> String {
-    const MOST: usize = 10;
-    let shown: Vec<&str> = names.iter().take(MOST).map(String::as_str).collect();
-    let more = if names.len() > MOST { format!(" and {} more", names.len() - MOST) } else { String::new() };
-    shown.join(", ") + &more
 }
