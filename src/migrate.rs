@@ -112,7 +112,11 @@ pub fn migrate(inputs: &[PathBuf], options: &MigrateOptions, run: Run<'_>) -> Re
             .hint("write it with its scheme and without a path, such as https://app.example"));
     }
     options.bulk_sync.as_ref().map_or(Ok(()), bulk_sync::check)?;
-    options.output().map_or(Ok(()), |output| output::check(output, options.target.as_deref()))?;
+    if let Some(output) = options.output() {
+        // First, since of a file that exists it would be said that it can be removed.
+        target_check::check_output(output, &[])?;
+        output::check(output, options.target.as_deref())?;
+    }
     let post = options
         .post
         .as_ref()
@@ -121,6 +125,7 @@ pub fn migrate(inputs: &[PathBuf], options: &MigrateOptions, run: Run<'_>) -> Re
     options.temp_folder.as_deref().map_or(Ok(()), check_temp_folder)?;
     let named = inputs;
     let inputs = inputs::find(named, run.interrupt)?;
+    options.output().map_or(Ok(()), |output| target_check::check_output(output, &inputs.sources))?;
     let sizes = inputs.sources.iter().map(|source| source.looks().size_bytes);
     let total_bytes = sizes.fold(0, u64::saturating_add);
     run.progress.set_run_total(total_bytes);
@@ -178,7 +183,7 @@ pub fn migrate(inputs: &[PathBuf], options: &MigrateOptions, run: Run<'_>) -> Re
         }
         report.bulk_sync = bulk_sync.map(|options| bulk_sync::bodies(&target.store, options)).transpose()?;
         report.put_back =
-            put_back.map(|put_back| put_back::make(&target.store, put_back, options)).transpose()?;
+            put_back.map(|put_back| put_back::make(&target.store, put_back, options, run)).transpose()?;
         report.post = options
             .post
             .as_ref()

@@ -13,6 +13,7 @@ use super::report::MAX_TOLD;
 use crate::error::{Error, ErrorKind, Result};
 use crate::local_storage::code_units::CodeUnits;
 use crate::local_storage::put_back::{Capture, Merging, Restored, console, storage_state};
+use crate::run::Run;
 use crate::sqlite::events::{EventStore, StoredCapture, StoredValue, Wanted};
 
 /// What is made.
@@ -92,12 +93,16 @@ pub(super) fn make(
     store: &EventStore,
     put_back: &PutBackOptions,
     options: &MigrateOptions,
+    run: Run<'_>,
 ) -> Result<PutBackReport> {
     let origins = &options.origins;
     let only = only_origin(store, options)?;
     let wanted = Wanted { origins, unnamed: only.as_deref() };
     let mut making = Making { options, of_key: None, storages: BTreeMap::new(), left_out: 0 };
-    store.captures(wanted, &mut |capture| making.take(capture))?;
+    store.captures(wanted, &mut |capture| {
+        run.interrupt.check()?;
+        making.take(capture)
+    })?;
     making.end_key();
     let (mut storages, mut origins_told) = (Vec::new(), Vec::new());
     for (origin, Made { items, keys_merged, merged }) in making.storages {

@@ -1,6 +1,6 @@
 //! What must never be written to: a browser's own storage, and whatever is read in the same run.
 //!
-//! Everything here only looks, and before the target is opened for writing.
+//! Everything here only looks, and before anything is opened for writing.
 
 use std::path::{Path, PathBuf};
 
@@ -22,7 +22,7 @@ pub(super) fn check(
 ) -> Result<()> {
     refuse_source(target, sources)?;
     let is_named_so = is_named_like_database(target);
-    if is_leveldb(&parent_of(target)?) {
+    if is_among_files(target, sources)? {
         return Err(of_browser(target));
     }
     if !matches!(kind_of_source(target)?, PathKind::File { .. }) {
@@ -49,6 +49,27 @@ pub(super) fn check(
     }
 }
 
+/// Refuses a new file for `-o` in a folder in which a browser keeps localStorage, or that is one of the `sources`.
+pub(super) fn check_output(output: &Path, sources: &[Source]) -> Result<()> {
+    if !is_among_files(output, sources)? {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Usage, "the file after -o would lie among a browser's own files")
+        .at(output)
+        .hint("name a file in another folder after -o"))
+}
+
+/// Whether a file is, or would be, in a folder that is a browser's storage as a whole.
+fn is_among_files(path: &Path, sources: &[Source]) -> Result<bool> {
+    let parent = parent_of(path)?;
+    if is_leveldb(&parent) {
+        return Ok(true);
+    }
+    let folder = identity(&parent);
+    let mut stores = sources.iter().filter(|source| matches!(source, Source::Store(_)));
+    Ok(folder.is_some() && stores.any(|store| store.path().is_dir() && identity(store.path()) == folder))
+}
+
 fn of_browser(target: &Path) -> Error {
     Error::new(ErrorKind::Usage, "the target is a browser's own storage")
         .at(target)
@@ -58,26 +79,19 @@ fn of_browser(target: &Path) -> Error {
 /// By what the file is, not by how its path is written: links lead to the same one.
 fn refuse_source(target: &Path, sources: &[Source]) -> Result<()> {
     let own = identity(target);
-    // Of one that is not there, where it would be made.
-    let folder = identity(&parent_of(target)?);
     for source in sources {
         let path = source.path();
-        let (is_it, is_inside) = match source {
-            Source::Dumps(_) => (own.is_some() && identity(path) == own, false),
+        let is_it = match source {
+            Source::Dumps(_) => own.is_some() && identity(path) == own,
             Source::Store(_) => {
-                let is_folder = path.is_dir();
                 // Whether the file itself is a browser's, or only looks like it, is told by its content.
-                let is_it = own.is_some() && files_of(path, is_folder).any(|file| identity(&file) == own);
-                (is_it, is_folder && folder.is_some() && identity(path) == folder)
+                own.is_some() && files_of(path, path.is_dir()).any(|file| identity(&file) == own)
             }
         };
         if is_it {
             return Err(Error::new(ErrorKind::Usage, "the target is one of the inputs")
                 .at(target)
                 .hint("name another database after --into; a new one is made"));
-        }
-        if is_inside {
-            return Err(of_browser(target));
         }
     }
     Ok(())

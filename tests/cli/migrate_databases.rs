@@ -419,6 +419,24 @@ fn a_browsers_own_storage_is_never_the_target() {
     ran.fails(2, "the target is a browser's own storage").changes_nothing();
 }
 
+#[test]
+fn a_file_for_what_is_emitted_is_none_of_a_browsers_and_beside_none() {
+    let place = migrate_chromium::place_with("chromium-leveldb");
+    place.write("d.json", json!({"token": "x"}).to_string());
+    for file in ["new.json", "000004.log"] {
+        let output = format!("Default/Local Storage/leveldb/{file}");
+        let words = ["migrate", "d.json", "--origin", MAIN, "--all-keys", "--emit", "console", "-o", &output];
+        let ran = place.run_words(words);
+        ran.fails(2, "the file after -o would lie among a browser's own files").changes_nothing();
+        ran.hints("name a file in another folder after -o");
+    }
+    // Beside a database that is read, as in the folder where somebody has put a copy, it may lie. (3: of rejects.)
+    let place = place_with("firefox-legacy");
+    let words = "migrate profile/webappsstore.sqlite --origin";
+    place.run(&format!("{words} {MAIN} --all-keys --emit console -o profile/paste.js")).exits(3);
+    assert!(place.path("profile/paste.js").is_file());
+}
+
 fn files_below(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
     let paths = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
     paths.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()

@@ -230,7 +230,8 @@ fn push_put_back(text: &mut String, made: &PutBackReport, is_dry_run: bool) {
             }
             let notes = [&[String::new()], &notes[..]].concat().join("; ");
             format!(
-                "{key}: {values} values, {added} sessions added to the latest, {changed} completed from others{more}{notes}"
+                "{key}: {values} values, {} added to the latest, {changed} completed from others{more}{notes}",
+                quantity(*added, "session", "sessions")
             )
         });
     }
@@ -239,8 +240,11 @@ fn push_put_back(text: &mut String, made: &PutBackReport, is_dry_run: bool) {
             writeln!(text, "to put back: {} more origins; --json has them", made.origins.len() - MOST_LINES);
     }
     if made.partitioned > 0 {
-        let _ =
-            writeln!(text, "put back: {} values of storage inside other sites stay out", made.partitioned);
+        let _ = writeln!(
+            text,
+            "put back: {} of storage inside other sites left out",
+            quantity(made.partitioned, "value", "values")
+        );
     }
     if let Some(output) = &made.output {
         let _ = writeln!(text, "put back: {} {}", written(is_dry_run), safe(&output.display().to_string()));
