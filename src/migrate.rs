@@ -122,7 +122,10 @@ pub fn migrate(inputs: &[PathBuf], options: &MigrateOptions, run: Run<'_>) -> Re
         .as_ref()
         .map(|post| post::prepare(post, options.target.is_some()).map(|client| (post, client)));
     let post = post.transpose()?;
-    options.temp_folder.as_deref().map_or(Ok(()), check_temp_folder)?;
+    if let Some(folder) = options.temp_folder.as_deref() {
+        check_temp_folder(folder)?;
+        target_check::check_temp_folder(folder)?;
+    }
     let named = inputs;
     let inputs = inputs::find(named, run.interrupt)?;
     options.output().map_or(Ok(()), |output| target_check::check_output(output, &inputs.sources))?;
@@ -167,6 +170,7 @@ pub fn migrate(inputs: &[PathBuf], options: &MigrateOptions, run: Run<'_>) -> Re
     if let Some(target) = target
         && !report.needs_origin
     {
+        let imports_of_nobody = target.store.note_user()?;
         report.conflicts = target.store.conflicts(report::MAX_TOLD)?;
         report.totals.conflicts = match report.conflicts.len() {
             report::MAX_TOLD => target.store.conflict_count()?,
@@ -177,6 +181,7 @@ pub fn migrate(inputs: &[PathBuf], options: &MigrateOptions, run: Run<'_>) -> Re
                 Some(target.store.fill_progress(table, &report.migrated, report::MAX_TOLD)?);
         }
         report.notes = target.store.notes();
+        report.notes.extend(report::of_nobody(imports_of_nobody));
         let (bulk_sync, put_back) = (options.bulk_sync.as_ref(), options.put_back.as_ref());
         if let Some(bodies) = bulk_sync {
             bulk_sync::check_program(&target.store, bodies, &report.migrated)?;

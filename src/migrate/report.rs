@@ -68,6 +68,18 @@ pub struct MigrateReport {
     pub markers: Vec<MarkerReport>,
 }
 
+/// What is told of values that earlier runs imported without saying whose they are, where others said it.
+pub(super) fn of_nobody(imports: u64) -> Option<String> {
+    (imports > 0).then(|| {
+        let (what, dumps) = if imports == 1 {
+            ("1 value that an earlier run imported is of no user and".to_owned(), "its dump")
+        } else {
+            (format!("{imports} values that earlier runs imported are of no user and"), "their dumps")
+        };
+        format!("{what} left out of progress_logs: import {dumps} again with --set user_id=…")
+    })
+}
+
 impl MigrateReport {
     /// Whether something did not fit, could not be read, or may be missing.
     #[must_use]

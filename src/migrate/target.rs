@@ -10,9 +10,11 @@ use crate::durable::{
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::local_storage::mapping::{self, Mapping};
-use crate::local_storage::progress::{conflicts_of, progress_of, views_over};
+use crate::local_storage::progress::{all_progress, conflicts_of, progress_of, views_over};
 use crate::run::Run;
-use crate::sqlite::events::{EventSchema, EventStore, EventTable, PROGRAMS, ProgressTable, View};
+use crate::sqlite::events::{
+    EventSchema, EventStore, EventTable, IS_EVENT_OF_USER, PROGRAMS, ProgressTable, View, named_user,
+};
 use crate::sqlite::name::quoted;
 use crate::sqlite::open::{OpenOptions, Source};
 
@@ -34,10 +36,10 @@ impl Target {
     /// Opens or makes the database; a dry run works on a copy.
     pub(super) fn open(path: &Path, options: &MigrateOptions, run: Run<'_>) -> Result<Self> {
         let (is_dry_run, busy_timeout) = (options.dry_run, options.busy_timeout);
-        let (schema, fold) = schema_of(&options.mapping, options.progress_table.is_some());
+        let (schema, folds) = schema_of(&options.mapping, options.progress_table.as_deref());
         let prepare = |store: &EventStore| {
             let set = options.progress_table.as_ref();
-            set.map(|set| store.prepare_progress(&fold, set)).transpose()
+            set.map(|set| store.prepare_progress((&folds.view, &folds.table), set)).transpose()
         };
         let is_there = match kind_of_source(path)? {
             PathKind::Missing => false,
@@ -94,7 +96,7 @@ impl Target {
         let temp = std::env::temp_dir();
         let stage = Stage::create(temp_folder.unwrap_or(&temp))?;
         let path = stage.path_of(STAGED)?;
-        let (schema, _) = schema_of(mapping, false);
+        let (schema, _) = schema_of(mapping, None);
         let store = EventStore::create(&path, &schema, run.interrupt)?;
         Ok(Self { store, progress: None, path, stage: Some(stage), is_dry_run: true })
     }
@@ -132,9 +134,17 @@ fn made_meanwhile(error: Error) -> Error {
         .hint("run it again: it then adds to what is there")
 }
 
-/// The table that the mapping names, and the views over it; and what the view of progress is, which is not made where a
-/// table has its name.
-fn schema_of(mapping: &Mapping, has_progress_table: bool) -> (EventSchema, String) {
+/// What the sessions come to, as queries.
+struct Folds {
+    /// All of them, over the view of sessions: the view of progress.
+    view: String,
+    /// What goes to the table: where a user is named, that user's alone.
+    table: String,
+}
+
+/// The table that the mapping names, and the views over it, without that of progress where a table has its name: then `set`
+/// is what its rows get.
+fn schema_of(mapping: &Mapping, set: Option<&[(String, String)]>) -> (EventSchema, Folds) {
     let target = mapping.target().cloned().unwrap_or_default();
     let events = if target == mapping::Target::default() {
         target.table.clone()
@@ -149,8 +159,17 @@ fn schema_of(mapping: &Mapping, has_progress_table: bool) -> (EventSchema, Strin
         views_over(&events).map(|view| View { name: view.name, select: view.select });
     let mapping::Target { table, event_id, created_at, event_type, payload } = target;
     let programs = format!("SELECT program_id FROM {PROGRAMS}");
-    let fold = logs.select.clone();
-    let progress = if has_progress_table { vec![conflicts] } else { vec![logs, conflicts] };
+    let view = logs.select.clone();
+    let progress = if set.is_some() { vec![conflicts] } else { vec![logs, conflicts] };
+    let (events, fold) = if set.and_then(named_user).is_some() {
+        let own = format!(
+            "(SELECT _event_id, event_type, payload FROM {events} WHERE {IS_EVENT_OF_USER}) AS events"
+        );
+        let fold = all_progress(&own);
+        (own, fold)
+    } else {
+        (events, view.clone())
+    };
     let schema = EventSchema {
         table: EventTable { table, event_id, created_at, event_type, payload },
         sessions,
@@ -158,5 +177,5 @@ fn schema_of(mapping: &Mapping, has_progress_table: bool) -> (EventSchema, Strin
         conflicts: conflicts_of(&events, &format!("{programs} WHERE has_rivals")),
         progress_of_run: progress_of(&events, &programs),
     };
-    (schema, fold)
+    (schema, Folds { view, table: fold })
 }

@@ -8,6 +8,7 @@ mod captures;
 mod layout;
 mod progress;
 mod progress_table;
+mod users;
 mod views;
 mod writer;
 
@@ -26,7 +27,8 @@ use crate::sqlite::failure::failure;
 pub use bulk_sync_queue::{BulkSyncQueue, QueueWriter, Queued, QueuedSession};
 pub use captures::{StoredCapture, StoredValue, Wanted};
 pub use progress::ProgressRow;
-pub use progress_table::{KeptValue, ProgressFilled, ProgressTable};
+pub use progress_table::{KeptValue, ProgressFilled, ProgressTable, named_user};
+pub use users::IS_EVENT_OF_USER;
 pub use writer::EventWriter;
 
 /// How much of the database is kept in memory, in KiB: enough for the indexes of some 300,000 events.
@@ -262,8 +264,9 @@ impl EventStore {
         wait_and_stop(&mut self.connection, busy_timeout, interrupt)?;
         // Identities come in no order, so that every part of their indexes is needed all the time.
         let begin = format!(
-            "PRAGMA mmap_size=0; PRAGMA cache_size=-{CACHE_KIB}; CREATE TEMP TABLE {} (program_id TEXT PRIMARY KEY, has_rivals INTEGER NOT NULL) WITHOUT ROWID; BEGIN IMMEDIATE",
-            PROGRAMS.trim_start_matches("temp.")
+            "PRAGMA mmap_size=0; PRAGMA cache_size=-{CACHE_KIB}; CREATE TEMP TABLE {} (program_id TEXT PRIMARY KEY, has_rivals INTEGER NOT NULL) WITHOUT ROWID; {} BEGIN IMMEDIATE",
+            PROGRAMS.trim_start_matches("temp."),
+            users::OF_RUN
         );
         self.connection.execute_batch(&begin).map_err(failure)?;
         layout::prepare_tables(&self.connection, &self.schema)?;

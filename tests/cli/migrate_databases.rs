@@ -430,6 +430,35 @@ fn a_file_for_what_is_emitted_is_none_of_a_browsers_and_beside_none() {
         ran.fails(2, "the file after -o would lie among a browser's own files").changes_nothing();
         ran.hints("name a file in another folder after -o");
     }
+    for (name, folder, others) in [
+        ("firefox-lsng", "storage/default", &["http+++127.0.0.1+8572", "http+++127.0.0.1+8572/ls"][..]),
+        ("webkit-files", "localstorage", &[]),
+    ] {
+        let place = place_with(name);
+        place.write("d.json", json!({"token": "x"}).to_string());
+        let inside = others.iter().map(|other| format!("profile/{folder}/{other}"));
+        for folder in inside.chain([format!("profile/{folder}")]) {
+            let new = format!("{folder}/new");
+            let words =
+                ["migrate", "d.json", "--origin", MAIN, "--all-keys", "--emit", "console", "-o", &new];
+            let ran = place.run_words(words);
+            ran.fails(2, "the file after -o would lie among a browser's own files").changes_nothing();
+            let ran = place.run_words(["migrate", "d.json", "--all-keys", "--into", &new]);
+            ran.fails(2, "the target is a browser's own storage").changes_nothing();
+            let ran = place.run_words(["migrate", "d.json", "--list", "--temp-dir", &folder]);
+            ran.fails(2, "the folder after --temp-dir is a browser's own storage").changes_nothing();
+        }
+    }
+    // SQLite would take it for its own, and remove it.
+    for (name, file) in OWN {
+        for ending in ["-wal", "-shm", "-journal"] {
+            let place = place_with(name);
+            place.write("d.json", json!({"token": "x"}).to_string());
+            let target = format!("profile/{file}{ending}");
+            let ran = place.run_words(["migrate", "d.json", "--all-keys", "--into", &target]);
+            ran.fails(2, "the target is a browser's own storage").changes_nothing();
+        }
+    }
     // Beside a database that is read, as in the folder where somebody has put a copy, it may lie. (3: of rejects.)
     let place = place_with("firefox-legacy");
     let words = "migrate profile/webappsstore.sqlite --origin";

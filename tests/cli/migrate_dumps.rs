@@ -361,3 +361,21 @@ fn lines_of_dumps_in_utf_16_are_read_one_by_one_with_their_numbers() {
         assert_eq!(place.ask(&database, lines), "'1,4'");
     }
 }
+
+#[test]
+fn a_dump_of_parsed_values_beside_the_value_of_a_single_store_is_not_taken_for_its_value() {
+    let place = Place::new();
+    let session = json!({"weekNumber": 1, "dayNumber": 1, "completed": false});
+    let store = |program: &str| json!({"state": {"progressHistory": {"programId": program, "sessions": [session]}}, "version": 2});
+    place.make_folder("mix");
+    place.write("mix/value.json", store("p").to_string());
+    place.write("mix/dump.json", json!({"liftbook": store("q"), "token": "…"}).to_string());
+    place.write("mix/strings.json", json!({"liftbook": store("r").to_string(), "token": "…"}).to_string());
+    place.run("migrate mix --key liftbook --into new.db").exits(0).prints("3 dumps");
+    let programs = "SELECT group_concat(program_id) FROM (SELECT program_id FROM progress_logs ORDER BY 1)";
+    assert_eq!(place.ask("new.db", programs), "'p,q,r'");
+    // What a library keeps in one of its members is no storage.
+    place.write("value.json", json!({"theme": {"dark": true}, "state": {"x": 1}}).to_string());
+    let document = place.run("migrate value.json --key ui --list --json").exits(0).document();
+    assert_eq!(document["totals"]["items"], 1);
+}

@@ -145,3 +145,17 @@ fn a_full_standard_output_after_the_import_says_that_it_is_done() {
         .hints("the import is done; the same command prints it again");
     assert_eq!(place.ask("new.db", "SELECT count(*) FROM events WHERE event_type = 'workout_session'"), "4");
 }
+
+#[test]
+fn a_file_for_what_is_emitted_without_anything_emitted_is_refused_with_whatever_else_is_given() {
+    let place = Place::new();
+    place.write("d.json", r#"{"token":"x"}"#);
+    for words in [
+        "migrate d.json --list -o out",
+        "migrate d.json --into new.db -o out",
+        "migrate d.json --into new.db --post https://app.example/x -o out",
+        "migrate d.json --list --to progress-logs",
+    ] {
+        place.run(words).exits(2).changes_nothing();
+    }
+}

@@ -96,6 +96,8 @@ fn devices_are_merged_in_the_table_as_in_the_view_in_whatever_order() {
     }
 }
 
+const TOLD: &str = "program_id TEXT, week_number INTEGER, day_number INTEGER, completed INTEGER, completed_at TEXT, feedback TEXT";
+
 const OF_SERVER: &str = "CREATE TABLE progress_logs (id INTEGER PRIMARY KEY NOT NULL, user_id INTEGER NOT NULL,
     program_id VARCHAR(64) NOT NULL, week_number INTEGER NOT NULL, day_number INTEGER NOT NULL, completed BOOLEAN,
     completed_at DATETIME, feedback JSON, note TEXT DEFAULT 'x')";
@@ -306,8 +308,78 @@ fn a_user_is_found_in_a_column_of_any_type_and_a_user_that_is_there_stays() {
             "SELECT completed AND user_id IS {its} COLLATE BINARY FROM progress_logs WHERE week_number = 1 AND day_number = 1"
         );
         assert_eq!(place.ask("own.db", &row), "1", "{declared} {its}");
-        place.run(&format!("{PHONE} own.db")).exits(0).prints("0 rows new, 0 updated");
+        place
+            .run(&format!("{PHONE} own.db"))
+            .fails(2, "an earlier run said whose its dumps are")
+            .hints("--set user_id=");
     }
+}
+
+/// A dump with one session of a program.
+fn dump_of(program: &str, completed_at: Option<&str>) -> String {
+    let session = json!({"weekNumber": 1, "dayNumber": 1, "completed": completed_at.is_some(), "completedAt": completed_at});
+    let state = json!({"progressHistory": {"programId": program, "sessions": [session]}});
+    json!({"liftbook-store": json!({"state": state, "version": 2}).to_string()}).to_string()
+}
+
+#[test]
+fn one_persons_sessions_are_never_told_as_anothers() {
+    const ROWS: &str = "SELECT group_concat(row, ' ') FROM (SELECT concat_ws('/', user_id, program_id, completed, completed_at) AS row
+        FROM progress_logs ORDER BY row)";
+    const ANNAS: &str = "anna/P/1/2025-01-06T10:00:00.000Z";
+    const ORIGIN: &str = "--origin https://app.example";
+    let place = Place::new();
+    place.write("plain.json", dump_of("O", None));
+    place.write("anna.json", dump_of("P", Some("2025-01-06T10:00:00Z")));
+    place.write("ben.json", dump_of("P", None));
+    place.write("bens-other.json", dump_of("Q", None));
+    let import = |file: &str, more: &str| place.run(&format!("migrate {file} {ORIGIN} --into own.db {more}"));
+    let of = |file: &str, user: &str| import(file, &format!("--to progress-logs --set user_id={user}"));
+    // As long as one alone was named, what was imported before is that person's, too.
+    place.execute("own.db", &format!("CREATE TABLE progress_logs ({TOLD}, user_id TEXT)"));
+    import("plain.json", "").exits(0);
+    of("anna.json", "anna").exits(0).prints("2 rows new");
+    assert_eq!(place.ask("own.db", ROWS), format!("'anna/O/0 {ANNAS}'"));
+    of("bens-other.json", "ben").exits(0).prints("1 row new");
+    assert_eq!(place.ask("own.db", ROWS), format!("'anna/O/0 {ANNAS} ben/Q/0'"));
+    let document = of("ben.json", "ben --json").exits(0).document();
+    assert_eq!((&document["totals"]["conflicts"], &document["notes"]), (&json!(0), &json!([])));
+    let all = format!("'anna/O/0 {ANNAS} ben/P/0 ben/Q/0'");
+    assert_eq!(place.ask("own.db", ROWS), all);
+    of("anna.json", "anna").exits(0).prints("0 rows new, 0 updated, 2 as they were");
+    assert_eq!(place.ask("own.db", ROWS), all);
+    // What is imported without a name is nobody's from then on, and that is told.
+    place.write("whose.json", dump_of("R", None));
+    import("whose.json", "").exits(0);
+    of("ben.json", "ben").exits(0).prints("1 value that an earlier run imported is of no user and left out");
+    assert_eq!(place.ask("own.db", ROWS), all);
+    // Nor is what is sent, or put back, merged of both.
+    for (form, code) in [("bulk-sync --all-sessions", 0), ("console", 3)] {
+        import("ben.json", &format!("--emit {form} -o out"))
+            .fails(2, "the database has imports of several users, and none is named")
+            .hints("a database of its own");
+        let ran = of("ben.json", &format!("ben --emit {form} -o out"));
+        let out = std::fs::read_to_string(place.path("out")).expect("written");
+        std::fs::remove_file(place.path("out")).expect("removed");
+        assert!(!out.contains("2025-01-06"), "{out}");
+        // A store is of one program, and ben's dumps are of two.
+        ran.exits(code);
+    }
+    import("ben.json", "--to progress-logs").fails(2, "several users").hints("--set user_id=");
+}
+
+/// Two people who trained the same hold equal events, each of which is one and both's.
+#[test]
+fn what_two_people_both_have_is_in_the_rows_of_both() {
+    let place = Place::new();
+    place.write("both.json", dump_of("P", Some("2025-01-06T10:00:00Z")));
+    for user in ["anna", "ben", "anna"] {
+        let words =
+            "migrate both.json --captured-at 2025-02-01 --into new.db --to progress-logs --set user_id=";
+        place.run(&format!("{words}{user}")).exits(0);
+    }
+    let rows = "SELECT group_concat(user_id) FROM (SELECT user_id FROM progress_logs WHERE completed ORDER BY user_id)";
+    assert_eq!(place.ask("new.db", rows), "'anna,ben'");
 }
 
 #[test]

@@ -208,6 +208,17 @@ impl MigrateArgs {
             )
             .hint("--into gymlog.db imports it, or --list to see what is in it"));
         }
+        // Where these are given, the option's own rule does not count for the parser.
+        if let (Some(output), None) = (&self.output, self.emit) {
+            let message = "the file after -o is for what --emit makes, and nothing is emitted";
+            return Err(Error::new(ErrorKind::Usage, message)
+                .at(output)
+                .hint("leave -o out, or name a form after --emit"));
+        }
+        if self.list && self.to.is_some() {
+            let message = "--list writes to no table, and --to names one";
+            return Err(Error::new(ErrorKind::Usage, message).hint("leave one of them out"));
+        }
         if self.output.as_ref().is_some_and(is_dash) {
             return Err(Error::new(ErrorKind::Usage, "the file after -o would be one that is named -")
                 .hint("leave -o out for the standard output"));

@@ -47,11 +47,17 @@ fn is_store(json: Json<'_>) -> bool {
     is_zustand || is_redux || is(persist, Kind::Object) || is(mps, Kind::Object)
 }
 
+/// Whether one of an object's members is what a library keeps under one key: then it is no store itself but a storage whose
+/// values are JSON already.
+fn has_store(json: Json<'_>) -> bool {
+    json.members().any(|(_, value)| value.kind() == Kind::Object && is_store(value))
+}
+
 fn read_object(text: &[u8], json: Json<'_>, options: &DumpOptions) -> Shaped {
     let (mut collector, mut problems) = (Collector::new(options), Problems::default());
     collector.take_members(json, "", &mut problems);
     let has_parsed = collector.has_parsed();
-    if has_parsed && options.key.is_some() {
+    if has_parsed && options.key.is_some() && !has_store(json) {
         return read_single(text, json, options);
     }
     let form = if has_parsed { DumpForm::ParsedObject } else { DumpForm::Object };

@@ -48,13 +48,23 @@ pub fn progress_of(events: &str, programs: &str) -> String {
     over_programs(include_str!("logs.sql"), events, programs)
 }
 
+/// A query for all merged sessions: what the view `progress_logs` has. It needs none of the views.
+#[must_use]
+pub fn all_progress(events: &str) -> String {
+    over_sessions(include_str!("logs.sql"), events)
+}
+
 fn over_programs(select: &str, events: &str, programs: &str) -> String {
     let some = format!(
         "(SELECT _event_id, event_type, payload FROM {events}
           WHERE event_type = 'workout_session'
             AND CASE WHEN json_valid(payload) THEN json_extract(payload, '$.program_id') IN ({programs}) END) AS events"
     );
-    let (sessions, select) = (sessions_of(&some), select.trim_end());
+    over_sessions(select, &some)
+}
+
+fn over_sessions(select: &str, events: &str) -> String {
+    let (sessions, select) = (sessions_of(events), select.trim_end());
     format!("WITH {SESSIONS} AS (\n{sessions}\n)\nSELECT * FROM (\n{select}\n)")
 }
 

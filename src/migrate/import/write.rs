@@ -26,6 +26,7 @@ impl Import<'_> {
         let source =
             [Some(context.format), self.options.device.as_deref(), context.origin, context.partition];
         let import_id = capture_identity(source, &item.key, sha256, context.captured_at);
+        writer.note_import(&import_id)?;
         match &kept.text {
             Some(text) => writer.add_original(sha256, Original::Text(text))?,
             None => writer.add_original(sha256, Original::Utf16Le(&item.value.to_utf16le()))?,

@@ -59,12 +59,13 @@ impl EventStore {
         wanted: Wanted<'_>,
         visit: &mut dyn FnMut(StoredCapture) -> Result<()>,
     ) -> Result<()> {
+        let counts = self.import_counts()?;
         // Values are fetched one by one: sorted with the rest, all of them would be in memory or on disk once more.
         let sql = format!(
             "SELECT whose, store_key, value_sha256, max(seen) AS last_seen, max(origin IS NOT NULL) AS is_of_origin
              FROM (SELECT coalesce(origin, ?2) AS whose, origin, store_key, value_sha256,
                           printf('%s/%019d', captured_at, coalesce(line, 0)) AS seen
-                   FROM event_sources WHERE partition IS NULL AND {IS_WANTED} AND {})
+                   FROM event_sources WHERE partition IS NULL AND {counts} AND {IS_WANTED} AND {})
              WHERE value_sha256 IN (SELECT value_sha256 FROM original_values)
              GROUP BY store_key, whose, value_sha256
              ORDER BY store_key, whose, is_of_origin DESC, last_seen DESC, value_sha256 DESC",
@@ -99,9 +100,10 @@ impl EventStore {
     /// # Errors
     /// What SQLite says.
     pub fn partitioned_captures(&self, origins: &[String]) -> Result<u64> {
+        let counts = self.import_counts()?;
         let sql = format!(
             "SELECT count(*) FROM (SELECT DISTINCT origin, partition, store_key, value_sha256 FROM event_sources
-                                   WHERE partition IS NOT NULL AND {IS_WANTED} AND {})",
+                                   WHERE partition IS NOT NULL AND {counts} AND {IS_WANTED} AND {})",
             self.is_item()
         );
         let count = self.connection.query_row(&sql, [json_list(origins)], |row| row.get::<_, i64>(0));
@@ -113,8 +115,9 @@ impl EventStore {
     /// # Errors
     /// What SQLite says.
     pub fn capture_origins(&self) -> Result<BTreeSet<String>> {
+        let counts = self.import_counts()?;
         let sql = format!(
-            "SELECT DISTINCT origin FROM event_sources WHERE origin IS NOT NULL AND {}",
+            "SELECT DISTINCT origin FROM event_sources WHERE origin IS NOT NULL AND {counts} AND {}",
             self.is_item()
         );
         let read = || {

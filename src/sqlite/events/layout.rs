@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::bulk_sync_queue::QUEUE;
+use super::users::USERS;
 use super::{EventSchema, EventTable};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sqlite::failure::failure;
@@ -105,7 +106,7 @@ pub(super) fn prepare_own(connection: &Connection, own: &OwnTable) -> Result<()>
 fn check_name(schema: &EventSchema) -> Result<()> {
     let table = &schema.table.table;
     let views = schema.progress.iter().chain([&schema.sessions]).map(|view| view.name);
-    let own = TABLES.iter().chain([&QUEUE]).map(|own| own.name);
+    let own = TABLES.iter().chain([&QUEUE, &USERS]).map(|own| own.name);
     let is_ours = own.chain(views).any(|name| name.eq_ignore_ascii_case(table));
     // SQLite refuses to make those.
     let is_reserved = table.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("sqlite_"));

@@ -49,6 +49,8 @@ impl EventStore {
         if !self.connection.query_row(&any, [], |row| row.get::<_, bool>(0)).map_err(failed)? {
             return Ok(());
         }
+        // Where several people's would be merged.
+        self.import_counts()?;
         let sql = format!(
             "SELECT program_id, week_number, day_number, completed, completed_at,
                     json_extract(feedback, '$.intensityRating'), json_extract(feedback, '$.scheduledDate')

@@ -9,8 +9,8 @@ mod rows;
 
 use rusqlite::Connection;
 
-use super::EventStore;
 use super::layout::{Column, columns_of, is_unique, kind_of, takes_text, with_article};
+use super::{EventStore, users};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sqlite::failure::failure;
 
@@ -61,18 +61,30 @@ impl EventStore {
     /// Looks at the table `progress_logs`, or makes it, before anything is added to the events.
     ///
     /// `fold` gives the columns `program_id`, `week_number`, `day_number`, `completed`, `completed_at` and `feedback` of the
-    /// events; `set` has columns that no event tells.
+    /// events, of those of the user if `set`, which has columns that no event tells, names one; `view` is the view that a run
+    /// without the table makes.
     ///
     /// # Errors
     /// `Usage` where it does not fit, lacks a column, or needs a value that is not given; what SQLite says.
-    pub fn prepare_progress(&self, fold: &str, set: &[(String, String)]) -> Result<ProgressTable> {
-        prepare(&self.connection, fold, set, &self.schema.table.table).map_err(|error| error.at(&self.path))
+    pub fn prepare_progress(
+        &self,
+        (view, fold): (&str, &str),
+        set: &[(String, String)],
+    ) -> Result<ProgressTable> {
+        let events = &self.schema.table.table;
+        prepare(&self.connection, (view, fold), set, events).map_err(|error| error.at(&self.path))
     }
+}
+
+/// Whose the rows are, where that is given.
+#[must_use]
+pub fn named_user(set: &[(String, String)]) -> Option<&str> {
+    set.iter().find(|(name, _)| same(name, USER)).map(|(_, value)| &**value)
 }
 
 fn prepare(
     connection: &Connection,
-    fold: &str,
+    (view, fold): (&str, &str),
     set: &[(String, String)],
     events: &str,
 ) -> Result<ProgressTable> {
@@ -84,7 +96,7 @@ fn prepare(
     match kind_of(connection, TABLE)?.as_deref() {
         None => connection.execute_batch(DDL).map_err(failure)?,
         Some("table") => {}
-        Some("view") => return Err(is_view(connection, fold)?),
+        Some("view") => return Err(is_view(connection, view)?),
         Some(other) => {
             return Err(unfit(&format!("it is no table but {}", with_article(other)))
                 .hint("rename it, or import into a new database"));
@@ -102,6 +114,10 @@ fn prepare(
         return Err(unfit(&format!("its column {:?} needs a value that no dump has", column.name))
             .hint(how_to_give(column, is_unique)));
     }
+    let user = named_user(set);
+    if let Some(user) = user {
+        users::name(connection, user)?;
+    }
     // What the sessions came to before this run: by that, values of ours are told from somebody's.
     let before = format!(
         "CREATE TEMP TABLE parklite_progress_before AS
@@ -116,7 +132,7 @@ fn prepare(
         fold: fold.to_owned(),
         set: set.to_vec(),
         never_null: columns.into_iter().filter(|column| column.not_null).map(|column| column.name).collect(),
-        has_unnamed_users: has_users && !set.iter().any(|(name, _)| same(name, USER)),
+        has_unnamed_users: has_users && user.is_none(),
     })
 }
 
@@ -148,11 +164,11 @@ fn unfit(reason: &str) -> Error {
 }
 
 /// What is told where there is a view in the table's place.
-fn is_view(connection: &Connection, fold: &str) -> Result<Error> {
+fn is_view(connection: &Connection, view: &str) -> Result<Error> {
     const SQL: &str = "SELECT sql FROM main.sqlite_schema WHERE type = 'view' AND name = ?1 COLLATE NOCASE";
     let found: String = connection.query_row(SQL, [TABLE], |row| row.get(0)).map_err(failure)?;
     let error = unfit("it is a view, and a table cannot have the same name");
-    Ok(if found == format!("CREATE VIEW {TABLE} AS\n{fold}") {
+    Ok(if found == format!("CREATE VIEW {TABLE} AS\n{view}") {
         error.hint(
             "an earlier run made the view over the events, so that nothing is lost without it: sqlite3 DATABASE 'DROP VIEW \
              progress_logs', and run this again; or leave --to out and use the view, which always shows the same",

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension as _, Params, Row, Statement, params};
 
+use super::users::ADD_IMPORT;
 use super::{Added, Event, EventTable, Migration, Original, PROGRAMS, Refusals, Sighting};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sqlite::failure::failure;
@@ -36,6 +37,7 @@ pub struct EventWriter<'a> {
     original: Statement<'a>,
     migration: Statement<'a>,
     program: Statement<'a>,
+    import: Statement<'a>,
     /// Whether the table of events has triggers, which may do anything with a row.
     has_triggers: bool,
     refusals: &'a Refusals,
@@ -71,6 +73,7 @@ impl<'a> EventWriter<'a> {
                 "INSERT INTO {PROGRAMS} VALUES (?1, ?2)
                  ON CONFLICT (program_id) DO UPDATE SET has_rivals = 1 WHERE excluded.has_rivals"
             ))?,
+            import: prepare(ADD_IMPORT)?,
             has_triggers,
             refusals,
         })
@@ -145,6 +148,14 @@ impl<'a> EventWriter<'a> {
         }
         self.refusals.times.set(self.refusals.times.get() + 1);
         Ok(())
+    }
+
+    /// Notes that a value, as one source had it at one time, is imported by this run.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn note_import(&mut self, import_id: &str) -> Result<()> {
+        change(self.path, &mut self.import, [import_id]).map(|_| ())
     }
 
     /// Adds where an event was seen. Of several lines that have the same, the last one is kept.

@@ -221,6 +221,7 @@ mod tests {
 
     use super::super::{prepare, rows};
     use super::*;
+    use crate::sqlite::events::users::OF_RUN;
 
     const FOLD: &str = "SELECT program_id, week_number, day_number, 1 AS completed, '2025-01-01T00:00:00.000Z' AS completed_at,
         '{\"intensityRating\":\"hard\",\"scheduledDate\":null}' AS feedback FROM sessions";
@@ -231,6 +232,7 @@ mod tests {
     /// How many operations of SQLite's machine it takes to fill a large table with so many sessions.
     fn operations(ddl: &str, user: Option<&str>, sessions: u64) -> (u64, rows::ProgressFilled) {
         let mut connection = Connection::open_in_memory().expect("a database");
+        connection.execute_batch(OF_RUN).expect("made");
         let sql = format!(
             "{ddl}; CREATE TABLE sessions (program_id TEXT, week_number INTEGER, day_number INTEGER);
              WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < {ROWS})
@@ -244,7 +246,7 @@ mod tests {
         let counted = Arc::new(AtomicU64::new(0));
         let count = counted.clone();
         let set: Vec<_> = user.map(|user| (USER.to_owned(), user.to_owned())).into_iter().collect();
-        let table = prepare(&connection, FOLD, &set, "events").expect("the table fits");
+        let table = prepare(&connection, (FOLD, FOLD), &set, "events").expect("the table fits");
         let counting = move || {
             count.fetch_add(100, Ordering::Relaxed);
             false

@@ -9,10 +9,10 @@ use super::lookup::{
     FOUND_SQL, Found, TOLD_SQL, Told, first_without_row, found_of, identity, look_up, told_of,
 };
 use super::merge::{Choice, Field};
-use super::{ProgressTable, TABLE, TOLD, USER, UUID, UUID_SQL, same};
+use super::{ProgressTable, TABLE, TOLD, USER, UUID, UUID_SQL, named_user, same};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sqlite::events::layout::has_triggers;
-use crate::sqlite::events::{EventStore, PROGRAMS};
+use crate::sqlite::events::{EventStore, PROGRAMS, users};
 use crate::sqlite::failure::failure;
 use crate::sqlite::name::quoted;
 
@@ -115,11 +115,20 @@ fn refuse_unnamed_users(connection: &Connection, table: &ProgressTable) -> Resul
             .in_table(TABLE)
             .hint("say whose dumps these are: --set user_id=…"));
     }
+    // Rows of the one user would be taken for whoever's these are.
+    if table.has_unnamed_users && users::count(connection)? > 0 {
+        return Err(Error::new(
+            ErrorKind::Usage,
+            "an earlier run said whose its dumps are, and this one does not",
+        )
+        .in_table(TABLE)
+        .hint("say whose dumps these are: --set user_id=…"));
+    }
     Ok(())
 }
 
 pub(super) fn fill(connection: &Connection, table: &ProgressTable, most: usize) -> Result<ProgressFilled> {
-    let user = table.set.iter().find(|(name, _)| same(name, USER)).map(|(_, value)| &**value);
+    let user = named_user(&table.set);
     let identity = identity(connection)?;
     look_up(connection, &table.fold, user, &identity)?;
     let mut filling = Filling::new(connection, table, user, &identity, most)?;

@@ -155,6 +155,46 @@ fn a_log_cut_anywhere_yields_the_state_after_its_last_whole_batch() {
     }
 }
 
+/// Every file of the other profiles: what is left after a cut is the state at the end of some batch, told unless all of the log
+/// up to there is there.
+#[test]
+fn any_file_of_another_profile_cut_anywhere_yields_what_was_there_and_is_told() {
+    let fixtures = fixtures();
+    let mut tried = 0;
+    // How many batches the log has; without a manifest, what may be missing is told in any case.
+    for (name, batches) in [("chromium-leveldb-live", 2), ("damaged/leveldb-no-manifest", 0)] {
+        let folder = copied(&fixtures.join(name));
+        let whole = Whole::of(folder.path());
+        for file in FILES {
+            let path = folder.path().join(file);
+            let Ok(sound) = fs::read(&path) else { continue };
+            let is_log = file == "000004.log";
+            let mut state = None;
+            let mut silent = 0;
+            // Of a log every length, so that each state is seen.
+            for length in (0..=sound.len()).step_by(if is_log { 1 } else { stride(file) }) {
+                fs::write(&path, &sound[..length]).expect("writing");
+                let reading = read(folder.path());
+                let what = format!("{name}/{file} cut to {length}");
+                if !is_log {
+                    whole.check_reading(&reading, &what);
+                } else if !is_incomplete(&reading) {
+                    silent += 1;
+                    state = Some(reading.storages);
+                } else if let Some(state) = &state {
+                    assert!(reading.storages == *state, "{what}");
+                }
+                tried += 1;
+            }
+            if is_log {
+                assert_eq!(silent, if batches == 0 { 0 } else { batches + 1 }, "{name}");
+            }
+            fs::write(&path, &sound).expect("writing");
+        }
+    }
+    tell(tried, "cuts of further profiles");
+}
+
 #[test]
 fn a_sector_that_was_overwritten_invents_nothing_and_is_told() {
     let fixtures = fixtures();
