@@ -72,6 +72,7 @@ pub(super) fn queue(
     left_out: &BTreeSet<String>,
     is_dry_run: bool,
 ) -> Result<PostReport> {
+    store.refuse_several_senders()?;
     let url = options.address.text();
     let program = options.sessions.program.as_deref();
     let mut report = PostReport { url: url.to_owned(), ..PostReport::default() };

@@ -365,6 +365,15 @@ fn one_persons_sessions_are_never_told_as_anothers() {
         // A store is of one program, and ben's dumps are of two.
         ran.exits(code);
     }
+    // What waits for the server would go there with another's token.
+    let before = place.content("own.db");
+    for ran in [
+        import("ben.json", "--post http://127.0.0.1:9/sync"),
+        of("ben.json", "ben --post http://127.0.0.1:9/sync"),
+    ] {
+        ran.fails(2, "what is queued to be sent is of one person").hints("a database of its own");
+    }
+    assert_eq!(place.content("own.db"), before);
     import("ben.json", "--to progress-logs").fails(2, "several users").hints("--set user_id=");
 }
 

@@ -99,6 +99,22 @@ impl EventStore {
         note().map_err(|error| error.at(&self.path))
     }
 
+    /// Refuses to queue what is to be sent where there are several users: what still waits for one server would go there with
+    /// another person's token.
+    ///
+    /// # Errors
+    /// `Usage` where there are; what SQLite says.
+    pub fn refuse_several_senders(&self) -> Result<()> {
+        if count(&self.connection).map_err(|error| error.at(&self.path))? <= 1 {
+            return Ok(());
+        }
+        let message =
+            "the database has imports of several users, and what is queued to be sent is of one person";
+        Err(Error::new(ErrorKind::Usage, message)
+            .at(&self.path)
+            .hint("import the dumps of each into a database of its own, and send from there"))
+    }
+
     /// A condition on `import_id`: whether it counts in this run.
     ///
     /// # Errors
