@@ -78,10 +78,35 @@ fn a_chunk_hash_does_not_depend_on_how_the_bytes_came() {
 }
 
 #[test]
+fn a_sha256_is_that_of_another_implementation_however_the_bytes_came() {
+    use sha2::Digest as _;
+    let bytes: Vec<u8> = (0..70_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    // About the ends of its blocks of 64 bytes, of which the last holds a length, and far beyond.
+    for length in (0..200).chain([4095, 4096, 65_537, 70_000]) {
+        let bytes = &bytes[..length];
+        let expected: [u8; 32] = sha2::Sha256::digest(bytes).into();
+        assert_eq!(Sha256Digest::of(bytes), Sha256Digest(expected), "{length} bytes");
+        for size in [1, 7, 64, 1000] {
+            let mut hasher = Sha256Hasher::default();
+            let mut before = hasher.clone();
+            for piece in bytes.chunks(size) {
+                before = hasher.clone();
+                hasher.update(piece);
+            }
+            assert_eq!(hasher.finish(), Sha256Digest(expected), "{length} bytes by {size}");
+            // A copy goes its own way.
+            before.update(bytes.chunks(size).next_back().unwrap_or_default());
+            assert_eq!(before.finish(), Sha256Digest(expected), "{length} bytes by {size}");
+        }
+    }
+}
+
+#[test]
 fn digests_survive_their_text_form() {
     let digest = digest_of(&[(Some(-5), &[Cell::Real(f64::INFINITY)])]);
     assert_eq!(digest.to_string().parse(), Ok(digest));
     let sha = Sha256Digest::of(b"abc");
+    assert_eq!(sha.to_string(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     assert_eq!(sha.to_string().parse(), Ok(sha));
     assert!("1-ABC".parse::<ContentDigest>().is_err());
 }

@@ -10,10 +10,9 @@
 
 use std::collections::HashMap;
 
-use sha2::{Digest, Sha256};
-
 use super::field::Value;
 use super::rule::Rule;
+use crate::digest::{Sha256Digest, Sha256Hasher};
 use crate::local_storage::code_units::CodeUnits;
 use crate::local_storage::item::Item;
 use crate::local_storage::json::pointer::Found;
@@ -83,7 +82,7 @@ pub struct Slot {
 /// SHA-256 of a value's code units, low byte first, in hexadecimal digits: the name of its original.
 #[must_use]
 pub fn value_sha256(value: &CodeUnits) -> String {
-    hex(&Sha256::digest(value.to_utf16le()))
+    Sha256Digest::of(&value.to_utf16le()).to_string()
 }
 
 /// The event that a key with its value is, whatever they mean; the value with its [`value_sha256`].
@@ -274,20 +273,15 @@ fn identity_of(parts: &[Vec<u8>]) -> String {
 }
 
 fn identity(parts: &[&[u8]]) -> String {
-    let mut hasher = Sha256::new();
+    let mut hasher = Sha256Hasher::default();
     for part in parts {
         // Nothing in memory has more bytes than 64 bits count.
-        hasher.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+        hasher.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
         hasher.update(part);
     }
-    let mut id = hex(&hasher.finalize());
+    let mut id = hasher.finish().to_string();
     id.truncate(32);
     id
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 fn push_member(out: &mut String, name: &str, push_value: impl FnOnce(&mut String)) {

@@ -2,9 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use sha2::{Digest, Sha256};
-
 use super::day::Day;
+use crate::digest::Sha256Digest;
 use crate::local_storage::counted::counted;
 
 /// How many programs or versions are named.
@@ -16,8 +15,7 @@ const MAX_SHOWN: usize = 80;
 pub(super) type Print = u128;
 
 pub(super) fn print_of(text: &[u8]) -> Print {
-    let digest: [u8; 32] = Sha256::digest(text).into();
-    digest.iter().take(16).fold(0, |print, byte| (print << 8) | u128::from(*byte))
+    Sha256Digest::of(text).0.iter().take(16).fold(0, |print, byte| (print << 8) | u128::from(*byte))
 }
 
 fn print_of_day((program, week, day): &Day) -> Print {
