@@ -17,6 +17,10 @@ pub const ROW_GROUP_ROWS: u64 = 131_072;
 /// holds, and what a reader that decodes a whole row group has to hold.
 pub const ROW_GROUP_BYTES: u64 = 32 * 1024 * 1024;
 
+/// The first row group of a table is closed at this part of both limits: an encoder has work as soon as a few rows have
+/// been read, and a table of one row group's size has several threads at work.
+const FIRST_ROW_GROUP_PART: u64 = 4;
+
 /// Most rows of a frame, a whole number of the writer's batches.
 pub const FRAME_ROWS: u64 = 16 * 1024;
 
@@ -57,6 +61,8 @@ pub struct Cuts {
     rows: u64,
     /// Their bytes.
     bytes: u64,
+    /// Whether a row group has ended before it.
+    is_later: bool,
 }
 
 impl Cuts {
@@ -69,13 +75,14 @@ impl Cuts {
     /// Ends a frame; true where its row group ends with it.
     pub fn end_frame(&mut self, rows: u64, bytes: u64) -> bool {
         let ends = self.row_group_ends(rows, bytes);
-        *self =
-            if ends { Self::default() } else { Self { rows: self.rows + rows, bytes: self.bytes + bytes } };
+        let (rows, bytes) = if ends { (0, 0) } else { (self.rows + rows, self.bytes + bytes) };
+        *self = Self { rows, bytes, is_later: self.is_later || ends };
         ends
     }
 
     fn row_group_ends(&self, rows: u64, bytes: u64) -> bool {
-        self.rows + rows >= ROW_GROUP_ROWS || self.bytes + bytes >= ROW_GROUP_BYTES
+        let part = if self.is_later { 1 } else { FIRST_ROW_GROUP_PART };
+        self.rows + rows >= ROW_GROUP_ROWS / part || self.bytes + bytes >= ROW_GROUP_BYTES / part
     }
 }
 
@@ -98,19 +105,19 @@ mod tests {
 
     #[test]
     fn narrow_rows_are_cut_by_their_number() {
-        let found = frames(std::iter::repeat_n(8, 2 * 131_072));
-        assert_eq!(found.len(), 16);
+        let found = frames(std::iter::repeat_n(8, 32_768 + 2 * 131_072));
+        assert_eq!(found.len(), 18);
         for (index, frame) in found.into_iter().enumerate() {
-            assert_eq!(frame, (FRAME_ROWS, index % 8 == 7));
+            assert_eq!(frame, (FRAME_ROWS, [1, 9, 17].contains(&index)));
         }
     }
 
     #[test]
     fn wide_rows_are_cut_by_their_bytes() {
-        let found = frames(std::iter::repeat_n(1024 * 1024, 64));
-        assert_eq!(found.len(), 16);
+        let found = frames(std::iter::repeat_n(1024 * 1024, 72));
+        assert_eq!(found.len(), 18);
         for (index, frame) in found.into_iter().enumerate() {
-            assert_eq!(frame, (4, index % 8 == 7));
+            assert_eq!(frame, (4, [1, 9, 17].contains(&index)));
         }
     }
 

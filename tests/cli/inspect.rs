@@ -50,12 +50,12 @@ fn a_single_file_is_inspected() {
     ran.exits(0).prints("part of the database").prints("left out: view heavy").prints("in manifest");
 }
 
-/// Rows of two row groups; in the second, kinds are no longer few. The texts of `code` are noise of many lengths, and
+/// Rows of two row groups, of which the first is short; in the second, kinds are no longer few. The texts of `code` are noise of many lengths, and
 /// `reading` is noise in its last bytes only.
 const ENCODED: &str = "
 CREATE TABLE runs (id INTEGER PRIMARY KEY, kind TEXT, steps INTEGER, code TEXT, reading REAL, note TEXT);
-WITH RECURSIVE n(i, x) AS (SELECT 1, 12345 UNION ALL SELECT i + 1, x * 48271 % 2147483647 FROM n WHERE i < 140000)
-INSERT INTO runs SELECT i, CASE WHEN i <= 131072 THEN 'kind ' || (i % 3) ELSE 'run ' || i END, i * 7919 % 1000003,
+WITH RECURSIVE n(i, x) AS (SELECT 1, 12345 UNION ALL SELECT i + 1, x * 48271 % 2147483647 FROM n WHERE i < 40000)
+INSERT INTO runs SELECT i, CASE WHEN i <= 32768 THEN 'kind ' || (i % 3) ELSE 'run ' || i END, i * 7919 % 1000003,
   substr(printf('%08x%08x', x, x * 16807 % 2147483647), 1, 5 + x % 11),
   (i * 2654435761 % 4294967296) / 1000.0, printf('set %d of %d, %d kg', i % 7, i % 11, i * 7919 % 211) FROM n;
 CREATE TABLE pages (url TEXT, body BLOB);
