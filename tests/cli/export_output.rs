@@ -277,3 +277,45 @@ fn an_export_that_cannot_be_written_ends_however_full_its_memory_is() {
         "trap '' XFSZ; ulimit -f 8000; timeout -k 1 60 parklite export big.db -o out --threads 4 --quiet";
     place.run_in_shell(script).exits(1).changes_nothing();
 }
+
+/// The rows of each row group of a snapshot's only file, by its manifest.
+fn rows_of_row_groups(manifest: &serde_json::Value) -> Vec<u64> {
+    let groups = manifest["tables"][0]["files"][0]["row_groups"].as_array().expect("row groups").iter();
+    groups.map(|group| group["rows"].as_u64().expect("a number")).collect()
+}
+
+#[test]
+fn row_groups_end_where_the_format_says_and_rows_about_their_ends_come_back() {
+    let place = Place::new();
+    let cases: [(&str, &str, u64, &[u64]); 8] = [
+        ("i", "i", 32_767, &[32_767]),
+        ("i", "i", 32_768, &[32_768]),
+        ("i", "i", 32_769, &[32_768, 1]),
+        ("i", "i", 163_840, &[32_768, 131_072]),
+        ("i", "i", 163_841, &[32_768, 131_072, 1]),
+        // In no order.
+        ("i * 7919 % 163841", "i", 163_840, &[32_768, 131_072]),
+        // 8 MiB, then 32 MiB.
+        ("i", "randomblob(1048576)", 8, &[8]),
+        ("i", "randomblob(1048576)", 41, &[8, 32, 1]),
+    ];
+    for (number, (key, value, rows, expected)) in cases.into_iter().enumerate() {
+        let [database, snapshot, back] = ["db", "snap", "back.db"].map(|ending| format!("{number}.{ending}"));
+        place.execute(
+            &database,
+            &format!(
+                "CREATE TABLE t(_created_at INTEGER, value);
+                 WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {rows})
+                 INSERT INTO t SELECT {key}, {value} FROM n;"
+            ),
+        );
+        place.run(&format!("export {database} -o {snapshot}")).exits(0);
+        assert_eq!(
+            rows_of_row_groups(&place.manifest(&snapshot)),
+            expected,
+            "{rows} rows of {value} by {key}"
+        );
+        place.run(&format!("restore {snapshot} {back}")).exits(0);
+        place.run(&format!("diff {database} {back}")).exits(0);
+    }
+}
