@@ -17,8 +17,8 @@ pub const ROW_GROUP_ROWS: u64 = 131_072;
 /// holds, and what a reader that decodes a whole row group has to hold.
 pub const ROW_GROUP_BYTES: u64 = 32 * 1024 * 1024;
 
-/// The first row group of a table is closed at this part of both limits: an encoder has work as soon as a few rows have
-/// been read, and a table of one row group's size has several threads at work.
+/// The first row group of a file is closed at this part of both limits: an encoder has work as soon as a few rows have
+/// been read, and a table that would fill one row group is the work of several threads.
 const FIRST_ROW_GROUP_PART: u64 = 4;
 
 /// Most rows of a frame, a whole number of the writer's batches.

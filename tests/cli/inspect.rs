@@ -50,8 +50,8 @@ fn a_single_file_is_inspected() {
     ran.exits(0).prints("part of the database").prints("left out: view heavy").prints("in manifest");
 }
 
-/// Rows of two row groups, of which the first is short; in the second, kinds are no longer few. The texts of `code` are noise of many lengths, and
-/// `reading` is noise in its last bytes only.
+/// Rows of two row groups, of which the first is short; in the second, kinds are no longer few. The texts of `code` are
+/// noise of many lengths, and `reading` is noise in its last bytes only.
 const ENCODED: &str = "
 CREATE TABLE runs (id INTEGER PRIMARY KEY, kind TEXT, steps INTEGER, code TEXT, reading REAL, note TEXT);
 WITH RECURSIVE n(i, x) AS (SELECT 1, 12345 UNION ALL SELECT i + 1, x * 48271 % 2147483647 FROM n WHERE i < 40000)
